@@ -1,0 +1,412 @@
+//! The types of a document, named by how far it has come:
+//! [`RawDocument`] → [`PagedDocument`] → [`TextDocument`] → [`Document`].
+//!
+//! Offsets into text count Unicode scalar values (what Python calls characters), from 0; ends are
+//! exclusive. Pages count from 1. Boxes are fractions of the page's width and height, origin at
+//! the top left.
+
+use crate::error::named;
+use crate::receipt::Receipt;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// The key of a document: given by its producer, else derived from its content.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DocumentId(Arc<str>);
+
+impl DocumentId {
+    /// An id that a producer chose. At most 200 characters of `A–Z a–z 0–9 . _ : -`, so that it
+    /// can be a file name and a URL segment; `None` otherwise.
+    pub fn parse(id: &str) -> Option<Self> {
+        let fine = |c: char| c.is_ascii_alphanumeric() || "._:-".contains(c);
+        let ok = (1..=200).contains(&id.len()) && id.chars().all(fine) && !id.starts_with('.');
+        ok.then(|| Self(Arc::from(id)))
+    }
+
+    /// The id of content that has no key: the first 128 bits of its SHA-256, in hex.
+    pub fn of_content(sha256: &str) -> Self {
+        Self(Arc::from(sha256.get(..32).unwrap_or(sha256)))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DocumentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// SHA-256 of bytes, in hex.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+named! {
+    /// How urgent a document is.
+    Priority {
+        /// Before everything else.
+        High = "high",
+        /// The usual.
+        Normal = "normal",
+        /// When there is room; never starved.
+        Low = "low",
+    }
+}
+
+/// What is known of a document before it is opened; shared by all its later forms.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// Its key.
+    pub id: DocumentId,
+    /// Its file name or subject, for people and as a hint for the format.
+    pub name: String,
+    /// The media type that the producer declared, if any. A hint; the content decides.
+    pub declared: Option<String>,
+    /// The language that the producer declared (ISO 639-1), if any.
+    pub language: Option<String>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Bytes as received.
+    pub size: usize,
+    /// SHA-256 of the bytes, in hex.
+    pub sha256: String,
+    /// When it was taken from its source.
+    pub received_at: Timestamp,
+}
+
+/// A record as taken from its source.
+pub struct RawDocument {
+    /// What is known before it is opened.
+    pub head: Arc<Head>,
+    /// Its bytes.
+    pub bytes: Arc<[u8]>,
+    /// The record owed.
+    pub receipt: Receipt,
+}
+
+named! {
+    /// The media types that are read.
+    MediaType {
+        /// Portable Document Format.
+        Pdf = "application/pdf",
+        /// PNG image.
+        Png = "image/png",
+        /// JPEG image.
+        Jpeg = "image/jpeg",
+        /// TIFF image, one or more pages.
+        Tiff = "image/tiff",
+        /// WebP image.
+        Webp = "image/webp",
+        /// BMP image.
+        Bmp = "image/bmp",
+        /// GIF image, first frame.
+        Gif = "image/gif",
+        /// Web page.
+        Html = "text/html",
+        /// Markdown.
+        Markdown = "text/markdown",
+        /// Comma- or tab-separated values.
+        Csv = "text/csv",
+        /// Plain text in any encoding.
+        Text = "text/plain",
+        /// Mail (RFC 5322).
+        Email = "message/rfc822",
+        /// Word document.
+        Docx = "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        /// Excel workbook.
+        Xlsx = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        /// PowerPoint presentation.
+        Pptx = "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+        /// OpenDocument text.
+        Odt = "application/vnd.oasis.opendocument.text",
+        /// OpenDocument spreadsheet.
+        Ods = "application/vnd.oasis.opendocument.spreadsheet",
+        /// OpenDocument presentation.
+        Odp = "application/vnd.oasis.opendocument.presentation",
+    }
+}
+
+named! {
+    /// Where the text of a page came from.
+    TextSource {
+        /// Written in the file.
+        Layer = "text-layer",
+        /// Read from an image.
+        Ocr = "ocr",
+    }
+}
+
+/// One page of a [`PagedDocument`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Page {
+    /// Its text is in the file.
+    Text(PageText),
+    /// It has to be read from its image.
+    Image,
+}
+
+/// The text of one page.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct PageText {
+    /// The text, in reading order.
+    pub text: String,
+    /// Words with boxes, where the page has a layout; else empty.
+    pub words: Vec<Word>,
+    /// Mean confidence of the words read by OCR, 0 to 1.
+    pub ocr_confidence: Option<f32>,
+    /// Clockwise rotation that was undone before reading, in degrees.
+    pub rotation: u16,
+}
+
+impl PageText {
+    /// A page of plain text with no layout.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+
+    /// Where the text came from.
+    pub fn source(&self) -> TextSource {
+        if self.ocr_confidence.is_some() { TextSource::Ocr } else { TextSource::Layer }
+    }
+}
+
+/// A word on a page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Word {
+    /// The word.
+    pub text: String,
+    /// Left, top, right, bottom, as fractions of the page.
+    pub bounds: [f32; 4],
+    /// Confidence, 0 to 1; 1 for a text layer.
+    pub confidence: f32,
+}
+
+/// A document whose pages are known; some may still be images.
+pub struct PagedDocument {
+    /// What is known before it is opened.
+    pub head: Arc<Head>,
+    /// Its bytes, for the pages that are still images.
+    pub bytes: Arc<[u8]>,
+    /// What it is, by content.
+    pub media_type: MediaType,
+    /// Its pages, in order.
+    pub pages: Vec<Page>,
+    /// The record owed.
+    pub receipt: Receipt,
+    /// Time spent so far.
+    pub seconds: StageSeconds,
+}
+
+/// A document whose every page is text.
+pub struct TextDocument {
+    /// What is known before it is opened.
+    pub head: Arc<Head>,
+    /// What it is, by content.
+    pub media_type: MediaType,
+    /// Its pages, in order.
+    pub pages: Vec<PageText>,
+    /// The record owed.
+    pub receipt: Receipt,
+    /// Time spent so far.
+    pub seconds: StageSeconds,
+}
+
+/// Seconds of work per stage, by the stage's name; waiting is not counted.
+pub type StageSeconds = BTreeMap<String, f64>;
+
+/// A label with its confidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    /// The label.
+    pub label: String,
+    /// Confidence, 0 to 1.
+    pub confidence: f32,
+}
+
+/// An understood document: what is published. `docs/result.md` describes it for users.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Document {
+    /// Version of this structure.
+    pub schema: u32,
+    /// Its key.
+    pub id: DocumentId,
+    /// File name or subject.
+    pub name: String,
+    /// What it is, by content.
+    pub media_type: MediaType,
+    /// Bytes as received.
+    pub size: usize,
+    /// SHA-256 of the bytes, in hex.
+    pub sha256: String,
+    /// How urgent it was.
+    pub priority: Priority,
+    /// When it was taken from its source.
+    pub received_at: Timestamp,
+    /// When it was understood.
+    pub ingested_at: Timestamp,
+    /// The kind of document.
+    pub kind: Scored,
+    /// Main language, ISO 639-1, `und` if none was found.
+    pub language: Scored,
+    /// Pages in order.
+    pub pages: Vec<PageSummary>,
+    /// The whole text: the pages' texts, joined by form feeds.
+    pub text: String,
+    /// Mean OCR confidence over the words read by OCR.
+    pub ocr_confidence: Option<f32>,
+    /// Sentences that stand for the whole, in their order.
+    pub summary: Vec<SummarySentence>,
+    /// Who and what is named.
+    pub entities: Vec<Entity>,
+    /// The tone of the document; `None` when there is no text.
+    pub sentiment: Option<Sentiment>,
+    /// The passages: together they hold every character of `text`.
+    pub passages: Vec<Passage>,
+    /// Share of the characters of `text` that lie in some passage: must be 1.
+    pub coverage: f64,
+    /// What to do with it.
+    pub verdict: Verdict,
+    /// The model behind each task, as `name@revision`.
+    pub models: BTreeMap<String, String>,
+    /// Seconds of work per stage.
+    pub seconds: StageSeconds,
+    /// The document's vector (mean of its passages', L2-normalised); kept in the store only.
+    #[serde(skip)]
+    pub vector: Vec<f32>,
+}
+
+/// The version of [`Document`]'s structure.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What is known of a page.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PageSummary {
+    /// From 1.
+    pub number: u32,
+    /// Where its text came from.
+    pub source: TextSource,
+    /// Where its text starts in the document's text.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+    /// Mean confidence of its words, if read by OCR.
+    pub ocr_confidence: Option<f32>,
+    /// Clockwise rotation that was undone, in degrees.
+    pub rotation: u16,
+}
+
+/// A sentence of the summary.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SummarySentence {
+    /// The sentence.
+    pub text: String,
+    /// Where it starts in the document's text.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+    /// Its relevance: cosine to the document's vector plus a prior for early sentences.
+    pub score: f32,
+}
+
+/// A named thing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Entity {
+    /// Its most frequent spelling.
+    pub text: String,
+    /// PER, ORG, LOC or MISC, or what the configured model calls it.
+    pub label: String,
+    /// Confidence of its best mention.
+    pub confidence: f32,
+    /// Where it is mentioned.
+    pub mentions: Vec<Mention>,
+}
+
+/// One mention of an entity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mention {
+    /// Page, from 1.
+    pub page: u32,
+    /// Where it starts in the document's text.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+    /// Confidence, 0 to 1.
+    pub confidence: f32,
+}
+
+/// Tone, as probabilities that sum to 1.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Sentiment {
+    /// The most probable of the three.
+    pub label: String,
+    /// Its probability.
+    pub confidence: f32,
+    /// Probability of each label.
+    pub scores: BTreeMap<String, f32>,
+}
+
+/// A piece of the text with a vector of its own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Passage {
+    /// From 0.
+    pub number: u32,
+    /// Page, from 1.
+    pub page: u32,
+    /// Where it starts in the document's text.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+    /// Its vector, L2-normalised; kept in the store only.
+    #[serde(skip)]
+    pub vector: Vec<f32>,
+}
+
+named! {
+    /// What to do with a document.
+    Decision {
+        /// Good as it is.
+        Accept = "accept",
+        /// A person should look at it.
+        Review = "review",
+        /// Nothing useful was found in it.
+        Reject = "reject",
+    }
+}
+
+/// A decision with its reasons.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What to do.
+    pub decision: Decision,
+    /// Why, in words; empty for a plain accept.
+    pub reasons: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_safe_as_file_names() {
+        assert!(DocumentId::parse("invoice-2026:07").is_some());
+        for bad in ["", "../etc", ".hidden", "a b", "ü", &"x".repeat(201)] {
+            assert!(DocumentId::parse(bad).is_none(), "{bad}");
+        }
+        let sha = sha256_hex(b"");
+        assert!(sha.starts_with("e3b0c44298fc1c149afb"));
+        assert_eq!(DocumentId::of_content(&sha).as_str().len(), 32);
+    }
+}

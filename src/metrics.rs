@@ -1,0 +1,341 @@
+//! Every metric, with its name, help and buckets. No other file spells a metric name.
+
+use crate::error::{Class, Stage};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use std::fmt::Write;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+type FloatCounter = Counter<f64, AtomicU64>;
+type FloatGauge = Gauge<f64, AtomicU64>;
+
+impl EncodeLabelValue for Stage {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        encoder.write_str(self.as_str())
+    }
+}
+
+impl EncodeLabelValue for Class {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        encoder.write_str(self.as_str())
+    }
+}
+
+macro_rules! labels {
+    ($($name:ident { $($label:ident : $ty:ty),* })*) => {
+        $(
+            #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+            struct $name { $($label: $ty),* }
+        )*
+    };
+}
+
+labels! {
+    StageLabel { stage: Stage }
+    FailureLabel { stage: Stage, class: Class }
+    OutcomeLabel { outcome: &'static str }
+    SourceLabel { source: &'static str }
+    ReasonLabel { reason: &'static str }
+}
+
+/// Handles to every metric; built once in `main`, shared by `Arc`.
+pub struct Metrics {
+    registry: Registry,
+    stage_documents: Family<StageLabel, Counter>,
+    stage_seconds: Family<StageLabel, Histogram>,
+    stage_busy: Family<StageLabel, FloatCounter>,
+    stage_blocked: Family<StageLabel, FloatCounter>,
+    queue_depth: Family<StageLabel, Gauge>,
+    queue_bound: Family<StageLabel, Gauge>,
+    in_flight: Gauge,
+    in_flight_bound: Gauge,
+    in_flight_bytes: Gauge,
+    failures: Family<FailureLabel, Counter>,
+    documents: Family<OutcomeLabel, Counter>,
+    document_seconds: Histogram,
+    pages: Family<SourceLabel, Counter>,
+    ocr_confidence: Histogram,
+    tokens: Counter,
+    padding: Counter,
+    batch_seconds: Histogram,
+    batch_fill: Histogram,
+    batch_sequences: Histogram,
+    characters: Counter,
+    covered: Counter,
+    coverage: FloatGauge,
+    sandbox_restarts: Family<ReasonLabel, Counter>,
+    search_seconds: Histogram,
+    stored: Gauge,
+}
+
+/// From half a millisecond to five minutes, about two a doubling at the fast end.
+fn seconds() -> Histogram {
+    Histogram::new([
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+        120.0, 300.0,
+    ])
+}
+
+/// Twentieths near 1, where shares and confidences matter most.
+fn share() -> Histogram {
+    Histogram::new([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0])
+}
+
+impl Metrics {
+    /// All metrics at zero.
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("quire"),
+            stage_documents: Family::default(),
+            stage_seconds: Family::new_with_constructor(seconds),
+            stage_busy: Family::default(),
+            stage_blocked: Family::default(),
+            queue_depth: Family::default(),
+            queue_bound: Family::default(),
+            in_flight: Gauge::default(),
+            in_flight_bound: Gauge::default(),
+            in_flight_bytes: Gauge::default(),
+            failures: Family::default(),
+            documents: Family::default(),
+            document_seconds: seconds(),
+            pages: Family::default(),
+            ocr_confidence: share(),
+            tokens: Counter::default(),
+            padding: Counter::default(),
+            batch_seconds: seconds(),
+            batch_fill: share(),
+            batch_sequences: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]),
+            characters: Counter::default(),
+            covered: Counter::default(),
+            coverage: FloatGauge::default(),
+            sandbox_restarts: Family::default(),
+            search_seconds: seconds(),
+            stored: Gauge::default(),
+        };
+        metrics.coverage.set(1.0);
+        metrics.register_flow();
+        metrics.register_work();
+        metrics
+    }
+
+    fn register_flow(&mut self) {
+        let r = &mut self.registry;
+        let version = vec![("version", env!("CARGO_PKG_VERSION"))];
+        r.register("build", "The running version", Info::new(version));
+        r.register("stage_documents", "Documents that left a stage", self.stage_documents.clone());
+        r.register_with_unit(
+            "stage",
+            "Work on one document in a stage",
+            Unit::Seconds,
+            self.stage_seconds.clone(),
+        );
+        r.register_with_unit(
+            "stage_busy",
+            "Time a stage's workers worked",
+            Unit::Seconds,
+            self.stage_busy.clone(),
+        );
+        r.register_with_unit(
+            "stage_blocked",
+            "Time a stage waited for room in the next queue",
+            Unit::Seconds,
+            self.stage_blocked.clone(),
+        );
+        r.register("queue_depth", "Items waiting before a stage", self.queue_depth.clone());
+        r.register("queue_bound", "The most items that may wait before a stage", self.queue_bound.clone());
+        r.register("in_flight_documents", "Documents between source and store", self.in_flight.clone());
+        r.register(
+            "in_flight_documents_bound",
+            "The most documents that may be in flight",
+            self.in_flight_bound.clone(),
+        );
+        r.register_with_unit(
+            "in_flight",
+            "Size of the documents in flight",
+            Unit::Bytes,
+            self.in_flight_bytes.clone(),
+        );
+        r.register("failures", "Failures by stage and class, each try counted", self.failures.clone());
+        r.register(
+            "documents",
+            "Documents settled: done, unchanged, retried or dead",
+            self.documents.clone(),
+        );
+        r.register_with_unit(
+            "document",
+            "From the source to settled, waiting included",
+            Unit::Seconds,
+            self.document_seconds.clone(),
+        );
+    }
+
+    fn register_work(&mut self) {
+        let r = &mut self.registry;
+        r.register("pages", "Pages by where their text came from", self.pages.clone());
+        r.register("ocr_confidence", "Mean confidence of a page read by OCR", self.ocr_confidence.clone());
+        r.register("tokens", "Tokens that went through a model", self.tokens.clone());
+        r.register(
+            "padding_tokens",
+            "Tokens computed that belong to no text: must stay 0",
+            self.padding.clone(),
+        );
+        r.register_with_unit("batch", "One forward pass", Unit::Seconds, self.batch_seconds.clone());
+        r.register("batch_fill", "Share of the token budget that a batch used", self.batch_fill.clone());
+        r.register("batch_sequences", "Windows in a batch", self.batch_sequences.clone());
+        r.register("characters", "Characters of text in finished documents", self.characters.clone());
+        r.register("characters_covered", "Those that lie in some passage", self.covered.clone());
+        r.register(
+            "coverage",
+            "Share of characters in some passage since the start: must be 1",
+            self.coverage.clone(),
+        );
+        r.register(
+            "sandbox_restarts",
+            "Sandboxed processes replaced, by reason",
+            self.sandbox_restarts.clone(),
+        );
+        r.register_with_unit("search", "Answering one search", Unit::Seconds, self.search_seconds.clone());
+        r.register("stored_documents", "Documents in the local store", self.stored.clone());
+    }
+
+    /// A document left `stage` after `work`.
+    pub fn stage_done(&self, stage: Stage, work: Duration) {
+        let label = StageLabel { stage };
+        self.stage_documents.get_or_create(&label).inc();
+        self.stage_seconds.get_or_create(&label).observe(work.as_secs_f64());
+    }
+
+    /// A worker of `stage` worked.
+    pub fn stage_busy(&self, stage: Stage, work: Duration) {
+        self.stage_busy.get_or_create(&StageLabel { stage }).inc_by(work.as_secs_f64());
+    }
+
+    /// A worker of `stage` waited for room downstream.
+    pub fn stage_blocked(&self, stage: Stage, wait: Duration) {
+        self.stage_blocked.get_or_create(&StageLabel { stage }).inc_by(wait.as_secs_f64());
+    }
+
+    /// Items waiting before `stage`.
+    pub fn queue_depth(&self, stage: Stage, depth: usize) {
+        self.queue_depth.get_or_create(&StageLabel { stage }).set(as_i64(depth));
+    }
+
+    /// The bound of the queue before `stage`.
+    pub fn queue_bound(&self, stage: Stage, bound: usize) {
+        self.queue_bound.get_or_create(&StageLabel { stage }).set(as_i64(bound));
+    }
+
+    /// Documents and bytes in flight.
+    pub fn in_flight(&self, used: crate::receipt::Usage, bound: usize) {
+        self.in_flight.set(as_i64(used.documents));
+        self.in_flight_bytes.set(as_i64(used.bytes));
+        self.in_flight_bound.set(as_i64(bound));
+    }
+
+    /// A try failed.
+    pub fn failed(&self, stage: Stage, class: Class) {
+        self.failures.get_or_create(&FailureLabel { stage, class }).inc();
+    }
+
+    /// A document settled as `outcome` after `total`.
+    pub fn settled(&self, outcome: &'static str, total: Duration) {
+        self.documents.get_or_create(&OutcomeLabel { outcome }).inc();
+        self.document_seconds.observe(total.as_secs_f64());
+    }
+
+    /// Documents settled as `outcome` so far.
+    pub fn settled_count(&self, outcome: &'static str) -> u64 {
+        self.documents.get_or_create(&OutcomeLabel { outcome }).get()
+    }
+
+    /// A page's text is known.
+    pub fn page(&self, source: &'static str, ocr_confidence: Option<f32>) {
+        self.pages.get_or_create(&SourceLabel { source }).inc();
+        if let Some(confidence) = ocr_confidence {
+            self.ocr_confidence.observe(f64::from(confidence));
+        }
+    }
+
+    /// A batch of `sequences` with `tokens` ran; `computed` tokens went through the layers.
+    pub fn batch(&self, sequences: usize, tokens: usize, computed: usize, budget: usize, took: Duration) {
+        self.tokens.inc_by(tokens as u64);
+        self.padding.inc_by(computed.saturating_sub(tokens) as u64);
+        self.batch_seconds.observe(took.as_secs_f64());
+        self.batch_fill.observe(tokens as f64 / budget.max(1) as f64);
+        self.batch_sequences.observe(sequences as f64);
+    }
+
+    /// A document of `characters` of which `covered` lie in some passage is finished.
+    pub fn covered(&self, characters: usize, covered: usize) {
+        let all = self.characters.inc_by(characters as u64) + characters as u64;
+        let within = self.covered.inc_by(covered as u64) + covered as u64;
+        self.coverage.set(if all == 0 { 1.0 } else { within as f64 / all as f64 });
+    }
+
+    /// A sandboxed process was replaced.
+    pub fn sandbox_restart(&self, reason: &'static str) {
+        self.sandbox_restarts.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// A search was answered.
+    pub fn search(&self, took: Duration) {
+        self.search_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Documents in the store.
+    pub fn stored(&self, documents: usize) {
+        self.stored.set(as_i64(documents));
+    }
+
+    /// Busy seconds of each stage so far.
+    pub fn busy_seconds(&self) -> Vec<(Stage, f64)> {
+        let busy = |stage| self.stage_busy.get_or_create(&StageLabel { stage }).get();
+        Stage::ALL.iter().map(|&stage| (stage, busy(stage))).collect()
+    }
+
+    /// The OpenMetrics text exposition.
+    pub fn encode(&self) -> String {
+        let mut text = String::with_capacity(16 * 1024);
+        // Writing to a String cannot fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn as_i64(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exposition_names_what_happened() {
+        let metrics = Metrics::new();
+        metrics.stage_done(Stage::Decode, Duration::from_millis(3));
+        metrics.failed(Stage::Decode, Class::Corrupt);
+        metrics.covered(10, 10);
+        let text = metrics.encode();
+        for line in [
+            "quire_stage_documents_total{stage=\"decode\"} 1",
+            "quire_failures_total{stage=\"decode\",class=\"corrupt\"} 1",
+            "quire_coverage 1.0",
+            "quire_stage_seconds_bucket{le=\"0.005\",stage=\"decode\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Document → store and results; the receipt is settled.
+//!
+//! [`Store`] is the seam: the local store now, Qdrant beside it. Whatever stands behind it,
+//! [`Store::put`] returns only when the document would survive a crash of this machine.
+
+pub mod local;
+
+use crate::document::{Document, DocumentId, Priority};
+use crate::error::{Failure, Result};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Where understood documents are kept and found again.
+///
+/// Errors are `Retry` (busy, disk full) or `Fatal` (the store is broken); never `Reject`.
+pub trait Store: Send + Sync {
+    /// Writes a document with all its passages, replacing every trace of an earlier version, and
+    /// clears a dead letter of the same id. Durable when it returns.
+    fn put(&self, document: &Document) -> Result<()>;
+
+    /// The whole document (without vectors).
+    fn get(&self, id: &DocumentId) -> Result<Option<Document>>;
+
+    /// Whether this content is already stored as understood by these models.
+    fn is_current(&self, id: &DocumentId, sha256: &str, models: &BTreeMap<String, String>) -> Result<bool>;
+
+    /// Deletes a document, its passages and its dead letter; false if there was nothing.
+    fn delete(&self, id: &DocumentId) -> Result<bool>;
+
+    /// Remembers that a document was dead-lettered. An understood document of the same id stays.
+    fn put_dead(&self, letter: &DeadLetter) -> Result<()>;
+
+    /// The dead letter of that id.
+    fn dead(&self, id: &DocumentId) -> Result<Option<DeadLetter>>;
+
+    /// All dead letters, newest first.
+    fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>>;
+
+    /// Documents that pass `filter`, newest first.
+    fn list(&self, filter: &Filter, limit: usize, offset: usize) -> Result<Vec<DocumentRow>>;
+
+    /// How many documents, passages and dead letters there are.
+    fn counts(&self) -> Result<Counts>;
+
+    /// Documents that answer a query, best first: hybrid of vectors and keywords.
+    fn search(&self, query: &Query<'_>) -> Result<Vec<Hit>>;
+
+    /// Documents whose vector is most like that of `id`, best first, itself excluded.
+    /// `None` when there is no such document.
+    fn similar(&self, id: &DocumentId, filter: &Filter, limit: usize) -> Result<Option<Vec<Hit>>>;
+}
+
+/// A document that will not be tried again, with the reason.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// Its key.
+    pub id: DocumentId,
+    /// File name or subject.
+    pub name: String,
+    /// Bytes as received.
+    pub size: usize,
+    /// SHA-256 of the bytes, in hex.
+    pub sha256: String,
+    /// How urgent it was.
+    pub priority: Priority,
+    /// When it was taken from its source.
+    pub received_at: Timestamp,
+    /// When it was given up.
+    pub failed_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Stage, class, reason and remedy.
+    pub failure: Failure,
+}
+
+/// Which documents count. Empty: all of them. Conditions are joined by AND; several values of one
+/// condition by OR.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Filter {
+    /// Kinds, as `invoice`.
+    pub kind: Vec<String>,
+    /// Languages, ISO 639-1.
+    pub language: Vec<String>,
+    /// Entities that must be named in the document; case does not matter.
+    pub entity: Vec<String>,
+    /// Ingested at or after this time.
+    pub since: Option<Timestamp>,
+    /// Ingested before this time.
+    pub until: Option<Timestamp>,
+    /// Verdicts: `accept`, `review`, `reject`.
+    pub verdict: Vec<String>,
+}
+
+impl Filter {
+    /// Whether every document passes.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What to search for.
+pub struct Query<'q> {
+    /// The words, for the keyword half; empty for a pure vector search.
+    pub text: &'q str,
+    /// The query's L2-normalised embedding, for the vector half; empty for keywords only.
+    pub vector: &'q [f32],
+    /// Which documents count.
+    pub filter: &'q Filter,
+    /// At most this many hits.
+    pub limit: usize,
+}
+
+/// A document that was found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Hit {
+    /// Reciprocal rank fusion of the two halves for a search; cosine for a similarity.
+    pub score: f32,
+    /// Cosine of the best passage, or of the document; absent when only keywords matched.
+    pub similarity: Option<f32>,
+    /// Rank among the keyword matches, from 1; absent when only the vector matched.
+    pub keyword_rank: Option<u32>,
+    /// The document.
+    #[serde(flatten)]
+    pub document: DocumentRow,
+    /// The passage that matched best.
+    pub passage: Option<PassageRow>,
+}
+
+/// A line about a document, for lists.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DocumentRow {
+    /// Its key.
+    pub id: DocumentId,
+    /// File name or subject.
+    pub name: String,
+    /// What it is.
+    pub media_type: String,
+    /// Kind of document.
+    pub kind: String,
+    /// Confidence of the kind.
+    pub kind_confidence: f32,
+    /// Language, ISO 639-1.
+    pub language: String,
+    /// Pages.
+    pub pages: u32,
+    /// Mean OCR confidence, where OCR was needed.
+    pub ocr_confidence: Option<f32>,
+    /// What to do with it.
+    pub verdict: String,
+    /// First sentence of the summary.
+    pub summary: String,
+    /// When it was understood.
+    pub ingested_at: Timestamp,
+}
+
+/// A passage that was found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PassageRow {
+    /// From 0.
+    pub number: u32,
+    /// Page, from 1.
+    pub page: u32,
+    /// Where it starts in the document's text, in characters.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+    /// Its text.
+    pub text: String,
+}
+
+/// How much is stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Understood documents.
+    pub documents: usize,
+    /// Their passages.
+    pub passages: usize,
+    /// Dead letters.
+    pub dead: usize,
+}

@@ -1,0 +1,245 @@
+//! A record still owed.
+//!
+//! A [`Receipt`] travels with a document. It settles exactly once, when its last holder resolves
+//! it; a holder that is dropped unresolved means failed. It holds the [`Permit`] that bounds work
+//! in flight, so that memory is bounded by the same object that guarantees delivery.
+
+use crate::error::{Class, Error, Failure, Stage};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+type Settle = Box<dyn FnOnce(Result<(), Error>) + Send>;
+
+/// A share in a record that is still owed to its source.
+pub struct Receipt {
+    inner: Option<Arc<Owed>>,
+}
+
+struct Owed {
+    state: Mutex<State>,
+}
+
+struct State {
+    worst: Option<Error>,
+    settle: Option<Settle>,
+    permit: Option<Permit>,
+}
+
+impl Receipt {
+    /// A receipt that calls `settle` once, when its last holder has resolved or dropped it.
+    pub fn new(permit: Permit, settle: impl FnOnce(Result<(), Error>) + Send + 'static) -> Self {
+        let state = State { worst: None, settle: Some(Box::new(settle)), permit: Some(permit) };
+        Self { inner: Some(Arc::new(Owed { state: Mutex::new(state) })) }
+    }
+
+    /// Another holder: the receipt settles only after that one, too.
+    pub fn share(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+
+    /// Gives up this share. The worst result of all holders is what the source hears.
+    pub fn resolve(mut self, result: Result<(), Error>) {
+        self.give_up(result);
+    }
+
+    fn give_up(&mut self, result: Result<(), Error>) {
+        if let (Some(owed), Err(error)) = (self.inner.take(), result) {
+            let mut state = lock(&owed.state);
+            let worse = state.worst.as_ref().is_none_or(|w| w.severity() < error.severity());
+            if worse {
+                state.worst = Some(error);
+            }
+        }
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        if self.inner.is_some() {
+            let reason = "the receipt was dropped before it was resolved";
+            self.give_up(Err(Error::retry(Stage::Publish, Class::Lost, reason)));
+        }
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        let mut state = lock(&self.state);
+        let result = state.worst.take().map_or(Ok(()), Err);
+        let (settle, permit) = (state.settle.take(), state.permit.take());
+        drop(state);
+        if let Some(settle) = settle {
+            settle(result);
+        }
+        // Only after the source knows: what is settled no longer counts as in flight.
+        drop(permit);
+    }
+}
+
+/// Bounds documents and bytes in flight. Cheap to clone.
+#[derive(Clone)]
+pub struct Budget {
+    shared: Arc<BudgetState>,
+}
+
+struct BudgetState {
+    max: Usage,
+    used: Mutex<Usage>,
+    freed: Condvar,
+}
+
+/// Documents and bytes in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Documents.
+    pub documents: usize,
+    /// Their bytes as received.
+    pub bytes: usize,
+}
+
+impl Budget {
+    /// A budget of at most `documents` and `bytes`; one document larger than `bytes` may pass
+    /// when nothing else is in flight.
+    pub fn new(documents: usize, bytes: usize) -> Self {
+        let shared = BudgetState {
+            max: Usage { documents: documents.max(1), bytes },
+            used: Mutex::new(Usage { documents: 0, bytes: 0 }),
+            freed: Condvar::new(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Waits up to `patience` for room for one document of `bytes`.
+    pub fn acquire(&self, bytes: usize, patience: Duration) -> Option<Permit> {
+        let deadline = Instant::now() + patience;
+        let mut used = lock(&self.shared.used);
+        while !self.fits(*used, bytes) {
+            let left = deadline.checked_duration_since(Instant::now())?;
+            used = self
+                .shared
+                .freed
+                .wait_timeout(used, left)
+                .map_or_else(|poisoned| poisoned.into_inner().0, |(guard, _)| guard);
+        }
+        used.documents += 1;
+        used.bytes = used.bytes.saturating_add(bytes);
+        Some(Permit { shared: Arc::clone(&self.shared), bytes })
+    }
+
+    /// What is in flight now.
+    pub fn used(&self) -> Usage {
+        *lock(&self.shared.used)
+    }
+
+    /// The bound.
+    pub fn bound(&self) -> Usage {
+        self.shared.max
+    }
+
+    /// Waits until nothing is in flight; false if `patience` ran out first.
+    pub fn wait_idle(&self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        let mut used = lock(&self.shared.used);
+        while used.documents > 0 {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
+            used = self
+                .shared
+                .freed
+                .wait_timeout(used, left)
+                .map_or_else(|poisoned| poisoned.into_inner().0, |(guard, _)| guard);
+        }
+        true
+    }
+
+    fn fits(&self, used: Usage, bytes: usize) -> bool {
+        used.documents == 0
+            || (used.documents < self.shared.max.documents
+                && used.bytes.saturating_add(bytes) <= self.shared.max.bytes)
+    }
+}
+
+/// Room for one document in flight, given back when dropped.
+pub struct Permit {
+    shared: Arc<BudgetState>,
+    bytes: usize,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut used = lock(&self.shared.used);
+        used.documents = used.documents.saturating_sub(1);
+        used.bytes = used.bytes.saturating_sub(self.bytes);
+        self.shared.freed.notify_all();
+    }
+}
+
+/// Locks without a panic: a poisoned lock guards plain data that stays consistent here.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The failure that a stage reports when one of its threads panicked over a document.
+pub fn panicked(stage: Stage, panic: &(dyn std::any::Any + Send)) -> Error {
+    let what = panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "unknown panic".to_owned());
+    Error::Reject(Failure::new(stage, Class::Internal, format!("panic: {what}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    fn owed(budget: &Budget) -> (Receipt, mpsc::Receiver<Result<(), Error>>) {
+        let (tx, rx) = mpsc::channel();
+        let permit = budget.acquire(10, Duration::ZERO).unwrap();
+        (Receipt::new(permit, move |r| tx.send(r).unwrap()), rx)
+    }
+
+    #[test]
+    fn settles_once_after_the_last_holder() {
+        let budget = Budget::new(2, 100);
+        let (receipt, settled) = owed(&budget);
+        let other = receipt.share();
+        receipt.resolve(Ok(()));
+        assert!(settled.try_recv().is_err(), "one holder is left");
+        assert_eq!(budget.used().documents, 1);
+        other.resolve(Ok(()));
+        assert!(settled.try_recv().unwrap().is_ok());
+        assert!(settled.try_recv().is_err(), "settled twice");
+        assert_eq!(budget.used(), Usage { documents: 0, bytes: 0 });
+    }
+
+    #[test]
+    fn dropped_unresolved_means_failed() {
+        let (receipt, settled) = owed(&Budget::new(1, 100));
+        drop(receipt);
+        let error = settled.try_recv().unwrap().unwrap_err();
+        assert_eq!(error.failure().class, Class::Lost);
+    }
+
+    #[test]
+    fn the_worst_result_wins() {
+        let (receipt, settled) = owed(&Budget::new(1, 100));
+        let other = receipt.share();
+        other.resolve(Err(Error::reject(Stage::Decode, Class::Corrupt, "x")));
+        receipt.resolve(Err(Error::retry(Stage::Publish, Class::Storage, "y")));
+        assert!(matches!(settled.try_recv().unwrap(), Err(Error::Reject(_))));
+    }
+
+    #[test]
+    fn the_budget_bounds_documents_and_bytes_but_lets_one_giant_pass() {
+        let budget = Budget::new(2, 100);
+        let giant = budget.acquire(1000, Duration::ZERO).unwrap();
+        assert!(budget.acquire(1, Duration::ZERO).is_none());
+        drop(giant);
+        let _a = budget.acquire(60, Duration::ZERO).unwrap();
+        assert!(budget.acquire(60, Duration::ZERO).is_none());
+        let _b = budget.acquire(40, Duration::ZERO).unwrap();
+        assert!(budget.acquire(0, Duration::ZERO).is_none());
+        assert!(!budget.wait_idle(Duration::from_millis(1)));
+    }
+}
