@@ -11,3 +11,6 @@ pub mod error;
 pub mod metrics;
 pub mod publish;
 pub mod receipt;
+pub mod consume;
+pub mod digitize;
+pub mod sandbox;

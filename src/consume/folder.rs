@@ -1,0 +1,426 @@
+//! The watched folder: `inbox/ → working/ → done/ | dead/`, each step one rename.
+//!
+//! Invariant: a document's bytes are in exactly one of the four folders at any moment, and leave
+//! `working/` only after the store has acknowledged (done) or a cause is written (dead).
+
+use super::names::{WorkingName, escape};
+use super::spool::{Inbox, Upload, about_name, sync_folder, write_whole};
+use super::{Source, Watcher, backoff};
+use crate::config::ConsumeConfig;
+use crate::document::{DocumentId, Head, Priority, RawDocument, sha256_hex};
+use crate::error::{Class, Error, Failure, Result, Stage};
+use crate::publish::DeadLetter;
+use crate::receipt::{Budget, Permit, Receipt, lock};
+use jiff::Timestamp;
+use std::collections::{HashSet, VecDeque};
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+/// How many names one look at the inbox keeps: bounds memory with millions of files waiting.
+const NAMES_PER_SCAN: usize = 10_000;
+/// Of every 16 picks, how many go first to each priority; the low ones never starve.
+const SHARES: [(Priority, u32); 3] = [(Priority::High, 11), (Priority::Normal, 4), (Priority::Low, 1)];
+
+/// The watched folder.
+pub struct FolderSource {
+    shared: Arc<Shared>,
+    waiting: [VecDeque<PathBuf>; 3],
+    resumed: VecDeque<WorkingName>,
+    picks: u32,
+    last_scan: Option<Instant>,
+    _lock: File,
+}
+
+struct Shared {
+    inbox: Inbox,
+    config: ConsumeConfig,
+    watcher: Arc<dyn Watcher>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Documents that failed and wait: (when, name).
+    delayed: Vec<(Instant, WorkingName)>,
+    /// Names being worked on: a second file of the same name waits in the inbox.
+    busy: HashSet<String>,
+}
+
+impl FolderSource {
+    /// Takes the folders below `root` for this process alone and finds what an earlier run left.
+    ///
+    /// Errors: `Fatal` where the folders cannot be made or another process has them.
+    pub fn open(root: &Path, config: ConsumeConfig, watcher: Arc<dyn Watcher>) -> Result<Self> {
+        let broken = |e: std::io::Error| storage(&format!("cannot use {}", root.display()), &e);
+        let inbox = Inbox::open(root).map_err(broken)?;
+        let held = File::create(root.join("lock")).map_err(broken)?;
+        if held.try_lock().is_err() {
+            let mut failure =
+                Failure::new(Stage::Consume, Class::Config, format!("another quire works on {}", root.display()));
+            failure.remedy = "stop it, or give this one another data.dir".to_owned();
+            return Err(Error::Fatal(failure));
+        }
+        let shared = Shared { inbox, config, watcher, state: Mutex::default() };
+        let mut source = Self {
+            shared: Arc::new(shared),
+            waiting: Default::default(),
+            resumed: VecDeque::new(),
+            picks: 0,
+            last_scan: None,
+            _lock: held,
+        };
+        source.resume().map_err(broken)?;
+        Ok(source)
+    }
+
+    /// What a killed run left in `working/` comes first, most urgent first.
+    fn resume(&mut self) -> std::io::Result<()> {
+        let mut left = Vec::new();
+        for entry in fs::read_dir(self.shared.inbox.folder("working"))? {
+            let name = entry?.file_name();
+            left.extend(name.to_str().and_then(WorkingName::decode));
+        }
+        left.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
+        lock(&self.shared.state).busy.extend(left.iter().map(|name| name.name.clone()));
+        self.resumed.extend(left);
+        Ok(())
+    }
+
+    fn next_working(&mut self) -> Result<Option<WorkingName>> {
+        {
+            let mut state = lock(&self.shared.state);
+            let now = Instant::now();
+            if let Some(due) = state.delayed.iter().position(|(when, _)| *when <= now) {
+                return Ok(Some(state.delayed.swap_remove(due).1));
+            }
+        }
+        if let Some(name) = self.resumed.pop_front() {
+            return Ok(Some(name));
+        }
+        self.scan_if_due()?;
+        while let Some((priority, path)) = self.pick() {
+            if let Some(name) = self.claim(&path, priority)? {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
+    fn pick(&mut self) -> Option<(Priority, PathBuf)> {
+        let turn = self.picks % 16;
+        self.picks = self.picks.wrapping_add(1);
+        let mut bound = 0;
+        let first = SHARES.iter().position(|(_, share)| {
+            bound += share;
+            turn < bound
+        })?;
+        // Its turn first, then the rest by urgency.
+        let order = std::iter::once(first).chain((0..SHARES.len()).filter(|i| *i != first));
+        for index in order {
+            if let (Some(queue), Some((priority, _))) = (self.waiting.get_mut(index), SHARES.get(index))
+                && let Some(path) = queue.pop_front()
+            {
+                return Some((*priority, path));
+            }
+        }
+        None
+    }
+
+    fn scan_if_due(&mut self) -> Result<()> {
+        let every = Duration::from_millis(self.shared.config.poll_ms);
+        let recent = self.last_scan.is_some_and(|at| at.elapsed() < every);
+        if recent || self.waiting.iter().any(|queue| !queue.is_empty()) {
+            return Ok(());
+        }
+        self.last_scan = Some(Instant::now());
+        let settled = Duration::from_millis(self.shared.config.settle_ms);
+        for (queue, (priority, _)) in self.waiting.iter_mut().zip(SHARES) {
+            let folder = self.shared.inbox.of_priority(priority);
+            let mut found = Vec::new();
+            let deeper = |path: &Path| {
+                // high/ and low/ are queues of their own, not folders within the inbox.
+                priority != Priority::Normal || !SHARES.iter().any(|(p, _)| path == folder.join(p.as_str()))
+            };
+            scan(&folder, &deeper, settled, &mut found).map_err(|e| storage("cannot read the inbox", &e))?;
+            found.sort();
+            queue.extend(found.into_iter().map(|(_, path)| path));
+        }
+        Ok(())
+    }
+
+    /// `inbox/x → working/0.0.n~x`. `None` where the file is gone, or its name is in work.
+    fn claim(&self, path: &Path, priority: Priority) -> Result<Option<WorkingName>> {
+        let inbox = self.shared.inbox.of_priority(priority);
+        let relative = path.strip_prefix(&inbox).unwrap_or(path).to_string_lossy();
+        let name = WorkingName { begun: 0, tries: 0, priority, name: shorten(&escape(&relative), 200) };
+        if lock(&self.shared.state).busy.contains(&name.name) {
+            return Ok(None);
+        }
+        let working = self.shared.inbox.folder("working");
+        let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+        let about = path.with_file_name(about_name(&file_name));
+        match fs::rename(&about, working.join(about_name(&name.name))) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(storage("cannot claim a document", &e)),
+            _ => {}
+        }
+        match fs::rename(path, working.join(name.encode())) {
+            Ok(()) => {
+                lock(&self.shared.state).busy.insert(name.name.clone());
+                Ok(Some(name))
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(storage("cannot claim a document", &e)),
+        }
+    }
+
+    /// Counts the start before it is made, reads the bytes and makes the receipt.
+    fn begin(&self, name: WorkingName, permit: Permit) -> Result<Option<RawDocument>> {
+        let shared = &self.shared;
+        let started = Instant::now();
+        let working = shared.inbox.folder("working");
+        let next = WorkingName { begun: name.begun + 1, ..name.clone() };
+        match fs::rename(working.join(name.encode()), working.join(next.encode())) {
+            Ok(()) => {}
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(storage("cannot begin a document", &e)),
+        }
+        let bytes = match fs::read(working.join(next.encode())) {
+            Ok(bytes) => bytes,
+            Err(e) => {
+                let error = Error::retry(Stage::Consume, Class::Storage, format!("cannot read the file: {e}"));
+                self.refuse(next, 0, permit, error);
+                return Ok(None);
+            }
+        };
+        let about = fs::read(working.join(about_name(&next.name))).ok();
+        let upload: Upload = about.and_then(|a| serde_json::from_slice(&a).ok()).unwrap_or_default();
+        let sha256 = sha256_hex(&bytes);
+        let head = Arc::new(Head {
+            id: upload.id.unwrap_or_else(|| DocumentId::of_content(&sha256)),
+            name: upload.name.unwrap_or_else(|| next.shown()),
+            declared: upload.media_type,
+            language: upload.language,
+            priority: next.priority,
+            size: bytes.len(),
+            sha256,
+            received_at: Timestamp::now(),
+        });
+        let begun = next.begun;
+        let record = Record { shared: Arc::clone(shared), head: Arc::clone(&head), name: next };
+        let receipt = Receipt::new(permit, move |result| record.settle(result));
+        if begun > shared.config.crashes {
+            let reason = format!("the program ended {} times while it worked on this document", begun - 1);
+            receipt.resolve(Err(Error::reject(Stage::Consume, Class::Crashed, reason)));
+            return Ok(None);
+        }
+        tracing::debug!(id = %head.id, name = head.name, seconds = started.elapsed().as_secs_f64(), "taken");
+        Ok(Some(RawDocument { head, bytes: bytes.into(), receipt }))
+    }
+
+    /// Gives up a file whose bytes are not known: over the limit, or not readable.
+    fn refuse(&self, name: WorkingName, size: u64, permit: Permit, error: Error) {
+        let head = Head {
+            id: DocumentId::of_content(&sha256_hex(name.name.as_bytes())),
+            name: name.shown(),
+            declared: None,
+            language: None,
+            priority: name.priority,
+            size: usize::try_from(size).unwrap_or(usize::MAX),
+            sha256: String::new(),
+            received_at: Timestamp::now(),
+        };
+        let record = Record { shared: Arc::clone(&self.shared), head: Arc::new(head), name };
+        Receipt::new(permit, move |result| record.settle(result)).resolve(Err(error));
+    }
+
+    fn too_large(&self, size: u64) -> Error {
+        let limit = self.shared.config.max_document_mb;
+        let mut failure = Failure::new(Stage::Consume, Class::TooLarge, format!("{size} bytes, over {limit} MiB"));
+        failure.remedy = "split the document, or raise consume.max_document_mb".to_owned();
+        Error::Reject(failure)
+    }
+}
+
+impl Source for FolderSource {
+    fn poll(&mut self, budget: &Budget, patience: Duration) -> Result<Option<RawDocument>> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(name) = self.next_working()? {
+                let path = self.shared.inbox.folder("working").join(name.encode());
+                let size = match fs::metadata(&path) {
+                    Ok(metadata) => metadata.len(),
+                    Err(e) if e.kind() == ErrorKind::NotFound => continue,
+                    Err(e) => return Err(storage("cannot look at a document", &e)),
+                };
+                let weight = usize::try_from(size).unwrap_or(usize::MAX);
+                let left = deadline.saturating_duration_since(Instant::now());
+                let Some(permit) = budget.acquire(weight, left) else {
+                    self.resumed.push_front(name);
+                    return Ok(None);
+                };
+                if size > (self.shared.config.max_document_mb as u64) << 20 {
+                    let error = self.too_large(size);
+                    self.refuse(name, size, permit, error);
+                    continue;
+                }
+                if let Some(document) = self.begin(name, permit)? {
+                    return Ok(Some(document));
+                }
+                continue;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            std::thread::sleep(left.min(Duration::from_millis(self.shared.config.poll_ms.clamp(5, 100))));
+        }
+    }
+
+    fn is_drained(&mut self) -> bool {
+        let nothing_waits = self.resumed.is_empty() && self.waiting.iter().all(VecDeque::is_empty);
+        let folder = self.shared.inbox.folder("inbox");
+        let mut found = Vec::new();
+        let looked = scan(&folder, &|_| true, Duration::ZERO, &mut found);
+        let state = lock(&self.shared.state);
+        nothing_waits && looked.is_ok() && found.is_empty() && state.delayed.is_empty()
+    }
+}
+
+/// Files below `folder` that have not changed for `settled`, oldest first. Hidden files and
+/// unfinished downloads are passed over.
+fn scan(
+    folder: &Path,
+    deeper: &dyn Fn(&Path) -> bool,
+    settled: Duration,
+    found: &mut Vec<(SystemTime, PathBuf)>,
+) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        if found.len() >= NAMES_PER_SCAN {
+            break;
+        }
+        let entry = entry?;
+        let path = entry.path();
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let unfinished = [".part", ".tmp", ".crdownload"].iter().any(|end| name.ends_with(end));
+        if name.starts_with('.') || unfinished {
+            continue;
+        }
+        // A link could lead out of the inbox.
+        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+        if metadata.is_dir() && deeper(&path) {
+            scan(&path, deeper, settled, found)?;
+        } else if metadata.is_file() {
+            let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            // A time in the future says nothing; such a file is taken as it is.
+            if modified.elapsed().map_or(true, |age| age >= settled) {
+                found.push((modified, path));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A record that a receipt stands for.
+struct Record {
+    shared: Arc<Shared>,
+    head: Arc<Head>,
+    name: WorkingName,
+}
+
+impl Record {
+    fn settle(self, result: Result<()>) {
+        let mut delayed = false;
+        let moved = match result {
+            Ok(()) => self.finish("done"),
+            Err(Error::Retry(_)) if self.name.tries + 1 >= self.shared.config.attempts => self.bury(result.err()),
+            Err(error @ Error::Retry(_)) => {
+                delayed = true;
+                self.delay(&error)
+            }
+            Err(Error::Reject(_)) => self.bury(result.err()),
+            Err(error @ Error::Fatal(_)) => {
+                // The file stays in `working/`; the next start finds it.
+                self.shared.watcher.fatal(&error);
+                Ok(())
+            }
+        };
+        if !delayed {
+            lock(&self.shared.state).busy.remove(&self.name.name);
+        }
+        if let Err(e) = moved {
+            // The file stays where it is; what was done for it is idempotent.
+            self.shared.watcher.fatal(&storage(&format!("cannot settle {}", self.head.name), &e));
+        }
+    }
+
+    fn finish(&self, folder: &str) -> std::io::Result<()> {
+        let working = self.shared.inbox.folder("working");
+        let to = self.shared.inbox.folder(folder);
+        let name = kept_name(&self.head);
+        fs::rename(working.join(self.name.encode()), to.join(&name))?;
+        let _ = fs::remove_file(working.join(about_name(&self.name.name)));
+        sync_folder(&to)?;
+        sync_folder(&working)
+    }
+
+    fn bury(&self, error: Option<Error>) -> std::io::Result<()> {
+        let Some(error) = error else { return Ok(()) };
+        let letter = DeadLetter {
+            id: self.head.id.clone(),
+            name: self.head.name.clone(),
+            size: self.head.size,
+            sha256: self.head.sha256.clone(),
+            priority: self.head.priority,
+            received_at: self.head.received_at,
+            failed_at: Timestamp::now(),
+            attempts: self.name.tries + 1,
+            failure: error.failure().clone(),
+        };
+        // The cause first: a file in dead/ always has one.
+        let cause = serde_json::to_vec_pretty(&letter)?;
+        let dead = self.shared.inbox.folder("dead");
+        write_whole(&dead, &format!("{}.cause.json", kept_name(&self.head)), &cause)?;
+        self.shared.watcher.dead(&letter);
+        self.finish("dead")
+    }
+
+    fn delay(&self, error: &Error) -> std::io::Result<()> {
+        let config = &self.shared.config;
+        let next = WorkingName { begun: 0, tries: self.name.tries + 1, ..self.name.clone() };
+        let working = self.shared.inbox.folder("working");
+        fs::rename(working.join(self.name.encode()), working.join(next.encode()))?;
+        let (base, most) = (Duration::from_millis(config.backoff_ms), Duration::from_secs(config.backoff_max_s));
+        let seed = self.head.sha256.bytes().fold(0u64, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
+        let wait = backoff(base, most, next.tries, seed);
+        self.shared.watcher.retry(&self.head.id, error, wait);
+        lock(&self.shared.state).delayed.push((Instant::now() + wait, next));
+        Ok(())
+    }
+}
+
+/// `ID~NAME`: unique by content or key, and recognisable.
+fn kept_name(head: &Head) -> String {
+    let room = 230usize.saturating_sub(head.id.as_str().len());
+    format!("{}~{}", head.id, shorten(&escape(&head.name), room))
+}
+
+/// At most `room` bytes (a file name has 255), the end kept: that is where the extension is.
+fn shorten(name: &str, room: usize) -> String {
+    let mut start = name.len().saturating_sub(room);
+    while !name.is_char_boundary(start) {
+        start += 1;
+    }
+    name.get(start..).unwrap_or(name).to_owned()
+}
+
+fn storage(what: &str, e: &std::io::Error) -> Error {
+    Error::fatal(Stage::Consume, Class::Storage, format!("{what}: {e}"))
+}
+
+#[cfg(test)]
+#[path = "folder_tests.rs"]
+mod tests;

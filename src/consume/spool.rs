@@ -1,0 +1,119 @@
+//! The folders of local mode, and putting a document into the inbox so that it is there whole or
+//! not at all.
+
+use super::names::escape;
+use crate::document::{DocumentId, Priority};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::{Result, Write};
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// What a sender says about a document, kept in a hidden file beside it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Upload {
+    /// Key; derived from the content if absent.
+    pub id: Option<DocumentId>,
+    /// File name, for people and as a hint for the format.
+    pub name: Option<String>,
+    /// Declared media type.
+    pub media_type: Option<String>,
+    /// Declared language, ISO 639-1.
+    pub language: Option<String>,
+}
+
+/// The folders below `data.dir`.
+#[derive(Debug, Clone)]
+pub struct Inbox {
+    root: PathBuf,
+}
+
+impl Inbox {
+    /// Folder names, in the order in which a document passes them.
+    pub const FOLDERS: [&str; 5] = ["inbox", "working", "done", "dead", "results"];
+
+    /// The folders below `root`, made where missing.
+    pub fn open(root: &Path) -> Result<Self> {
+        for folder in Self::FOLDERS {
+            fs::create_dir_all(root.join(folder))?;
+        }
+        for priority in [Priority::High, Priority::Low] {
+            fs::create_dir_all(root.join("inbox").join(priority.as_str()))?;
+        }
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// One of the folders.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// The inbox folder of a priority.
+    pub fn of_priority(&self, priority: Priority) -> PathBuf {
+        match priority {
+            Priority::Normal => self.folder("inbox"),
+            urgent => self.folder("inbox").join(urgent.as_str()),
+        }
+    }
+
+    /// Puts a document into the inbox: written beside it first, synced, then renamed. When this
+    /// returns, a crash loses neither the bytes nor what was said about them.
+    pub fn put(&self, bytes: &[u8], upload: &Upload, priority: Priority) -> Result<()> {
+        let folder = self.of_priority(priority);
+        // A name of its own, so that two uploads of one file name never meet.
+        let shown = upload.name.as_deref().unwrap_or("document");
+        let tail: String = shown.chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
+        let name = format!("{}-{}", Uuid::new_v4().simple(), escape(&tail).replace(char::is_control, "_"));
+        let about = serde_json::to_vec(upload)?;
+        write_whole(&folder, &about_name(&name), &about)?;
+        write_whole(&folder, &name, bytes)
+    }
+}
+
+/// The hidden file that holds what was said about `name`.
+pub fn about_name(name: &str) -> String {
+    format!(".{name}.about.json")
+}
+
+/// Writes a file so that it is there whole or not at all, and stays after a crash.
+pub fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let part = folder.join(format!(".{}.part", Uuid::new_v4().simple()));
+    let written = File::create(&part).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    let moved = written.and_then(|()| fs::rename(&part, folder.join(name)));
+    if moved.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    moved.and_then(|()| sync_folder(folder))
+}
+
+/// Makes renames within a folder durable.
+pub fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_put_whole_with_what_was_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let inbox = Inbox::open(dir.path()).unwrap();
+        let upload = Upload { name: Some("a/b\n.pdf".to_owned()), ..Upload::default() };
+        inbox.put(b"one", &upload, Priority::High).unwrap();
+        inbox.put(b"two", &upload, Priority::High).unwrap();
+        let names: Vec<String> = fs::read_dir(inbox.of_priority(Priority::High))
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        assert_eq!(names.len(), 4, "{names:?}");
+        for name in names.iter().filter(|n| !n.starts_with('.')) {
+            let about = fs::read(inbox.of_priority(Priority::High).join(about_name(name))).unwrap();
+            assert_eq!(serde_json::from_slice::<Upload>(&about).unwrap(), upload);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The child's side: prepare, seal, answer until the parent hangs up.
+
+use super::{seal, wire};
+use super::{Reply, Request, Setup};
+use crate::decode;
+use crate::digitize::Reader;
+use crate::error::{Class, Error, Result, Stage};
+use crate::receipt::panicked;
+use std::io::{BufReader, BufWriter};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// No document is larger; the parent's own limit is lower.
+const MAX_DOCUMENT: u64 = 8 << 30;
+
+/// Serves requests on standard input (a socket) until the parent closes it.
+pub fn serve() -> std::io::Result<()> {
+    use std::os::fd::{AsFd, OwnedFd};
+    let socket = UnixStream::from(OwnedFd::from(std::io::stdin().as_fd().try_clone_to_owned()?));
+    let mut from = BufReader::with_capacity(1 << 16, socket.try_clone()?);
+    let mut to = BufWriter::with_capacity(1 << 16, socket);
+    // The default hook prints to stderr; what a panic says travels in the reply instead.
+    std::panic::set_hook(Box::new(|_| {}));
+
+    let (setup, _) = wire::read_frame::<Setup>(&mut from, 0)?;
+    let prepared = prepare(&setup);
+    let (ready, mut reader) = match prepared {
+        Ok(reader) => (Ok(()), reader),
+        Err(error) => (Err(error), None),
+    };
+    wire::write_frame(&mut to, &ready, None)?;
+
+    let mut held = Vec::new();
+    loop {
+        let (request, bytes) = match wire::read_frame::<Request>(&mut from, MAX_DOCUMENT) {
+            Ok(frame) => frame,
+            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(()),
+            Err(e) => return Err(e),
+        };
+        if let Some(bytes) = bytes {
+            held = bytes;
+        }
+        let answer = catch_unwind(AssertUnwindSafe(|| answer(&request, &held, reader.as_mut())));
+        let answer = answer.unwrap_or_else(|panic| Err(convict(&request, &*panic)));
+        wire::write_frame(&mut to, &answer, None)?;
+    }
+}
+
+fn prepare(setup: &Setup) -> Result<Option<Reader>> {
+    let reader = match setup {
+        Setup::Decode => None,
+        Setup::Digitize { languages, retry_below } => Some(Reader::new(languages, *retry_below)?),
+    };
+    seal::seal().map_err(|e| {
+        Error::fatal(Stage::Decode, Class::Internal, format!("this kernel refuses the sandbox (seccomp): {e}"))
+    })?;
+    Ok(reader)
+}
+
+fn answer(request: &Request, bytes: &[u8], reader: Option<&mut Reader>) -> Result<Reply> {
+    match request {
+        Request::Decode { name, declared, limits } => {
+            decode::decode(bytes, name, declared.as_deref(), limits).map(Reply::Decoded)
+        }
+        Request::Digitize { media_type, page, limits } => {
+            let image = decode::page_image(bytes, *media_type, *page, limits)?;
+            let reader = reader.ok_or_else(|| {
+                Error::fatal(Stage::Digitize, Class::Internal, "a parser process was asked to read a page")
+            })?;
+            reader.read(&image.pixels, image.dpi).map(Reply::Page)
+        }
+    }
+}
+
+/// A panic in a parser is a fault of the parser met by this document: the document is rejected
+/// and nothing else is affected.
+fn convict(request: &Request, panic: &(dyn std::any::Any + Send)) -> Error {
+    let stage = match request {
+        Request::Decode { .. } => Stage::Decode,
+        Request::Digitize { .. } => Stage::Digitize,
+    };
+    let text = panicked(stage, panic).failure().reason.clone();
+    Error::reject(stage, Class::Corrupt, format!("the parser gave up: {text}"))
+}

@@ -1,0 +1,240 @@
+//! The child processes in which `decode` and `digitize` run.
+//!
+//! A child is this same binary. It gets no environment, no network, no files, a cap on memory and
+//! one socket to its parent; the parent gives each request a deadline and kills a child that
+//! passes it. A child dies with its parent.
+
+pub mod child;
+mod seal;
+mod wire;
+
+pub use wire::{Reply, Request, Setup};
+
+use crate::error::{Class, Error, Failure, Result, Stage};
+use crate::metrics::Metrics;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The hidden command with which this binary becomes a sandboxed child.
+pub const CHILD_COMMAND: &str = "sandbox-child";
+
+/// How children of one kind are run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The stage they work for: named in failures.
+    pub stage: Stage,
+    /// The binary to run: this one.
+    pub program: PathBuf,
+    /// What a child prepares before it is sealed.
+    pub setup: Setup,
+    /// After this long a request's child is killed.
+    pub deadline: Duration,
+    /// Address space of a child, in MiB.
+    pub memory_mb: u64,
+    /// Requests until a child is replaced.
+    pub recycle_after: u32,
+}
+
+/// One slot for a child process, owned by one thread.
+pub struct Worker {
+    settings: Settings,
+    metrics: Arc<Metrics>,
+    running: Option<Running>,
+}
+
+struct Running {
+    process: Child,
+    socket: UnixStream,
+    served: u32,
+    /// SHA-256 of the document that the child holds.
+    holds: String,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Why a call got no reply.
+enum Broken {
+    /// The deadline passed.
+    Late,
+    /// The child is gone, or what it says makes no sense.
+    Gone(String),
+}
+
+impl Worker {
+    /// A slot; the child starts with the first request.
+    pub fn new(settings: Settings, metrics: Arc<Metrics>) -> Self {
+        Self { settings, metrics, running: None }
+    }
+
+    /// Starts the child now, so that a wrong setting shows at start and not at the first document.
+    pub fn start(&mut self) -> Result<()> {
+        self.running().map(|_| ())
+    }
+
+    /// Asks a child about the document `bytes` with digest `sha256`. The bytes travel only when
+    /// the child does not hold them yet.
+    ///
+    /// A child that dies is replaced and asked once more: the second death convicts the document.
+    pub fn call(&mut self, request: &Request, sha256: &str, bytes: &[u8]) -> Result<Reply> {
+        let mut deaths = 0;
+        loop {
+            match self.try_call(request, sha256, bytes)? {
+                Ok(answer) => return answer,
+                Err(Broken::Late) => {
+                    self.stop("deadline");
+                    return Err(self.late());
+                }
+                Err(Broken::Gone(how)) => {
+                    let end = self.stop("crash").map_or(how, |status| describe(status, self.settings.memory_mb));
+                    deaths += 1;
+                    if deaths == 2 {
+                        let reason = format!("the sandboxed process died over it twice: {end}");
+                        return Err(Error::reject(self.settings.stage, Class::Crashed, reason));
+                    }
+                }
+            }
+        }
+    }
+
+    fn try_call(&mut self, request: &Request, sha256: &str, bytes: &[u8]) -> Result<Result<Result<Reply>, Broken>> {
+        let deadline = Instant::now() + self.settings.deadline;
+        let recycle_after = self.settings.recycle_after;
+        let running = self.running()?;
+        let payload = if running.holds == sha256 { None } else { Some(bytes) };
+        let mut timed = Timed { socket: &running.socket, deadline };
+        let sent = wire::write_frame(&mut timed, request, payload);
+        let answer = sent.and_then(|()| wire::read_frame::<Result<Reply>>(&mut timed, 0));
+        let (answer, _) = match answer {
+            Ok(frame) => frame,
+            Err(e) if matches!(e.kind(), std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock) => {
+                return Ok(Err(Broken::Late));
+            }
+            Err(e) => return Ok(Err(Broken::Gone(e.to_string()))),
+        };
+        sha256.clone_into(&mut running.holds);
+        running.served += 1;
+        if running.served >= recycle_after {
+            self.stop("recycled");
+        }
+        Ok(Ok(answer))
+    }
+
+    fn running(&mut self) -> Result<&mut Running> {
+        let running = match self.running.take() {
+            Some(running) => running,
+            None => self.spawn()?,
+        };
+        Ok(self.running.insert(running))
+    }
+
+    fn spawn(&self) -> Result<Running> {
+        let fatal = |what: &str, e: &dyn std::fmt::Display| {
+            Error::retry(self.settings.stage, Class::Internal, format!("cannot {what} a sandboxed process: {e}"))
+        };
+        let (socket, theirs) = UnixStream::pair().map_err(|e| fatal("connect", &e))?;
+        let mut command = Command::new(&self.settings.program);
+        command.arg(CHILD_COMMAND).env_clear().envs(child_environment());
+        command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::null());
+        let memory_mb = self.settings.memory_mb;
+        // SAFETY: `before_exec` makes only system calls that are safe between fork and exec.
+        unsafe { command.pre_exec(move || seal::before_exec(memory_mb)) };
+        let process = command.spawn().map_err(|e| fatal("start", &e))?;
+        let running = Running { process, socket, served: 0, holds: String::new() };
+        let mut timed = Timed { socket: &running.socket, deadline: Instant::now() + Duration::from_secs(60) };
+        wire::write_frame(&mut timed, &self.settings.setup, None).map_err(|e| fatal("set up", &e))?;
+        let ready = wire::read_frame::<Result<()>>(&mut timed, 0);
+        ready.map_err(|e| fatal("set up", &e))?.0?;
+        Ok(running)
+    }
+
+    fn stop(&mut self, reason: &'static str) -> Option<ExitStatus> {
+        self.metrics.sandbox_restart(reason);
+        let mut running = self.running.take()?;
+        // A child that crashed has ended by itself: its status says how. Others are killed.
+        let waited = if reason == "crash" { wait_briefly(&mut running.process) } else { None };
+        drop(running);
+        waited
+    }
+
+    fn late(&self) -> Error {
+        let Settings { stage, deadline, .. } = self.settings;
+        let mut failure = Failure::new(stage, Class::Timeout, format!("took longer than {} s", deadline.as_secs()));
+        failure.remedy = format!("split the document, or raise {stage}.deadline_s");
+        Error::Reject(failure)
+    }
+}
+
+fn wait_briefly(process: &mut Child) -> Option<ExitStatus> {
+    let deadline = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < deadline {
+        if let Ok(Some(status)) = process.try_wait() {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    None
+}
+
+fn describe(status: ExitStatus, memory_mb: u64) -> String {
+    match status.signal() {
+        Some(libc::SIGABRT) => format!("it aborted, most likely over its memory limit of {memory_mb} MiB"),
+        Some(libc::SIGKILL) => "it was killed, most likely by the system for want of memory".to_owned(),
+        Some(libc::SIGSEGV) => "it accessed memory that is not its own (segmentation fault)".to_owned(),
+        Some(signal) => format!("signal {signal}"),
+        None => format!("it ended with status {}", status.code().unwrap_or(-1)),
+    }
+}
+
+/// What a child may know of its surroundings: where Tesseract's languages are, and that it must
+/// not start threads of its own.
+fn child_environment() -> Vec<(&'static str, String)> {
+    let mut environment = vec![("OMP_THREAD_LIMIT", "1".to_owned())];
+    if let Ok(tessdata) = std::env::var("TESSDATA_PREFIX") {
+        environment.push(("TESSDATA_PREFIX", tessdata));
+    }
+    environment
+}
+
+/// A socket whose every read and write ends at one deadline.
+struct Timed<'s> {
+    socket: &'s UnixStream,
+    deadline: Instant,
+}
+
+impl Timed<'_> {
+    fn left(&self) -> std::io::Result<Duration> {
+        self.deadline
+            .checked_duration_since(Instant::now())
+            .filter(|left| !left.is_zero())
+            .ok_or_else(|| std::io::ErrorKind::TimedOut.into())
+    }
+}
+
+impl Read for Timed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.socket.set_read_timeout(Some(self.left()?))?;
+        self.socket.read(buffer)
+    }
+}
+
+impl Write for Timed<'_> {
+    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        self.socket.set_write_timeout(Some(self.left()?))?;
+        self.socket.write(buffer)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

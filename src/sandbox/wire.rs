@@ -1,0 +1,125 @@
+//! Frames between parent and child: `u32` length, JSON, `u64` length + 1 (0 = none), bytes; all
+//! little-endian.
+
+use crate::decode::{Decoded, Limits};
+use crate::document::{MediaType, PageText};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::io::{Error, ErrorKind, Read, Result, Write};
+
+/// No message is larger: 10,000 dense pages of words are about 400 MiB.
+const MAX_JSON: usize = 512 << 20;
+
+/// What a child prepares while it may still open files.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Setup {
+    /// Parsers need nothing.
+    Decode,
+    /// Tesseract with its languages.
+    Digitize {
+        /// As `eng+deu`.
+        languages: String,
+        /// Confidence below which a page is read again.
+        retry_below: f32,
+    },
+}
+
+/// What a parent asks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Request {
+    /// What is this document, and what is on its pages?
+    Decode {
+        /// File name.
+        name: String,
+        /// Declared media type.
+        declared: Option<String>,
+        /// Limits before work.
+        limits: Limits,
+    },
+    /// Read this page from its image.
+    Digitize {
+        /// What the document is.
+        media_type: MediaType,
+        /// From 1.
+        page: u32,
+        /// Limits before work.
+        limits: Limits,
+    },
+}
+
+/// What a child answers.
+#[derive(Serialize, Deserialize)]
+pub enum Reply {
+    /// To [`Request::Decode`].
+    Decoded(Decoded),
+    /// To [`Request::Digitize`].
+    Page(PageText),
+}
+
+/// Writes one message.
+pub fn write_frame(to: &mut impl Write, message: &impl Serialize, bytes: Option<&[u8]>) -> Result<()> {
+    let json = serde_json::to_vec(message)?;
+    let length = u32::try_from(json.len()).map_err(|_| Error::from(ErrorKind::InvalidData))?;
+    to.write_all(&length.to_le_bytes())?;
+    to.write_all(&json)?;
+    let mark = bytes.map_or(0, |b| b.len() as u64 + 1);
+    to.write_all(&mark.to_le_bytes())?;
+    to.write_all(bytes.unwrap_or_default())?;
+    to.flush()
+}
+
+/// Reads one message whose payload is at most `max_bytes` long.
+pub fn read_frame<T: DeserializeOwned>(from: &mut impl Read, max_bytes: u64) -> Result<(T, Option<Vec<u8>>)> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length)?;
+    let length = u32::from_le_bytes(length) as usize;
+    if length > MAX_JSON {
+        return Err(ErrorKind::InvalidData.into());
+    }
+    let mut json = Vec::new();
+    from.take(length as u64).read_to_end(&mut json)?;
+    if json.len() < length {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    let mut mark = [0; 8];
+    from.read_exact(&mut mark)?;
+    let payload = match u64::from_le_bytes(mark).checked_sub(1) {
+        None => None,
+        Some(size) if size > max_bytes => return Err(ErrorKind::InvalidData.into()),
+        Some(size) => {
+            let mut bytes = Vec::new();
+            from.take(size).read_to_end(&mut bytes)?;
+            if (bytes.len() as u64) < size {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            Some(bytes)
+        }
+    };
+    Ok((serde_json::from_slice(&json)?, payload))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_round_trip() {
+        for payload in [None, Some(&b""[..]), Some(&b"bytes"[..])] {
+            let mut wire = Vec::new();
+            write_frame(&mut wire, &Setup::Decode, payload).unwrap();
+            let (setup, bytes) = read_frame::<Setup>(&mut wire.as_slice(), 100).unwrap();
+            assert!(matches!(setup, Setup::Decode));
+            assert_eq!(bytes.as_deref(), payload);
+        }
+    }
+
+    #[test]
+    fn a_cut_or_oversized_frame_is_an_error() {
+        let mut wire = Vec::new();
+        write_frame(&mut wire, &Setup::Decode, Some(b"bytes")).unwrap();
+        for cut in 0..wire.len() {
+            assert!(read_frame::<Setup>(&mut &wire[..cut], 100).is_err(), "{cut}");
+        }
+        assert!(read_frame::<Setup>(&mut wire.as_slice(), 4).is_err());
+    }
+}
