@@ -14,3 +14,8 @@ pub mod receipt;
 pub mod consume;
 pub mod digitize;
 pub mod sandbox;
+pub mod batch;
+pub mod feed;
+pub mod infer;
+pub mod interpret;
+pub mod window;

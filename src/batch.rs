@@ -1,0 +1,88 @@
+//! Batches of token windows, packed without padding.
+//!
+//! Hidden states are `[total_tokens, hidden]`, row-major; `starts` holds the cumulative lengths
+//! (`cu_seqlens` elsewhere): window `i` owns rows `starts[i] .. starts[i + 1]`.
+
+use crate::error::Result;
+use std::ops::Range;
+
+/// Windows packed one after another.
+#[derive(Debug, Clone, Default)]
+pub struct PackedBatch {
+    /// Token ids of all windows.
+    pub tokens: Vec<u32>,
+    /// Where each window starts, and the total at the end; always one longer than windows.
+    pub starts: Vec<usize>,
+    /// Spans to pool besides the whole windows: rows of `tokens`, in order of their windows.
+    pub spans: Vec<Range<usize>>,
+    /// How many spans belong to each window.
+    pub spans_per_window: Vec<usize>,
+}
+
+impl PackedBatch {
+    /// No windows yet.
+    pub fn new() -> Self {
+        Self { starts: vec![0], ..Self::default() }
+    }
+
+    /// Appends a window with its spans (token ranges within the window).
+    pub fn push(&mut self, tokens: &[u32], spans: &[Range<usize>]) {
+        let start = self.tokens.len();
+        self.tokens.extend_from_slice(tokens);
+        self.starts.push(self.tokens.len());
+        self.spans.extend(spans.iter().map(|span| span.start + start..span.end + start));
+        self.spans_per_window.push(spans.len());
+    }
+
+    /// Windows in the batch.
+    pub fn windows(&self) -> usize {
+        self.spans_per_window.len()
+    }
+
+    /// Row ranges of the windows.
+    pub fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
+        self.starts.windows(2).filter_map(|pair| match pair {
+            [start, end] => Some(*start..*end),
+            _ => None,
+        })
+    }
+}
+
+/// One window on its way through the models, and who waits for it.
+pub struct Job {
+    /// Token ids.
+    pub tokens: Vec<u32>,
+    /// Token ranges to pool besides the whole.
+    pub spans: Vec<Range<usize>>,
+    /// Called once with the outcome.
+    pub reply: Box<dyn FnOnce(Result<WindowOutput>) + Send>,
+}
+
+/// What one window gave.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WindowOutput {
+    /// Mean of the token states, L2-normalised: `[hidden]`.
+    pub embedding: Vec<f32>,
+    /// The same for each span: `[spans][hidden]`.
+    pub spans: Vec<Vec<f32>>,
+    /// Label probabilities of each token: `[tokens × labels]`; empty without such a task.
+    pub token_labels: Vec<f32>,
+    /// Label probabilities of the window: `[labels]`; empty without such a task.
+    pub window_labels: Vec<f32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_keep_their_rows_and_spans() {
+        let mut batch = PackedBatch::new();
+        batch.push(&[1, 2, 3], &[0..2, 1..3]);
+        batch.push(&[4], &[]);
+        batch.push(&[5, 6], &[0..1]);
+        assert_eq!(batch.ranges().collect::<Vec<_>>(), [0..3, 3..4, 4..6]);
+        assert_eq!(batch.spans, [0..2, 1..3, 4..5]);
+        assert_eq!(batch.windows(), 3);
+    }
+}

@@ -1,0 +1,82 @@
+//! The bounded queue between feeding and the model threads: the batcher behind a lock.
+
+use super::batcher::{Batcher, Limits};
+use crate::batch::Job;
+use crate::document::Priority;
+use crate::error::Stage;
+use crate::metrics::Metrics;
+use crate::receipt::lock;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Jobs of all documents and searches, batched across them.
+pub struct BatchQueue {
+    state: Mutex<State>,
+    changed: Condvar,
+    bound: usize,
+    metrics: Arc<Metrics>,
+}
+
+struct State {
+    batcher: Batcher<Job>,
+    closed: bool,
+}
+
+impl BatchQueue {
+    /// At most `bound` tokens wait; `push` blocks beyond that.
+    pub fn new(limits: Limits, bound: usize, metrics: Arc<Metrics>) -> Self {
+        metrics.queue_bound(Stage::Infer, bound);
+        let state = State { batcher: Batcher::new(limits), closed: false };
+        Self { state: Mutex::new(state), changed: Condvar::new(), bound, metrics }
+    }
+
+    /// Adds a job, waiting for room. A job given after [`close`](Self::close) comes back.
+    pub fn push(&self, job: Job, priority: Priority) -> Result<(), Job> {
+        let started = Instant::now();
+        let tokens = job.tokens.len();
+        let mut state = lock(&self.state);
+        while !state.closed && !state.batcher.is_empty() && state.batcher.tokens() + tokens > self.bound {
+            state = self.wait(state, Duration::from_secs(1));
+        }
+        if state.closed {
+            return Err(job);
+        }
+        let now = Instant::now();
+        state.batcher.push(job, tokens, priority, now);
+        self.metrics.queue_depth(Stage::Infer, state.batcher.tokens());
+        self.metrics.stage_blocked(Stage::Feed, now - started);
+        drop(state);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// The next batch; waits for one. `None` once the queue is closed and empty.
+    pub fn pop(&self) -> Option<Vec<Job>> {
+        let mut state = lock(&self.state);
+        loop {
+            let now = Instant::now();
+            let flush = state.closed;
+            if let Some(batch) = state.batcher.pop(now, flush) {
+                self.metrics.queue_depth(Stage::Infer, state.batcher.tokens());
+                drop(state);
+                self.changed.notify_all();
+                return Some(batch);
+            }
+            if state.closed {
+                return None;
+            }
+            let ready = state.batcher.ready_at(now).map(|at| at.saturating_duration_since(now));
+            state = self.wait(state, ready.unwrap_or(Duration::from_secs(1)));
+        }
+    }
+
+    /// No more jobs come: what waits is still given out.
+    pub fn close(&self) {
+        lock(&self.state).closed = true;
+        self.changed.notify_all();
+    }
+
+    fn wait<'s>(&self, state: MutexGuard<'s, State>, patience: Duration) -> MutexGuard<'s, State> {
+        self.changed.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner).0
+    }
+}

@@ -1,0 +1,122 @@
+//! A model thread: takes batches, runs them, answers each window's owner.
+
+use super::Engine;
+use crate::batch::{Job, PackedBatch, WindowOutput};
+use crate::error::{Class, Error, Result, Stage};
+use crate::metrics::Metrics;
+use crate::receipt::panicked;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+/// Runs batches until there are no more. `budget` is the batcher's, for the fill metric.
+///
+/// A batch that fails for want of memory is split and run again; a single window that still fails
+/// is its owner's failure. A panic in the engine convicts only the windows of its batch.
+pub fn serve(engine: &mut dyn Engine, mut next: impl FnMut() -> Option<Vec<Job>>, budget: usize, metrics: &Metrics) {
+    while let Some(jobs) = next() {
+        let started = Instant::now();
+        run(engine, jobs, budget, metrics);
+        metrics.stage_busy(Stage::Infer, started.elapsed());
+    }
+}
+
+fn run(engine: &mut dyn Engine, mut jobs: Vec<Job>, budget: usize, metrics: &Metrics) {
+    let mut batch = PackedBatch::new();
+    for job in &jobs {
+        batch.push(&job.tokens, &job.spans);
+    }
+    let started = Instant::now();
+    match run_caught(engine, &batch) {
+        Ok(outputs) => {
+            let tokens = batch.tokens.len();
+            metrics.batch(batch.windows(), tokens, tokens, budget, started.elapsed());
+            for (job, output) in jobs.into_iter().zip(outputs) {
+                (job.reply)(Ok(output));
+            }
+        }
+        Err(Error::Retry(failure)) if jobs.len() > 1 => {
+            tracing::warn!(windows = jobs.len(), reason = failure.reason, "batch is split and run again");
+            let second = jobs.split_off(jobs.len() / 2);
+            run(engine, jobs, budget, metrics);
+            run(engine, second, budget, metrics);
+        }
+        Err(error) => {
+            for job in jobs {
+                (job.reply)(Err(error.clone()));
+            }
+        }
+    }
+}
+
+fn run_caught(engine: &mut dyn Engine, batch: &PackedBatch) -> Result<Vec<WindowOutput>> {
+    let outputs = catch_unwind(AssertUnwindSafe(|| engine.run(batch)))
+        .unwrap_or_else(|panic| Err(panicked(Stage::Infer, &*panic)))?;
+    if outputs.len() == batch.windows() {
+        return Ok(outputs);
+    }
+    let reason = format!("the engine gave {} outputs for {} windows", outputs.len(), batch.windows());
+    Err(Error::reject(Stage::Infer, Class::Internal, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    /// An engine with room for a few tokens, as a small GPU; token 13 makes it panic.
+    struct Small {
+        room: usize,
+        largest: usize,
+    }
+
+    impl Engine for Small {
+        fn run(&mut self, batch: &PackedBatch) -> Result<Vec<WindowOutput>> {
+            assert!(!batch.tokens.contains(&13), "unlucky");
+            if batch.tokens.len() > self.room {
+                return Err(Error::retry(Stage::Infer, Class::Model, "out of memory"));
+            }
+            self.largest = self.largest.max(batch.windows());
+            let outputs = batch.ranges().map(|r| WindowOutput {
+                embedding: vec![batch.tokens[r.start] as f32],
+                ..WindowOutput::default()
+            });
+            Ok(outputs.collect())
+        }
+    }
+
+    fn answers(windows: &[&[u32]]) -> (Vec<Result<WindowOutput>>, usize) {
+        let (tx, rx) = mpsc::channel();
+        let jobs = windows.iter().enumerate().map(|(i, tokens)| {
+            let tx = tx.clone();
+            Job { tokens: tokens.to_vec(), spans: vec![], reply: Box::new(move |r| tx.send((i, r)).unwrap()) }
+        });
+        let mut batches = vec![jobs.collect::<Vec<_>>()];
+        let mut engine = Small { room: 4, largest: 0 };
+        serve(&mut engine, || batches.pop(), 100, &Metrics::new());
+        drop(tx);
+        let mut all: Vec<_> = rx.iter().collect();
+        all.sort_by_key(|(i, _)| *i);
+        (all.into_iter().map(|(_, r)| r).collect(), engine.largest)
+    }
+
+    #[test]
+    fn out_of_memory_splits_and_every_window_is_answered() {
+        let (answers, largest) = answers(&[&[1, 1], &[2, 2], &[3, 3], &[4, 4], &[5]]);
+        let values: Vec<f32> = answers.into_iter().map(|a| a.unwrap().embedding[0]).collect();
+        assert_eq!(values, [1.0, 2.0, 3.0, 4.0, 5.0]);
+        assert_eq!(largest, 2);
+    }
+
+    #[test]
+    fn what_never_fits_fails_alone() {
+        let (answers, _) = answers(&[&[1], &[2; 9], &[3]]);
+        assert!(answers[0].is_ok() && answers[2].is_ok());
+        assert!(matches!(answers[1], Err(Error::Retry(_))));
+    }
+
+    #[test]
+    fn a_panic_is_an_error_of_its_batch() {
+        let (answers, _) = answers(&[&[13]]);
+        assert_eq!(answers[0].as_ref().unwrap_err().failure().class, Class::Internal);
+    }
+}

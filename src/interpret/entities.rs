@@ -1,0 +1,201 @@
+//! Names from token labels: the best valid BIO path per window, then mentions joined into entities.
+
+use super::characters::Characters;
+use crate::document::{Entity, Mention};
+use crate::window::{InferredDocument, Window};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// A mention before it is joined with others of the same name.
+struct Found {
+    label: usize,
+    page: usize,
+    bytes: Range<usize>,
+    confidence: f32,
+}
+
+/// Labels without their `B-`/`I-`, and what each index means.
+struct Scheme<'l> {
+    types: Vec<&'l str>,
+    tags: Vec<Tag>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tag {
+    Outside,
+    Begin(usize),
+    Inside(usize),
+}
+
+impl<'l> Scheme<'l> {
+    fn new(labels: &'l [String]) -> Self {
+        let mut types: Vec<&str> = Vec::new();
+        let tags = labels
+            .iter()
+            .map(|label| {
+                let (make, name): (fn(usize) -> Tag, _) = match label.split_once('-') {
+                    Some(("B", name)) => (Tag::Begin, name),
+                    Some(("I", name)) => (Tag::Inside, name),
+                    _ => return Tag::Outside,
+                };
+                let index = types.iter().position(|t| *t == name).unwrap_or_else(|| {
+                    types.push(name);
+                    types.len() - 1
+                });
+                make(index)
+            })
+            .collect();
+        Self { types, tags }
+    }
+
+    /// Whether `next` may follow `last`: an inside needs its own begin or inside before it.
+    fn follows(last: Tag, next: Tag) -> bool {
+        match next {
+            Tag::Inside(t) => last == Tag::Begin(t) || last == Tag::Inside(t),
+            _ => true,
+        }
+    }
+}
+
+/// Entities with at least `least` confidence, most mentioned first.
+pub fn find(inferred: &InferredDocument, text: &Characters, labels: &[String], least: f32) -> Vec<Entity> {
+    if labels.is_empty() {
+        return Vec::new();
+    }
+    let scheme = Scheme::new(labels);
+    let mut found: Vec<Found> = Vec::new();
+    for (window, output) in inferred.fed.windows.iter().zip(&inferred.outputs) {
+        for mention in mentions(window, &output.token_labels, &scheme) {
+            if mention.confidence >= least {
+                keep(&mut found, mention);
+            }
+        }
+    }
+    join(inferred, text, &scheme, found)
+}
+
+/// Windows overlap: of two mentions that do, the more confident stays.
+fn keep(found: &mut Vec<Found>, mention: Found) {
+    let meets = |o: &Found| {
+        o.page == mention.page && o.bytes.start < mention.bytes.end && mention.bytes.start < o.bytes.end
+    };
+    // Only the last few can overlap a new one.
+    let from = found.len().saturating_sub(64);
+    match found.iter().skip(from).position(meets).and_then(|i| found.get_mut(from + i)) {
+        Some(other) if other.confidence < mention.confidence => *other = mention,
+        Some(_) => {}
+        None => found.push(mention),
+    }
+}
+
+/// Words of a window with their label probabilities: a word has its first token's.
+fn mentions(window: &Window, probabilities: &[f32], scheme: &Scheme<'_>) -> Vec<Found> {
+    let labels = scheme.tags.len();
+    let mut words: Vec<(Range<usize>, &[f32])> = Vec::new();
+    // The mark at the start has a row too.
+    for (piece, row) in window.pieces.iter().zip(probabilities.chunks_exact(labels).skip(1)) {
+        match words.last_mut() {
+            Some((bytes, _)) if !piece.starts_word => bytes.end = bytes.end.max(piece.bytes.end),
+            _ => words.push((piece.bytes.clone(), row)),
+        }
+    }
+    let path = best_path(&words, scheme);
+    let mut found: Vec<(Found, usize)> = Vec::new();
+    for ((bytes, row), tag) in words.iter().zip(path) {
+        let (label, begins) = match scheme.tags.get(tag) {
+            Some(Tag::Begin(label)) => (*label, true),
+            Some(Tag::Inside(label)) => (*label, false),
+            _ => continue,
+        };
+        let confidence = row.get(tag).copied().unwrap_or(0.0);
+        match found.last_mut() {
+            Some((last, count)) if !begins => {
+                last.bytes.end = bytes.end;
+                last.confidence += confidence;
+                *count += 1;
+            }
+            _ => found.push((Found { label, page: window.page, bytes: bytes.clone(), confidence }, 1)),
+        }
+    }
+    let mean = |(mut f, count): (Found, usize)| {
+        f.confidence /= count as f32;
+        f
+    };
+    found.into_iter().map(mean).collect()
+}
+
+/// Viterbi over the valid transitions (Viterbi 1967): the most probable label sequence.
+fn best_path(words: &[(Range<usize>, &[f32])], scheme: &Scheme<'_>) -> Vec<usize> {
+    let mut scores: Vec<f32> = Vec::new();
+    let mut back: Vec<Vec<usize>> = Vec::with_capacity(words.len());
+    for (_, row) in words {
+        let log = |i: usize| row.get(i).copied().unwrap_or(0.0).max(1e-9).ln();
+        let mut next = Vec::with_capacity(scheme.tags.len());
+        let mut from = Vec::with_capacity(scheme.tags.len());
+        for (index, tag) in scheme.tags.iter().enumerate() {
+            let reached = if back.is_empty() {
+                Scheme::follows(Tag::Outside, *tag).then_some((0, 0.0))
+            } else {
+                let valid = scheme.tags.iter().zip(&scores).enumerate();
+                valid
+                    .filter(|(_, (last, _))| Scheme::follows(**last, *tag))
+                    .map(|(i, (_, score))| (i, *score))
+                    .max_by(|a, b| a.1.total_cmp(&b.1))
+            };
+            let (last, score) = reached.unwrap_or((0, f32::NEG_INFINITY));
+            next.push(score + log(index));
+            from.push(last);
+        }
+        scores = next;
+        back.push(from);
+    }
+    let best = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(i, _)| i);
+    let mut path = vec![best];
+    for from in back.iter().skip(1).rev() {
+        let last = path.last().copied().unwrap_or(0);
+        path.push(from.get(last).copied().unwrap_or(0));
+    }
+    path.reverse();
+    path.truncate(words.len());
+    path
+}
+
+/// Mentions of one name and type are one entity.
+fn join(inferred: &InferredDocument, text: &Characters, scheme: &Scheme<'_>, found: Vec<Found>) -> Vec<Entity> {
+    let mut groups: BTreeMap<(usize, String), (BTreeMap<String, usize>, Vec<Mention>)> = BTreeMap::new();
+    for one in found {
+        let page = inferred.fed.document.pages.get(one.page).map_or("", |p| p.text.as_str());
+        let (name, bytes) = trim(page, one.bytes);
+        if !name.chars().any(char::is_alphanumeric) {
+            continue;
+        }
+        let range = text.range(one.page, &bytes);
+        let (spellings, mentions) = groups.entry((one.label, name.to_lowercase())).or_default();
+        *spellings.entry(name).or_default() += 1;
+        let page = u32::try_from(one.page + 1).unwrap_or(u32::MAX);
+        mentions.push(Mention { page, start: range.start, end: range.end, confidence: one.confidence });
+    }
+    let mut entities: Vec<Entity> = groups
+        .into_iter()
+        .filter_map(|((label, _), (spellings, mentions))| {
+            let (text, _) = spellings.into_iter().max_by_key(|(_, count)| *count)?;
+            let confidence = mentions.iter().map(|m| m.confidence).fold(0.0, f32::max);
+            let label = (*scheme.types.get(label)?).to_owned();
+            Some(Entity { text, label, confidence, mentions })
+        })
+        .collect();
+    entities.sort_by(|a, b| {
+        (b.mentions.len().cmp(&a.mentions.len())).then(b.confidence.total_cmp(&a.confidence)).then(a.text.cmp(&b.text))
+    });
+    entities
+}
+
+/// The name with its blanks made single and marks at its ends left out.
+fn trim(page: &str, bytes: Range<usize>) -> (String, Range<usize>) {
+    let raw = page.get(bytes.clone()).unwrap_or_default();
+    let edge = |c: char| !c.is_alphanumeric() && c != ')' && c != '.' && c != '(';
+    let left = raw.trim_start_matches(edge);
+    let start = bytes.start + (raw.len() - left.len());
+    let kept = left.trim_end_matches(edge);
+    (kept.split_whitespace().collect::<Vec<_>>().join(" "), start..start + kept.len())
+}

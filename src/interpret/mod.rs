@@ -1,0 +1,158 @@
+//! Outputs of one document, joined → an understood [`Document`].
+
+mod characters;
+mod entities;
+mod kind;
+mod sentiment;
+mod summary;
+mod verdict;
+
+pub use kind::{KIND_PROTOTYPES, Kinds};
+
+use crate::config::InterpretConfig;
+use crate::document::{Decision, Document, PageSummary, Passage, SCHEMA_VERSION};
+use crate::window::InferredDocument;
+use characters::Characters;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// What interpreting needs besides the document.
+pub struct Interpreter {
+    /// Thresholds and sizes.
+    pub config: InterpretConfig,
+    /// Document kinds and their prototypes.
+    pub kinds: Kinds,
+    /// Names of the token labels, as `B-PER`; empty without that task.
+    pub token_labels: Vec<String>,
+    /// Names of the window labels; empty without that task.
+    pub window_labels: Vec<String>,
+    /// `name@revision` of the model behind each task.
+    pub models: BTreeMap<String, String>,
+}
+
+impl Interpreter {
+    /// Joins what the models said into the understood document.
+    pub fn interpret(&self, inferred: &InferredDocument) -> Document {
+        let head = &inferred.fed.document.head;
+        let text = Characters::join(inferred.fed.document.pages.iter().map(|p| p.text.as_str()));
+        let passages = passages(inferred, &text);
+        let vector = mean(&passages);
+        let pages = pages(inferred, &text);
+        let ocr_confidence = ocr_confidence(inferred);
+        let (characters, covered) = coverage(inferred, &passages, &text);
+        let mut document = Document {
+            schema: SCHEMA_VERSION,
+            id: head.id.clone(),
+            name: head.name.clone(),
+            media_type: inferred.fed.document.media_type,
+            size: head.size,
+            sha256: head.sha256.clone(),
+            priority: head.priority,
+            received_at: head.received_at,
+            ingested_at: Timestamp::now(),
+            kind: self.kinds.guess(&inferred.fed.document, &vector),
+            language: inferred.fed.language.clone(),
+            pages,
+            ocr_confidence,
+            summary: summary::extract(inferred, &text, &vector, self.config.summary_sentences),
+            entities: entities::find(inferred, &text, &self.token_labels, self.config.min_entity_confidence),
+            sentiment: sentiment::of(inferred, &self.window_labels),
+            passages,
+            coverage: if characters == 0 { 1.0 } else { covered as f64 / characters as f64 },
+            verdict: crate::document::Verdict { decision: Decision::Accept, reasons: Vec::new() },
+            models: self.models.clone(),
+            seconds: inferred.fed.document.seconds.clone(),
+            text: text.text,
+            vector,
+        };
+        document.verdict = verdict::judge(&document, &self.config);
+        document
+    }
+}
+
+/// Characters of the document's pages, and those of them that lie in some passage.
+pub fn covered_characters(document: &Document) -> (usize, usize) {
+    let all: usize = document.pages.iter().map(|p| p.end - p.start).sum();
+    (all, (document.coverage * all as f64).round() as usize)
+}
+
+fn passages(inferred: &InferredDocument, text: &Characters) -> Vec<Passage> {
+    let windows = inferred.fed.windows.iter().zip(&inferred.outputs);
+    (0u32..)
+        .zip(windows)
+        .map(|(number, (window, output))| {
+            let range = text.range(window.page, &window.bytes);
+            Passage {
+                number,
+                page: u32::try_from(window.page + 1).unwrap_or(u32::MAX),
+                start: range.start,
+                end: range.end,
+                vector: output.embedding.clone(),
+            }
+        })
+        .collect()
+}
+
+fn pages(inferred: &InferredDocument, text: &Characters) -> Vec<PageSummary> {
+    let pages = inferred.fed.document.pages.iter().enumerate();
+    pages
+        .map(|(index, page)| {
+            let range = text.range(index, &(0..page.text.len()));
+            PageSummary {
+                number: u32::try_from(index + 1).unwrap_or(u32::MAX),
+                source: page.source(),
+                start: range.start,
+                end: range.end,
+                ocr_confidence: page.ocr_confidence,
+                rotation: page.rotation,
+            }
+        })
+        .collect()
+}
+
+/// Mean over the characters of the pages that were read by OCR.
+fn ocr_confidence(inferred: &InferredDocument) -> Option<f32> {
+    let read = inferred.fed.document.pages.iter().filter_map(|p| Some((p.ocr_confidence?, p.text.len() as f32)));
+    let (sum, weight, any) = read.fold((0.0, 0.0, false), |(s, w, _), (c, l)| (s + c * l, w + l, true));
+    any.then(|| if weight > 0.0 { sum / weight } else { 0.0 })
+}
+
+/// Total characters, and those in the union of the passages.
+fn coverage(inferred: &InferredDocument, passages: &[Passage], text: &Characters) -> (usize, usize) {
+    let pages = pages(inferred, text);
+    let mut total = 0;
+    let mut covered = 0;
+    let mut passages = passages.iter().peekable();
+    for page in pages {
+        total += page.end - page.start;
+        let mut reached = page.start;
+        while let Some(passage) = passages.next_if(|p| p.page == page.number) {
+            covered += passage.end.saturating_sub(passage.start.max(reached));
+            reached = reached.max(passage.end);
+        }
+    }
+    (total, covered)
+}
+
+/// Mean of the passages' vectors, L2-normalised; empty where there are none.
+fn mean(passages: &[Passage]) -> Vec<f32> {
+    let Some(first) = passages.first() else { return Vec::new() };
+    let mut sum = vec![0.0f32; first.vector.len()];
+    for passage in passages {
+        // A long passage says more about the document than a short one.
+        let weight = (passage.end - passage.start).max(1) as f32;
+        sum.iter_mut().zip(&passage.vector).for_each(|(s, v)| *s += v * weight);
+    }
+    let length = sum.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-12);
+    sum.iter_mut().for_each(|v| *v /= length);
+    sum
+}
+
+/// Cosine of two L2-normalised vectors; 0 where one is missing.
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
