@@ -5,7 +5,7 @@
 //! exclusive. Pages count from 1. Boxes are fractions of the page's width and height, origin at
 //! the top left.
 
-use crate::error::named;
+use crate::error::{Failure, named};
 use crate::receipt::Receipt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -393,6 +393,29 @@ pub struct Verdict {
     pub decision: Decision,
     /// Why, in words; empty for a plain accept.
     pub reasons: Vec<String>,
+}
+
+/// A document that will not be tried again, with the reason.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// Its key.
+    pub id: DocumentId,
+    /// File name or subject.
+    pub name: String,
+    /// Bytes as received.
+    pub size: usize,
+    /// SHA-256 of the bytes, in hex.
+    pub sha256: String,
+    /// How urgent it was.
+    pub priority: Priority,
+    /// When it was taken from its source.
+    pub received_at: Timestamp,
+    /// When it was given up.
+    pub failed_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Stage, class, reason and remedy.
+    pub failure: Failure,
 }
 
 #[cfg(test)]

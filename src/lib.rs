@@ -4,18 +4,21 @@
 //! `feed` → `infer` → `interpret` → `publish`; only [`pipeline`](crate) knows that order.
 //! ARCHITECTURE.md is the map.
 
-pub mod config;
-pub mod decode;
-pub mod document;
-pub mod error;
-pub mod metrics;
-pub mod publish;
-pub mod receipt;
-pub mod consume;
-pub mod digitize;
-pub mod sandbox;
 pub mod batch;
+pub mod config;
+pub mod consume;
+pub mod decode;
+pub mod digitize;
+pub mod document;
+pub mod durable;
+pub mod error;
 pub mod feed;
 pub mod infer;
 pub mod interpret;
+pub mod metrics;
+pub mod pipeline;
+pub mod progress;
+pub mod publish;
+pub mod receipt;
+pub mod sandbox;
 pub mod window;

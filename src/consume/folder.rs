@@ -4,12 +4,12 @@
 //! `working/` only after the store has acknowledged (done) or a cause is written (dead).
 
 use super::names::{WorkingName, escape};
-use super::spool::{Inbox, Upload, about_name, sync_folder, write_whole};
+use super::spool::{Inbox, Upload, about_name};
 use super::{Source, Watcher, backoff};
 use crate::config::ConsumeConfig;
-use crate::document::{DocumentId, Head, Priority, RawDocument, sha256_hex};
+use crate::document::{DeadLetter, DocumentId, Head, Priority, RawDocument, sha256_hex};
+use crate::durable::{sync_folder, write_whole};
 use crate::error::{Class, Error, Failure, Result, Stage};
-use crate::publish::DeadLetter;
 use crate::receipt::{Budget, Permit, Receipt, lock};
 use jiff::Timestamp;
 use std::collections::{HashSet, VecDeque};
@@ -58,8 +58,11 @@ impl FolderSource {
         let inbox = Inbox::open(root).map_err(broken)?;
         let held = File::create(root.join("lock")).map_err(broken)?;
         if held.try_lock().is_err() {
-            let mut failure =
-                Failure::new(Stage::Consume, Class::Config, format!("another quire works on {}", root.display()));
+            let mut failure = Failure::new(
+                Stage::Consume,
+                Class::Config,
+                format!("another quire works on {}", root.display()),
+            );
             failure.remedy = "stop it, or give this one another data.dir".to_owned();
             return Err(Error::Fatal(failure));
         }
@@ -190,7 +193,8 @@ impl FolderSource {
         let bytes = match fs::read(working.join(next.encode())) {
             Ok(bytes) => bytes,
             Err(e) => {
-                let error = Error::retry(Stage::Consume, Class::Storage, format!("cannot read the file: {e}"));
+                let error =
+                    Error::retry(Stage::Consume, Class::Storage, format!("cannot read the file: {e}"));
                 self.refuse(next, 0, permit, error);
                 return Ok(None);
             }
@@ -238,7 +242,8 @@ impl FolderSource {
 
     fn too_large(&self, size: u64) -> Error {
         let limit = self.shared.config.max_document_mb;
-        let mut failure = Failure::new(Stage::Consume, Class::TooLarge, format!("{size} bytes, over {limit} MiB"));
+        let mut failure =
+            Failure::new(Stage::Consume, Class::TooLarge, format!("{size} bytes, over {limit} MiB"));
         failure.remedy = "split the document, or raise consume.max_document_mb".to_owned();
         Error::Reject(failure)
     }
@@ -336,7 +341,9 @@ impl Record {
         let mut delayed = false;
         let moved = match result {
             Ok(()) => self.finish("done"),
-            Err(Error::Retry(_)) if self.name.tries + 1 >= self.shared.config.attempts => self.bury(result.err()),
+            Err(Error::Retry(_)) if self.name.tries + 1 >= self.shared.config.attempts => {
+                self.bury(result.err())
+            }
             Err(error @ Error::Retry(_)) => {
                 delayed = true;
                 self.delay(&error)
@@ -393,7 +400,8 @@ impl Record {
         let next = WorkingName { begun: 0, tries: self.name.tries + 1, ..self.name.clone() };
         let working = self.shared.inbox.folder("working");
         fs::rename(working.join(self.name.encode()), working.join(next.encode()))?;
-        let (base, most) = (Duration::from_millis(config.backoff_ms), Duration::from_secs(config.backoff_max_s));
+        let (base, most) =
+            (Duration::from_millis(config.backoff_ms), Duration::from_secs(config.backoff_max_s));
         let seed = self.head.sha256.bytes().fold(0u64, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
         let wait = backoff(base, most, next.tries, seed);
         self.shared.watcher.retry(&self.head.id, error, wait);

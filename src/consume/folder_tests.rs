@@ -151,8 +151,10 @@ fn urgent_first_and_low_never_starves() {
         *taken.entry(document.head.priority).or_insert(0) += 1;
         document.receipt.resolve(Ok(()));
     }
-    assert_eq!(taken.into_iter().collect::<Vec<_>>(),
-        [(Priority::High, 22), (Priority::Normal, 8), (Priority::Low, 2)]);
+    assert_eq!(
+        taken.into_iter().collect::<Vec<_>>(),
+        [(Priority::High, 22), (Priority::Normal, 8), (Priority::Low, 2)]
+    );
 }
 
 #[test]

@@ -9,9 +9,8 @@ mod spool;
 
 pub use spool::{Inbox, Upload};
 
-use crate::document::RawDocument;
+use crate::document::{DeadLetter, RawDocument};
 use crate::error::Result;
-use crate::publish::DeadLetter;
 use crate::receipt::Budget;
 use std::time::Duration;
 

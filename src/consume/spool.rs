@@ -3,9 +3,10 @@
 
 use super::names::escape;
 use crate::document::{DocumentId, Priority};
+use crate::durable::write_whole;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
-use std::io::{Result, Write};
+use std::fs;
+use std::io::Result;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -74,25 +75,6 @@ impl Inbox {
 /// The hidden file that holds what was said about `name`.
 pub fn about_name(name: &str) -> String {
     format!(".{name}.about.json")
-}
-
-/// Writes a file so that it is there whole or not at all, and stays after a crash.
-pub fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
-    let part = folder.join(format!(".{}.part", Uuid::new_v4().simple()));
-    let written = File::create(&part).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    let moved = written.and_then(|()| fs::rename(&part, folder.join(name)));
-    if moved.is_err() {
-        let _ = fs::remove_file(&part);
-    }
-    moved.and_then(|()| sync_folder(folder))
-}
-
-/// Makes renames within a folder durable.
-pub fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

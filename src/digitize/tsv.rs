@@ -67,7 +67,8 @@ impl Reading {
         for pair in self.words.windows(2) {
             let [(line_a, a), (line_b, b)] = pair else { continue };
             if line_a == line_b {
-                let centre = |w: &Word| ((w.bounds[0] + w.bounds[2]) / 2.0, (w.bounds[1] + w.bounds[3]) / 2.0);
+                let centre =
+                    |w: &Word| ((w.bounds[0] + w.bounds[2]) / 2.0, (w.bounds[1] + w.bounds[3]) / 2.0);
                 let ((ax, ay), (bx, by)) = (centre(a), centre(b));
                 dx += bx - ax;
                 dy += by - ay;
@@ -75,8 +76,20 @@ impl Reading {
         }
         match (dx, dy) {
             (0.0, 0.0) => self.turned,
-            (x, y) if x.abs() >= y.abs() => if x >= 0.0 { 0 } else { 180 },
-            (_, y) => if y > 0.0 { 90 } else { 270 },
+            (x, y) if x.abs() >= y.abs() => {
+                if x >= 0.0 {
+                    0
+                } else {
+                    180
+                }
+            }
+            (_, y) => {
+                if y > 0.0 {
+                    90
+                } else {
+                    270
+                }
+            }
         }
     }
 

@@ -43,7 +43,10 @@ impl Tokenizer {
             return Err(wrong(format!("has {size} tokens, but the model's vocabulary has {vocabulary}")));
         }
         let mark = |names: [&str; 2]| {
-            names.iter().find_map(|n| inner.token_to_id(n)).ok_or_else(|| wrong(format!("has none of the marks {names:?}")))
+            names
+                .iter()
+                .find_map(|n| inner.token_to_id(n))
+                .ok_or_else(|| wrong(format!("has none of the marks {names:?}")))
         };
         let (start_mark, end_mark) = (mark(["[CLS]", "<s>"])?, mark(["[SEP]", "</s>"])?);
         Ok(Self { inner, start_mark, end_mark })
@@ -51,8 +54,12 @@ impl Tokenizer {
 
     /// All tokens of a text.
     pub fn encode(&self, text: &str) -> Result<Tokens> {
-        let mut tokens =
-            Tokens { ids: Vec::new(), pieces: Vec::new(), start_mark: self.start_mark, end_mark: self.end_mark };
+        let mut tokens = Tokens {
+            ids: Vec::new(),
+            pieces: Vec::new(),
+            start_mark: self.start_mark,
+            end_mark: self.end_mark,
+        };
         let mut start = 0;
         while start < text.len() {
             let end = block_end(text, start);

@@ -163,9 +163,9 @@ mod tests {
 
     #[test]
     fn sentences_repeat_within_the_overlap() {
-        let text = "a b c. d e. f g h. i j. k l. m n o. p q r s t u v.";
+        let text = "A b c. D e. F g h. I j. K l. M n o. P q r s t u v.";
         let windows = cut(0, text.len(), &words(text), &super::super::sentences::split(text), 7, 3);
         let texts: Vec<&str> = windows.iter().map(|w| text[w.bytes.clone()].trim()).collect();
-        assert_eq!(texts, ["a b c. d e.", "d e. f g h. i j.", "i j. k l. m n o.", "p q r s t u v."]);
+        assert_eq!(texts, ["A b c. D e.", "D e. F g h. I j.", "I j. K l. M n o.", "P q r s t u v."]);
     }
 }

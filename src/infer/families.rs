@@ -143,8 +143,8 @@ pub fn load(embedding: &Path, ner: Option<&Path>, sentiment: Option<&Path>) -> R
 fn open(folder: &Path) -> Result<(BertConfig, Weights)> {
     let path = folder.join("config.json");
     let text = std::fs::read(&path).map_err(|e| wrong(&path, &format!("cannot be read: {e}")))?;
-    let config: BertConfig =
-        serde_json::from_slice(&text).map_err(|e| wrong(&path, &format!("is not a model's configuration: {e}")))?;
+    let config: BertConfig = serde_json::from_slice(&text)
+        .map_err(|e| wrong(&path, &format!("is not a model's configuration: {e}")))?;
     if config.model_type != "bert" {
         let found = &config.model_type;
         return Err(wrong(&path, &format!("model_type: expected one of bert, found {found}")));
@@ -156,7 +156,10 @@ fn open(folder: &Path) -> Result<(BertConfig, Weights)> {
     let heads = config.num_attention_heads;
     if heads == 0 || config.hidden_size % heads != 0 || config.hidden_size == 0 {
         let hidden = config.hidden_size;
-        return Err(wrong(&path, &format!("hidden_size {hidden} is no multiple of num_attention_heads {heads}")));
+        return Err(wrong(
+            &path,
+            &format!("hidden_size {hidden} is no multiple of num_attention_heads {heads}"),
+        ));
     }
     let weights = Weights::open(&folder.join("model.safetensors"))?;
     Ok((config, weights))
@@ -172,13 +175,15 @@ fn load_branch(folder: &Path, trunk: &BertConfig) -> Result<Branch> {
     let from_layer = config.quire.as_ref().map_or(0, |q| q.branch_layer);
     let path = folder.join("config.json");
     if config.hidden_size != trunk.hidden_size && from_layer > 0 {
-        let reason = format!("hidden_size: expected the trunk's {}, found {}", trunk.hidden_size, config.hidden_size);
+        let reason =
+            format!("hidden_size: expected the trunk's {}, found {}", trunk.hidden_size, config.hidden_size);
         return Err(wrong(&path, &reason));
     }
     if from_layer > trunk.num_hidden_layers || from_layer > config.num_hidden_layers {
         return Err(wrong(&path, &format!("quire.branch_layer: {from_layer} is more than there are layers")));
     }
-    let labels = labels(&config).ok_or_else(|| wrong(&path, "id2label: expected a name for each index from 0"))?;
+    let labels =
+        labels(&config).ok_or_else(|| wrong(&path, "id2label: expected a name for each index from 0"))?;
     let embeddings = match from_layer {
         0 => Some(load_embeddings(&weights, "bert.", &config)?),
         _ => None,

@@ -11,9 +11,9 @@ pub mod models;
 mod service;
 mod weights;
 
+pub use device::engine;
 pub use device::{DeviceChoice, choose};
 pub use families::{Checkpoint, Labels, load};
-pub use device::engine;
 pub use service::serve;
 
 use crate::batch::{PackedBatch, WindowOutput};

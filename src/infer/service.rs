@@ -12,7 +12,12 @@ use std::time::Instant;
 ///
 /// A batch that fails for want of memory is split and run again; a single window that still fails
 /// is its owner's failure. A panic in the engine convicts only the windows of its batch.
-pub fn serve(engine: &mut dyn Engine, mut next: impl FnMut() -> Option<Vec<Job>>, budget: usize, metrics: &Metrics) {
+pub fn serve(
+    engine: &mut dyn Engine,
+    mut next: impl FnMut() -> Option<Vec<Job>>,
+    budget: usize,
+    metrics: &Metrics,
+) {
     while let Some(jobs) = next() {
         let started = Instant::now();
         run(engine, jobs, budget, metrics);

@@ -33,12 +33,15 @@ impl Weights {
     /// A tensor as f32, row-major, of exactly `shape`.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let tensors = self.parsed()?;
-        let view = tensors
-            .tensor(name)
-            .map_err(|_| wrong(&self.path, &format!("tensor `{name}` is missing, expected shape {shape:?}")))?;
+        let view = tensors.tensor(name).map_err(|_| {
+            wrong(&self.path, &format!("tensor `{name}` is missing, expected shape {shape:?}"))
+        })?;
         if view.shape() != shape {
             let found = view.shape();
-            return Err(wrong(&self.path, &format!("tensor `{name}`: expected shape {shape:?}, found {found:?}")));
+            return Err(wrong(
+                &self.path,
+                &format!("tensor `{name}`: expected shape {shape:?}, found {found:?}"),
+            ));
         }
         let data = view.data();
         let values = match view.dtype() {

@@ -161,7 +161,12 @@ fn best_path(words: &[(Range<usize>, &[f32])], scheme: &Scheme<'_>) -> Vec<usize
 }
 
 /// Mentions of one name and type are one entity.
-fn join(inferred: &InferredDocument, text: &Characters, scheme: &Scheme<'_>, found: Vec<Found>) -> Vec<Entity> {
+fn join(
+    inferred: &InferredDocument,
+    text: &Characters,
+    scheme: &Scheme<'_>,
+    found: Vec<Found>,
+) -> Vec<Entity> {
     let mut groups: BTreeMap<(usize, String), (BTreeMap<String, usize>, Vec<Mention>)> = BTreeMap::new();
     for one in found {
         let page = inferred.fed.document.pages.get(one.page).map_or("", |p| p.text.as_str());
@@ -185,7 +190,9 @@ fn join(inferred: &InferredDocument, text: &Characters, scheme: &Scheme<'_>, fou
         })
         .collect();
     entities.sort_by(|a, b| {
-        (b.mentions.len().cmp(&a.mentions.len())).then(b.confidence.total_cmp(&a.confidence)).then(a.text.cmp(&b.text))
+        (b.mentions.len().cmp(&a.mentions.len()))
+            .then(b.confidence.total_cmp(&a.confidence))
+            .then(a.text.cmp(&b.text))
     });
     entities
 }

@@ -5,22 +5,58 @@ use crate::document::{MediaType, Scored, TextDocument};
 
 /// Each kind with descriptions whose vectors are its prototypes.
 pub const KIND_PROTOTYPES: &[(&str, &[&str])] = &[
-    ("invoice", &["Invoice number, invoice date, bill to, quantity, unit price, VAT, amount due, payment terms, bank details.",
-        "Rechnung, Rechnungsnummer, Menge, Einzelpreis, Mehrwertsteuer, Gesamtbetrag, zahlbar bis."]),
-    ("receipt", &["Shop receipt: items, subtotal, tax, total, cash, change, card payment, thank you for your purchase.",
-        "Kassenbon, Summe, bar gegeben, Rückgeld, vielen Dank für Ihren Einkauf."]),
-    ("letter", &["Dear Sir or Madam, I am writing to you about. Yours sincerely.",
-        "Sehr geehrte Damen und Herren, mit freundlichen Grüßen."]),
+    (
+        "invoice",
+        &[
+            "Invoice number, invoice date, bill to, quantity, unit price, VAT, amount due, payment terms, bank details.",
+            "Rechnung, Rechnungsnummer, Menge, Einzelpreis, Mehrwertsteuer, Gesamtbetrag, zahlbar bis.",
+        ],
+    ),
+    (
+        "receipt",
+        &[
+            "Shop receipt: items, subtotal, tax, total, cash, change, card payment, thank you for your purchase.",
+            "Kassenbon, Summe, bar gegeben, Rückgeld, vielen Dank für Ihren Einkauf.",
+        ],
+    ),
+    (
+        "letter",
+        &[
+            "Dear Sir or Madam, I am writing to you about. Yours sincerely.",
+            "Sehr geehrte Damen und Herren, mit freundlichen Grüßen.",
+        ],
+    ),
     ("email", &["From, To, Subject, Date: an e-mail message to a colleague. Hi, best regards."]),
-    ("contract", &["This agreement is made between the parties. Term, termination, liability, governing law, signatures.",
-        "Vertrag zwischen den Vertragsparteien, Laufzeit, Kündigung, Haftung, Gerichtsstand."]),
+    (
+        "contract",
+        &[
+            "This agreement is made between the parties. Term, termination, liability, governing law, signatures.",
+            "Vertrag zwischen den Vertragsparteien, Laufzeit, Kündigung, Haftung, Gerichtsstand.",
+        ],
+    ),
     ("resume", &["Curriculum vitae: work experience, education, skills, languages, references."]),
-    ("statement", &["Bank account statement: opening balance, transactions, debit, credit, closing balance."]),
-    ("report", &["Report with executive summary, introduction, method, results, conclusions and recommendations.",
-        "Annual report on the financial year with figures and outlook."]),
-    ("form", &["Application form to fill in: name, date of birth, address, please tick, signature of applicant."]),
-    ("article", &["A long text for readers: an article, a chapter of a book, documentation or a manual.",
-        "A story told in chapters."]),
+    (
+        "statement",
+        &["Bank account statement: opening balance, transactions, debit, credit, closing balance."],
+    ),
+    (
+        "report",
+        &[
+            "Report with executive summary, introduction, method, results, conclusions and recommendations.",
+            "Annual report on the financial year with figures and outlook.",
+        ],
+    ),
+    (
+        "form",
+        &["Application form to fill in: name, date of birth, address, please tick, signature of applicant."],
+    ),
+    (
+        "article",
+        &[
+            "A long text for readers: an article, a chapter of a book, documentation or a manual.",
+            "A story told in chapters.",
+        ],
+    ),
     ("presentation", &["Slides of a presentation: agenda, bullet points, next steps, questions."]),
     ("spreadsheet", &["A table of rows and columns with numbers, totals and dates."]),
     ("notice", &["Licence, copyright notice, terms and conditions, disclaimer of warranty, privacy notice."]),
@@ -28,22 +64,115 @@ pub const KIND_PROTOTYPES: &[(&str, &[&str])] = &[
 
 /// Words that give a kind away, with their weight in units of cosine; each counts once.
 const CUES: &[(&str, &[(&str, f32)])] = &[
-    ("invoice", &[("invoice", 0.25), ("invoice no", 0.2), ("invoice number", 0.2), ("bill to", 0.15), ("amount due", 0.15),
-        ("rechnung", 0.25), ("rechnungsnummer", 0.25), ("vat", 0.05), ("mwst", 0.08), ("iban", 0.04)]),
-    ("receipt", &[("receipt", 0.25), ("change due", 0.2), ("cash", 0.1), ("subtotal", 0.1), ("cashier", 0.2), ("kassenbon", 0.3)]),
-    ("letter", &[("dear ", 0.2), ("yours sincerely", 0.25), ("yours faithfully", 0.25), ("sincerely", 0.12),
-        ("sehr geehrte", 0.25), ("mit freundlichen", 0.2), ("kind regards", 0.1)]),
-    ("contract", &[("agreement", 0.15), ("the parties", 0.12), ("hereinafter", 0.2), ("governing law", 0.2), ("shall", 0.06),
-        ("termination", 0.1), ("vertrag", 0.2), ("gerichtsstand", 0.2)]),
-    ("resume", &[("curriculum vitae", 0.35), ("work experience", 0.25), ("professional experience", 0.25), ("education", 0.1),
-        ("skills", 0.1), ("references available", 0.2), ("lebenslauf", 0.35)]),
-    ("statement", &[("account statement", 0.3), ("opening balance", 0.25), ("closing balance", 0.25), ("statement", 0.1),
-        ("kontoauszug", 0.35)]),
-    ("report", &[("executive summary", 0.25), ("report", 0.12), ("conclusions", 0.1), ("recommendations", 0.1), ("findings", 0.1),
-        ("bericht", 0.15)]),
-    ("form", &[("application form", 0.3), ("please tick", 0.25), ("date of birth", 0.2), ("signature of applicant", 0.25),
-        ("please complete", 0.2), ("applicant", 0.1), ("[ ]", 0.15), ("[x]", 0.15), ("form", 0.08), ("antrag", 0.2)]),
-    ("notice", &[("copyright", 0.12), ("warranty", 0.15), ("license", 0.1), ("licence", 0.1), ("redistribution", 0.2)]),
+    (
+        "invoice",
+        &[
+            ("invoice", 0.25),
+            ("invoice no", 0.2),
+            ("invoice number", 0.2),
+            ("bill to", 0.15),
+            ("amount due", 0.15),
+            ("rechnung", 0.25),
+            ("rechnungsnummer", 0.25),
+            ("vat", 0.05),
+            ("mwst", 0.08),
+            ("iban", 0.04),
+        ],
+    ),
+    (
+        "receipt",
+        &[
+            ("receipt", 0.25),
+            ("change due", 0.2),
+            ("cash", 0.1),
+            ("subtotal", 0.1),
+            ("cashier", 0.2),
+            ("kassenbon", 0.3),
+        ],
+    ),
+    (
+        "letter",
+        &[
+            ("dear ", 0.2),
+            ("yours sincerely", 0.25),
+            ("yours faithfully", 0.25),
+            ("sincerely", 0.12),
+            ("sehr geehrte", 0.25),
+            ("mit freundlichen", 0.2),
+            ("kind regards", 0.1),
+        ],
+    ),
+    (
+        "contract",
+        &[
+            ("agreement", 0.15),
+            ("the parties", 0.12),
+            ("hereinafter", 0.2),
+            ("governing law", 0.2),
+            ("shall", 0.06),
+            ("termination", 0.1),
+            ("vertrag", 0.2),
+            ("gerichtsstand", 0.2),
+        ],
+    ),
+    (
+        "resume",
+        &[
+            ("curriculum vitae", 0.35),
+            ("work experience", 0.25),
+            ("professional experience", 0.25),
+            ("education", 0.1),
+            ("skills", 0.1),
+            ("references available", 0.2),
+            ("lebenslauf", 0.35),
+        ],
+    ),
+    (
+        "statement",
+        &[
+            ("account statement", 0.3),
+            ("opening balance", 0.25),
+            ("closing balance", 0.25),
+            ("statement", 0.1),
+            ("kontoauszug", 0.35),
+        ],
+    ),
+    (
+        "report",
+        &[
+            ("executive summary", 0.25),
+            ("report", 0.12),
+            ("conclusions", 0.1),
+            ("recommendations", 0.1),
+            ("findings", 0.1),
+            ("bericht", 0.15),
+        ],
+    ),
+    (
+        "form",
+        &[
+            ("application form", 0.3),
+            ("please tick", 0.25),
+            ("date of birth", 0.2),
+            ("signature of applicant", 0.25),
+            ("please complete", 0.2),
+            ("applicant", 0.1),
+            ("[ ]", 0.15),
+            ("[x]", 0.15),
+            ("form", 0.08),
+            ("antrag", 0.2),
+        ],
+    ),
+    (
+        "notice",
+        &[
+            ("copyright", 0.12),
+            ("warranty", 0.15),
+            ("license", 0.1),
+            ("licence", 0.1),
+            ("redistribution", 0.2),
+        ],
+    ),
 ];
 
 /// How sharply scores become probabilities; set so that a lead of 0.1 is about 3 to 1.
@@ -88,7 +217,8 @@ impl Kinds {
             .map(|(kind, vectors)| {
                 let likeness = vectors.iter().map(|v| cosine(v, vector)).fold(f32::MIN, f32::max);
                 // No letter or receipt has five thousand words; an article has.
-                let length = if long && matches!(*kind, "article" | "report" | "contract") { 0.15 } else { 0.0 };
+                let length =
+                    if long && matches!(*kind, "article" | "report" | "contract") { 0.15 } else { 0.0 };
                 (*kind, likeness + cues(kind, &opening) + length)
             })
             .collect();

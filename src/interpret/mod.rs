@@ -112,7 +112,8 @@ fn pages(inferred: &InferredDocument, text: &Characters) -> Vec<PageSummary> {
 
 /// Mean over the characters of the pages that were read by OCR.
 fn ocr_confidence(inferred: &InferredDocument) -> Option<f32> {
-    let read = inferred.fed.document.pages.iter().filter_map(|p| Some((p.ocr_confidence?, p.text.len() as f32)));
+    let read =
+        inferred.fed.document.pages.iter().filter_map(|p| Some((p.ocr_confidence?, p.text.len() as f32)));
     let (sum, weight, any) = read.fold((0.0, 0.0, false), |(s, w, _), (c, l)| (s + c * l, w + l, true));
     any.then(|| if weight > 0.0 { sum / weight } else { 0.0 })
 }

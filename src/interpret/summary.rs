@@ -71,7 +71,12 @@ fn candidates<'i>(inferred: &'i InferredDocument, centre: &[f32], min_words: usi
     });
     let mut found: Vec<Candidate<'i>> = told
         .take(CANDIDATES)
-        .map(|(page, bytes, vector)| Candidate { page, bytes: bytes.clone(), vector, score: cosine(vector, centre) })
+        .map(|(page, bytes, vector)| Candidate {
+            page,
+            bytes: bytes.clone(),
+            vector,
+            score: cosine(vector, centre),
+        })
         .collect();
     let last = found.len().max(2) as f32 - 1.0;
     for (index, candidate) in found.iter_mut().enumerate() {

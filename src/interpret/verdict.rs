@@ -17,7 +17,9 @@ pub fn judge(document: &Document, config: &InterpretConfig) -> Verdict {
     let kind = &document.kind;
     if kind.confidence < config.review_kind_below {
         let (label, confidence, bound) = (&kind.label, kind.confidence, config.review_kind_below);
-        reasons.push(format!("its kind is unclear: {label} with a confidence of {confidence:.2}, below {bound:.2}"));
+        reasons.push(format!(
+            "its kind is unclear: {label} with a confidence of {confidence:.2}, below {bound:.2}"
+        ));
     }
     let blank = document.pages.iter().filter(|p| p.start == p.end).count();
     if blank > 0 {

@@ -5,11 +5,16 @@
 
 pub mod local;
 
-use crate::document::{Document, DocumentId, Priority};
-use crate::error::{Failure, Result};
+use crate::config::Config;
+use crate::document::{DeadLetter, Document, DocumentId};
+use crate::durable::write_whole;
+use crate::error::Result;
+use crate::error::{Class, Error, Stage};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Where understood documents are kept and found again.
 ///
@@ -49,29 +54,6 @@ pub trait Store: Send + Sync {
     /// Documents whose vector is most like that of `id`, best first, itself excluded.
     /// `None` when there is no such document.
     fn similar(&self, id: &DocumentId, filter: &Filter, limit: usize) -> Result<Option<Vec<Hit>>>;
-}
-
-/// A document that will not be tried again, with the reason.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct DeadLetter {
-    /// Its key.
-    pub id: DocumentId,
-    /// File name or subject.
-    pub name: String,
-    /// Bytes as received.
-    pub size: usize,
-    /// SHA-256 of the bytes, in hex.
-    pub sha256: String,
-    /// How urgent it was.
-    pub priority: Priority,
-    /// When it was taken from its source.
-    pub received_at: Timestamp,
-    /// When it was given up.
-    pub failed_at: Timestamp,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// Stage, class, reason and remedy.
-    pub failure: Failure,
 }
 
 /// Which documents count. Empty: all of them. Conditions are joined by AND; several values of one
@@ -179,4 +161,41 @@ pub struct Counts {
     pub passages: usize,
     /// Dead letters.
     pub dead: usize,
+}
+
+/// Writes understood documents where they go: first the result file, then the store, so that a
+/// document that the store knows has its result too.
+pub struct Publisher {
+    store: Arc<dyn Store>,
+    results: Option<PathBuf>,
+}
+
+impl Publisher {
+    /// Errors: `Fatal` where the results folder cannot be made.
+    pub fn new(config: &Config, store: Arc<dyn Store>) -> Result<Self> {
+        let results = config.publish.results.then(|| config.data.dir.join("results"));
+        if let Some(folder) = &results {
+            std::fs::create_dir_all(folder).map_err(|e| {
+                Error::fatal(Stage::Publish, Class::Storage, format!("cannot make {}: {e}", folder.display()))
+            })?;
+        }
+        Ok(Self { store, results })
+    }
+
+    /// Publishes a document; durable when it returns.
+    pub fn publish(&self, document: &Document) -> Result<()> {
+        if let Some(folder) = &self.results {
+            let json = serde_json::to_vec_pretty(document).map_err(|e| {
+                Error::reject(Stage::Publish, Class::Internal, format!("cannot write JSON: {e}"))
+            })?;
+            write_whole(folder, &format!("{}.json", document.id), &json).map_err(|e| {
+                Error::retry(
+                    Stage::Publish,
+                    Class::Storage,
+                    format!("cannot write to {}: {e}", folder.display()),
+                )
+            })?;
+        }
+        self.store.put(document)
+    }
 }

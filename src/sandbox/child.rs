@@ -1,7 +1,7 @@
 //! The child's side: prepare, seal, answer until the parent hangs up.
 
-use super::{seal, wire};
 use super::{Reply, Request, Setup};
+use super::{seal, wire};
 use crate::decode;
 use crate::digitize::Reader;
 use crate::error::{Class, Error, Result, Stage};
@@ -52,7 +52,11 @@ fn prepare(setup: &Setup) -> Result<Option<Reader>> {
         Setup::Digitize { languages, retry_below } => Some(Reader::new(languages, *retry_below)?),
     };
     seal::seal().map_err(|e| {
-        Error::fatal(Stage::Decode, Class::Internal, format!("this kernel refuses the sandbox (seccomp): {e}"))
+        Error::fatal(
+            Stage::Decode,
+            Class::Internal,
+            format!("this kernel refuses the sandbox (seccomp): {e}"),
+        )
     })?;
     Ok(reader)
 }

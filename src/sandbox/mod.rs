@@ -96,7 +96,8 @@ impl Worker {
                     return Err(self.late());
                 }
                 Err(Broken::Gone(how)) => {
-                    let end = self.stop("crash").map_or(how, |status| describe(status, self.settings.memory_mb));
+                    let end =
+                        self.stop("crash").map_or(how, |status| describe(status, self.settings.memory_mb));
                     deaths += 1;
                     if deaths == 2 {
                         let reason = format!("the sandboxed process died over it twice: {end}");
@@ -107,7 +108,12 @@ impl Worker {
         }
     }
 
-    fn try_call(&mut self, request: &Request, sha256: &str, bytes: &[u8]) -> Result<Result<Result<Reply>, Broken>> {
+    fn try_call(
+        &mut self,
+        request: &Request,
+        sha256: &str,
+        bytes: &[u8],
+    ) -> Result<Result<Result<Reply>, Broken>> {
         let deadline = Instant::now() + self.settings.deadline;
         let recycle_after = self.settings.recycle_after;
         let running = self.running()?;
@@ -140,7 +146,11 @@ impl Worker {
 
     fn spawn(&self) -> Result<Running> {
         let fatal = |what: &str, e: &dyn std::fmt::Display| {
-            Error::retry(self.settings.stage, Class::Internal, format!("cannot {what} a sandboxed process: {e}"))
+            Error::retry(
+                self.settings.stage,
+                Class::Internal,
+                format!("cannot {what} a sandboxed process: {e}"),
+            )
         };
         let (socket, theirs) = UnixStream::pair().map_err(|e| fatal("connect", &e))?;
         let mut command = Command::new(&self.settings.program);
@@ -169,7 +179,8 @@ impl Worker {
 
     fn late(&self) -> Error {
         let Settings { stage, deadline, .. } = self.settings;
-        let mut failure = Failure::new(stage, Class::Timeout, format!("took longer than {} s", deadline.as_secs()));
+        let mut failure =
+            Failure::new(stage, Class::Timeout, format!("took longer than {} s", deadline.as_secs()));
         failure.remedy = format!("split the document, or raise {stage}.deadline_s");
         Error::Reject(failure)
     }

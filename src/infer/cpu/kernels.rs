@@ -194,7 +194,9 @@ impl View {
     }
 
     fn fits(self, rows: usize, columns: usize, length: usize) -> bool {
-        rows == 0 || columns == 0 || self.offset + (rows - 1) * self.row + (columns - 1) * self.column < length
+        rows == 0
+            || columns == 0
+            || self.offset + (rows - 1) * self.row + (columns - 1) * self.column < length
     }
 }
 
@@ -211,12 +213,24 @@ pub fn matmul(
     // SAFETY: the views were checked against the slices above; `out` does not alias `a` or `b`.
     unsafe {
         gemm::gemm(
-            m, n, k,
-            out.as_mut_ptr().add(out_view.offset), stride(out_view.column), stride(out_view.row),
+            m,
+            n,
+            k,
+            out.as_mut_ptr().add(out_view.offset),
+            stride(out_view.column),
+            stride(out_view.row),
             false,
-            a.as_ptr().add(a_view.offset), stride(a_view.column), stride(a_view.row),
-            b.as_ptr().add(b_view.offset), stride(b_view.column), stride(b_view.row),
-            0.0, scale, false, false, false,
+            a.as_ptr().add(a_view.offset),
+            stride(a_view.column),
+            stride(a_view.row),
+            b.as_ptr().add(b_view.offset),
+            stride(b_view.column),
+            stride(b_view.row),
+            0.0,
+            scale,
+            false,
+            false,
+            false,
             Parallelism::None,
         );
     }

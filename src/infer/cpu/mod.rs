@@ -137,14 +137,24 @@ impl Scratch {
         project(&self.context, hidden, &layer.attention_out, &mut self.projected);
         let norm = &layer.attention_norm;
         kernels::residual_norm(
-            &mut states.values, &self.projected, &layer.attention_out.bias, &norm.weight, &norm.bias, norm.epsilon,
+            &mut states.values,
+            &self.projected,
+            &layer.attention_out.bias,
+            &norm.weight,
+            &norm.bias,
+            norm.epsilon,
         );
         project(&states.values, hidden, &layer.up, &mut self.wide);
         kernels::bias_gelu(&mut self.wide, &layer.up.bias);
         project(&self.wide, layer.up.bias.len(), &layer.down, &mut self.projected);
         let norm = &layer.output_norm;
         kernels::residual_norm(
-            &mut states.values, &self.projected, &layer.down.bias, &norm.weight, &norm.bias, norm.epsilon,
+            &mut states.values,
+            &self.projected,
+            &layer.down.bias,
+            &norm.weight,
+            &norm.bias,
+            norm.epsilon,
         );
     }
 
@@ -162,12 +172,20 @@ impl Scratch {
             let value = View { offset: part(2), row: 3 * hidden, column: 1 };
             let scores = View::rows(length);
             kernels::matmul(
-                (length, length, width), scale, (&self.qkv, query), (&self.qkv, key), (&mut self.scores, scores),
+                (length, length, width),
+                scale,
+                (&self.qkv, query),
+                (&self.qkv, key),
+                (&mut self.scores, scores),
             );
             kernels::softmax(&mut self.scores, length);
             let out = View { offset: range.start * hidden + head * width, row: hidden, column: 1 };
             kernels::matmul(
-                (length, width, length), 1.0, (&self.scores, scores), (&self.qkv, value), (&mut self.context, out),
+                (length, width, length),
+                1.0,
+                (&self.scores, scores),
+                (&self.qkv, value),
+                (&mut self.context, out),
             );
         }
     }
@@ -178,8 +196,11 @@ fn project(x: &[f32], inner: usize, linear: &Linear, out: &mut Vec<f32>) {
     let (rows, width) = (x.len() / inner, linear.bias.len());
     out.resize(rows * width, 0.0);
     kernels::matmul(
-        (rows, width, inner), 1.0,
-        (x, View::rows(inner)), (&linear.weight, View::transposed(inner)), (out, View::rows(width)),
+        (rows, width, inner),
+        1.0,
+        (x, View::rows(inner)),
+        (&linear.weight, View::transposed(inner)),
+        (out, View::rows(width)),
     );
 }
 

@@ -1,0 +1,134 @@
+"""Readers: each corpus in its own format to one shape, with its labels mapped.
+
+NER: a sentence is a list of (token, allowed), where `allowed` is the set of labels
+that the annotation leaves open. A corpus that does not annotate MISC says of a
+token outside its names only that it is O or MISC.
+Sentiment: (text, rating) with the mean human rating from -4 to 4.
+"""
+
+import html
+import re
+from pathlib import Path
+
+LABELS = ["O"] + [f"{b}-{t}" for t in ("PER", "ORG", "LOC", "MISC") for b in "BI"]
+OPEN = frozenset(["O", "B-MISC", "I-MISC"])
+WNUT = {"person": "PER", "location": "LOC", "corporation": "ORG", "group": "ORG",
+        "product": "MISC", "creative-work": "MISC"}
+RE3D = {"Person": "PER", "Organisation": "ORG", "Location": "LOC", "Nationality": "MISC",
+        "Weapon": "?", "MilitaryPlatform": "?", "DocumentReference": "?"}
+
+NOT_NAMES = set("""i we he she it they you me us him her them my our his its their your who a an the this that
+these those some all both each other one two mr mrs ms dr""".split())
+TITLES = set("""minister secretary president prime foreign defence defense deputy ambassador general gen col colonel
+lt lieutenant maj major sgt capt captain commander spokesman spokesperson state assistant under special envoy
+representative director chief chairman king queen prince sir lord of and for the fco uk us""".split())
+
+
+def conll(path):
+    """Sentences of (token, tag); the tag is the last column."""
+    sentence = []
+    for line in Path(path).read_text(encoding="utf-8").splitlines() + [""]:
+        parts = line.replace("\t", " ").rsplit(" ", 1)
+        if len(parts) == 2 and parts[0].strip():
+            sentence.append((parts[0].strip(), parts[1].strip()))
+        elif not line.strip() and sentence:
+            if sentence[0][0] != "-DOCSTART-":
+                yield sentence
+            sentence = []
+
+
+def spans(tags):
+    """(start, end, type) of a BIO or IOB1 tag sequence."""
+    found, start, kind = [], None, None
+    for i, tag in enumerate(list(tags) + ["O"]):
+        inside = tag.startswith("I-") and tag[2:] == kind
+        if kind is not None and not inside:
+            found.append((start, i, kind))
+            kind = None
+        if tag != "O" and not inside:
+            start, kind = i, tag[2:]
+    return found
+
+
+def tagged(tokens, entities, outside=frozenset(["O"])):
+    """Tokens with the labels that the entities fix, and `outside` elsewhere."""
+    allowed = [outside] * len(tokens)
+    for start, end, kind in entities:
+        for i in range(start, end):
+            if kind == "?":
+                allowed[i] = OPEN
+            else:
+                allowed[i] = frozenset([("B-" if i == start else "I-") + kind])
+    return list(zip(tokens, allowed))
+
+
+def wnut(path):
+    for sentence in conll(path):
+        tokens = [html.unescape(t) for t, _ in sentence]
+        yield tagged(tokens, [(s, e, WNUT[k]) for s, e, k in spans(t for _, t in sentence)])
+
+
+def plain(path):
+    """PER, ORG, LOC and MISC as they are (WikiGold, MASC)."""
+    for sentence in conll(path):
+        yield tagged([t for t, _ in sentence], spans(t for _, t in sentence))
+
+
+def wikiann(path):
+    for sentence in conll(path):
+        tokens = [t.removeprefix("en:") for t, _ in sentence]
+        yield tagged(tokens, spans(t for _, t in sentence), OPEN)
+
+
+def bare(token):
+    return token.lower().strip(".,;:'\"()")
+
+
+def re3d(path):
+    """re3d marks descriptions ("the carpenter") as well as names: names are kept."""
+    sentences = list(conll(path))
+    places = {" ".join(t for t, _ in s[a:b]) for s in sentences
+              for a, b, k in spans(t for _, t in s) if k == "Location"}
+    for sentence in sentences:
+        tokens, entities = [t for t, _ in sentence], []
+        for start, end, kind in spans(t for _, t in sentence):
+            if kind not in RE3D:
+                continue
+            if kind == "Organisation" and " ".join(tokens[start:end]) in places:
+                kind = "Location"
+            skip = TITLES if kind == "Person" else ()
+            while start < end and (not tokens[start][:1].isupper() or bare(tokens[start]) in NOT_NAMES
+                                   or bare(tokens[start]) in skip):
+                start += 1
+            while start < end and not tokens[end - 1][:1].isupper() and not tokens[end - 1][:1].isdigit():
+                end -= 1
+            if start < end:
+                entities.append((start, end, RE3D[kind]))
+        yield tagged(tokens, entities, OPEN)
+
+
+def rated(path):
+    """(review, rating, text) of one of Hutto and Gilbert's files."""
+    for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
+        parts = line.split("\t")
+        if len(parts) >= 3 and parts[2].strip():
+            yield parts[0].split("_")[0], float(parts[1]), html.unescape(parts[2].strip())
+
+
+def binary(path):
+    """(text, positive) of SST-2."""
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        text, label = line.rsplit("\t", 1)
+        yield text, int(label)
+
+
+def squeeze(text):
+    """Letters and digits only: the same text in two tokenisations compares equal."""
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def untokenised(tokens):
+    """Readable text from tokens."""
+    text = " ".join(tokens)
+    text = re.sub(r" ([.,;:!?)\]%’”]|n't|'s|'re|'ve|'ll|'d|'m)", r"\1", text)
+    return re.sub(r"([(\[“$£]) ", r"\1", text)

@@ -1,0 +1,105 @@
+"""Hidden states of the trunk, batches, and the training loop that both tasks share."""
+
+import math
+import random
+import time
+
+import torch
+from safetensors.torch import save_file
+
+from bert import HIDDEN
+
+
+def batches(lengths, tokens, rng=None):
+    """Lists of indices of similar length, at most `tokens` padded tokens each."""
+    order = sorted(range(len(lengths)), key=lambda i: (lengths[i], rng.random() if rng else 0))
+    out, batch = [], []
+    for i in order:
+        if batch and lengths[i] * (len(batch) + 1) > tokens:
+            out.append(batch)
+            batch = []
+        batch.append(i)
+    out.append(batch)
+    if rng:
+        rng.shuffle(out)
+    return out
+
+
+def pad(rows, value=0):
+    longest = max(len(r) for r in rows)
+    return torch.tensor([list(r) + [value] * (longest - len(r)) for r in rows])
+
+
+@torch.inference_mode()
+def trunk_states(trunk, ids):
+    """The trunk's output for each sequence, in half precision."""
+    states = [None] * len(ids)
+    for batch in batches([len(s) for s in ids], 4096):
+        rows = pad([ids[i] for i in batch])
+        mask = pad([[1] * len(ids[i]) for i in batch]).bool()
+        for i, row in zip(batch, trunk(rows, mask).half()):
+            states[i] = row[: len(ids[i])].clone()
+    return states
+
+
+def gather(states, batch):
+    longest = max(len(states[i]) for i in batch)
+    x = torch.zeros(len(batch), longest, HIDDEN)
+    mask = torch.zeros(len(batch), longest, dtype=torch.bool)
+    for row, i in enumerate(batch):
+        x[row, : len(states[i])] = states[i].float()
+        mask[row, : len(states[i])] = True
+    return x, mask
+
+
+@torch.inference_mode()
+def predict(branch, states):
+    """Logits of each sequence: (labels,) if pooled, else (tokens, labels)."""
+    branch.eval()
+    out = [None] * len(states)
+    for batch in batches([len(s) for s in states], 4096):
+        x, mask = gather(states, batch)
+        for i, logits in zip(batch, branch(x, mask)):
+            out[i] = logits.clone() if branch.pooled else logits[: len(states[i])].clone()
+    return out
+
+
+def train(branch, states, loss_of, *, epochs, lr, tokens, seed, after_epoch=None):
+    """AdamW, linear warm-up over 10 % of the steps, then linear decay."""
+    rng = random.Random(seed)
+    torch.manual_seed(seed)
+    lengths = [len(s) for s in states]
+    plan = [b for _ in range(epochs) for b in batches(lengths, tokens, rng)]
+    per_epoch = len(plan) // epochs
+    decay = [p for p in branch.parameters() if p.dim() > 1]
+    rest = [p for p in branch.parameters() if p.dim() == 1]
+    optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": 0.01},
+                                   {"params": rest, "weight_decay": 0.0}], lr=lr)
+    warm = max(1, len(plan) // 10)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda s: min((s + 1) / warm, max(0.0, (len(plan) - s) / max(1, len(plan) - warm))))
+    began, running = time.time(), math.nan
+    for step, batch in enumerate(plan, 1):
+        branch.train()
+        loss = loss_of(branch(*gather(states, batch)), batch)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(branch.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        running = loss.item() if math.isnan(running) else 0.98 * running + 0.02 * loss.item()
+        if step % 50 == 0:
+            print(f"step {step}/{len(plan)} loss {running:.4f} {time.time() - began:.0f} s", flush=True)
+        if after_epoch and step % per_epoch == 0:
+            after_epoch(step // per_epoch)
+
+
+def save(branch, path):
+    """Half precision, Hugging Face names."""
+    save_file({k: v.half().contiguous() for k, v in branch.state_dict().items()}, path, {"format": "pt"})
+
+
+def rounded(branch):
+    """What a reader of the saved file computes with."""
+    branch.load_state_dict({k: v.half().float() for k, v in branch.state_dict().items()})
+    return branch

@@ -1,0 +1,163 @@
+"""The sentiment branch: negative, neutral or positive on the mean of the final hidden states."""
+
+import hashlib
+import math
+import random
+
+import torch
+
+import corpora
+import fit
+from bert import Branch, Trunk, read_weights
+from office import Names
+
+SEED, EPOCHS, LR, TOKENS, LONGEST = 23, 2, 1e-4, 1024, 256
+LABELS = ["negative", "neutral", "positive"]
+# A mean rating in [-EDGE, EDGE] is neutral. A rating is itself uncertain: 20 people gave it.
+EDGE, SPREAD = 0.5, 0.3
+FILES = ["amazonReviewSnippets", "movieReviewSnippets", "nytEditorialSnippets", "tweets"]
+
+
+def soft(rating):
+    """How probable each class is, given the uncertainty of the rating."""
+    below = lambda x: 0.5 * (1 + math.erf((x - rating) / (SPREAD * math.sqrt(2))))
+    negative, positive = below(-EDGE), 1 - below(EDGE)
+    return [negative, 1 - negative - positive, positive]
+
+
+def hard(rating):
+    return 0 if rating < -EDGE else 2 if rating > EDGE else 1
+
+
+def part_of(file, review):
+    """A tenth for the temperature, a tenth for measuring; whole reviews stay together."""
+    n = hashlib.sha256(f"{file}/{review}".encode()).digest()[0] % 10
+    return {0: "test", 1: "dev"}.get(n, "train")
+
+
+def three_way(logits, truth):
+    guess = logits.argmax(-1)
+    scores = []
+    for k in range(3):
+        hit = ((guess == k) & (truth == k)).sum().item()
+        scores.append(2 * hit / max(1, (guess == k).sum().item() + (truth == k).sum().item()))
+    return (guess == truth).float().mean().item(), sum(scores) / 3, scores
+
+
+def calibration_error(logits, truth, bins=10):
+    confidence, guess = logits.softmax(-1).max(-1)
+    right, error = (guess == truth).float(), 0.0
+    for b in range(bins):
+        inside = (confidence > b / bins) & (confidence <= (b + 1) / bins)
+        if inside.any():
+            error += inside.float().mean().item() * abs(right[inside].mean() - confidence[inside].mean()).item()
+    return error
+
+
+def temperature(logits, targets):
+    """The divisor of the logits with the least cross-entropy."""
+    log_t = torch.zeros(1, requires_grad=True)
+    optimizer = torch.optim.LBFGS([log_t], max_iter=50)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(logits / log_t.exp(), targets)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return log_t.exp().item()
+
+
+def main(data, trunk_dir, out, tokenizer):
+    rng = random.Random(SEED)
+    weights = read_weights(trunk_dir)
+    trunk = Trunk(weights)
+
+    sst = [(t, y) for t, y in corpora.binary(data / "sentiment" / "sst2.dev.tsv")]
+    sst_squeezed = [corpora.squeeze(t) for t, _ in sst]
+    # The film snippets and SST-2 have one origin: what SST-2's dev part holds is not trained on.
+    sst_all = "\n".join(sst_squeezed)
+    known = lambda key: key in sst_all or any(len(s) > 20 and s in key for s in sst_squeezed)
+    parts = {"train": [], "dev": [], "test": []}
+    dropped = 0
+    for file in FILES:
+        rows = list(corpora.rated(data / "sentiment" / f"{file}_GroundTruth.txt"))
+        for review, rating, text in rows:
+            part = part_of(file, review)
+            if part == "train" and file.startswith("movie") and known(corpora.squeeze(text)):
+                dropped += 1
+                continue
+            parts[part].append((text, rating, file))
+        # Longer texts: neighbouring sentences of one review, with the mean of their ratings.
+        reviews = {}
+        for review, rating, text in rows:
+            reviews.setdefault(review, []).append((text, rating))
+        for review, sentences in reviews.items():
+            while len(sentences) > 3 and part_of(file, review) == "train":
+                n = rng.randint(2, 4)
+                group, sentences = sentences[:n], sentences[n + 2 :]
+                parts["train"].append((" ".join(t for t, _ in group), sum(r for _, r in group) / n, file))
+    print({k: len(v) for k, v in parts.items()}, f"{dropped} film snippets of SST-2's dev part dropped", flush=True)
+
+    # Text that states facts or does business is neutral.
+    ner = data / "ner"
+    names = Names(list(corpora.wikiann(ner / "wikiann.train")))
+    news = [[t for t, _ in s] for s in corpora.re3d(ner / "re3d-train.conll")]
+    masc = [[t for t, _ in s] for s in corpora.plain(ner / "masc.silver.conll")]
+    wiki = [[t for t, _ in s] for s in corpora.wikiann(ner / "wikiann.train")]
+    long = lambda sentences: [s for s in sentences if len(s) >= 8 and not {"!", "``", "''"} & set(s)]
+    facts = rng.sample(long(masc), 1200) + rng.sample(long(wiki), 800) + rng.sample(long(news), 500)
+    business = [names.sentence(rng)[0] for _ in range(1500)]
+    extra = [(corpora.untokenised(s), [0.08, 0.84, 0.08]) for s in facts]
+    extra += [(corpora.untokenised(s), [0.02, 0.96, 0.02]) for s in business]
+    held_business = [corpora.untokenised(s) for s in rng.sample(long([[t for t, _ in s] for s in corpora.re3d(ner / "re3d-test.conll")]), 100)]
+
+    def states(texts):
+        ids = [e.ids[: LONGEST - 1] + [e.ids[-1]] if len(e.ids) > LONGEST else e.ids
+               for e in tokenizer.encode_batch(texts)]
+        return fit.trunk_states(trunk, ids)
+
+    examples = [(t, soft(r)) for t, r, _ in parts["train"]] + extra
+    targets = torch.tensor([y for _, y in examples])
+    inputs = states([t for t, _ in examples])
+    print(f"{len(inputs)} sequences, {sum(map(len, inputs))} pieces", flush=True)
+    dev, test = states([t for t, *_ in parts["dev"]]), states([t for t, *_ in parts["test"]])
+    truth = {p: torch.tensor([hard(r) for _, r, _ in parts[p]]) for p in ("dev", "test")}
+    sst_states, sst_truth = states([t for t, _ in sst]), torch.tensor([y for _, y in sst])
+    plain = states(held_business)
+
+    def loss_of(logits, batch):
+        return torch.nn.functional.cross_entropy(logits, targets[batch])
+
+    torch.manual_seed(SEED)
+    branch = Branch(3, pooled=True).start_from(weights)
+
+    def show(name, logits, truth):
+        accuracy, f1, each = three_way(logits, truth)
+        print(f"{name}: accuracy {accuracy:.4f} macro-F1 {f1:.4f} ({' '.join(f'{s:.3f}' for s in each)}) "
+              f"calibration error {calibration_error(logits, truth):.4f}", flush=True)
+
+    def after_epoch(n):
+        fit.save(branch, out / "model.safetensors")
+        show(f"epoch {n}: dev", torch.stack(fit.predict(branch, dev)), truth["dev"])
+
+    fit.train(branch, inputs, loss_of, epochs=EPOCHS, lr=LR, tokens=TOKENS, seed=SEED, after_epoch=after_epoch)
+
+    t = temperature(torch.stack(fit.predict(branch, dev)), truth["dev"])
+    print(f"temperature {t:.4f}, folded into the classifier")
+    with torch.no_grad():
+        branch.classifier.weight /= t
+        branch.classifier.bias /= t
+    fit.rounded(branch)
+    fit.save(branch, out / "model.safetensors")
+    logits = torch.stack(fit.predict(branch, test))
+    show("held-out rated text", logits, truth["test"])
+    for file in FILES:
+        here = torch.tensor([f == file for *_, f in parts["test"]])
+        show(f"  {file} ({int(here.sum())})", logits[here], truth["test"][here])
+    logits = torch.stack(fit.predict(branch, sst_states))
+    guess = (logits[:, 2] > logits[:, 0]).long()
+    print(f"SST-2 dev, positive against negative: {(guess == sst_truth).float().mean().item():.4f}")
+    logits = torch.stack(fit.predict(branch, plain))
+    print(f"re3d test sentences said to be neutral: {(logits.argmax(-1) == 1).float().mean().item():.4f}")

@@ -1,0 +1,33 @@
+"""Trains one branch: python train.py ner|sentiment --data DIR --trunk DIR [--out DIR]"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+import ner
+import sentiment
+
+TASKS = {"ner": ner, "sentiment": sentiment}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("task", choices=TASKS)
+    parser.add_argument("--data", type=Path, required=True, help="folder with ner/ and sentiment/")
+    parser.add_argument("--trunk", type=Path, required=True, help="folder with model.safetensors and tokenizer.json")
+    parser.add_argument("--out", type=Path, help="folder for model.safetensors (default: ../TASK)")
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    tokenizer = Tokenizer.from_file(str(args.trunk / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    out = args.out or Path(__file__).resolve().parent.parent / args.task
+    out.mkdir(parents=True, exist_ok=True)
+    TASKS[args.task].main(args.data, args.trunk, out, tokenizer)
+
+
+if __name__ == "__main__":
+    main()

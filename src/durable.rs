@@ -1,0 +1,25 @@
+//! Writing files so that a crash leaves the old or the new one, never a part.
+
+use std::fs::{self, File};
+use std::io::{Result, Write};
+use std::path::Path;
+use uuid::Uuid;
+
+/// Writes a file so that it is there whole or not at all, and stays after a crash.
+pub fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let part = folder.join(format!(".{}.part", Uuid::new_v4().simple()));
+    let written = File::create(&part).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    let moved = written.and_then(|()| fs::rename(&part, folder.join(name)));
+    if moved.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    moved.and_then(|()| sync_folder(folder))
+}
+
+/// Makes renames within a folder durable.
+pub fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder)?.sync_all()
+}
