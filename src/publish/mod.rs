@@ -3,6 +3,8 @@
 //! [`Store`] is the seam: the local store now, Qdrant beside it. Whatever stands behind it,
 //! [`Store::put`] returns only when the document would survive a crash of this machine.
 
+#[cfg(test)]
+mod contract;
 pub mod local;
 
 use crate::config::Config;

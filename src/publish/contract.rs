@@ -1,0 +1,440 @@
+//! What every [`Store`] promises, as tests that take any of them.
+//!
+//! A store runs them all with `contract_suite!(with)`, where `with` gives a test a fresh store.
+
+use super::{DeadLetter, Filter, Hit, Query, Store};
+use crate::document::{
+    Decision, Document, DocumentId, Entity, MediaType, Mention, Passage, Priority, SCHEMA_VERSION, Scored,
+    SummarySentence, Verdict, sha256_hex,
+};
+use crate::error::{Class, Failure, Stage};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// Makes one `#[test]` of each promise.
+macro_rules! contract_suite {
+    ($with:path) => {
+        $crate::publish::contract::contract_suite!($with:
+            put_then_get, putting_twice_changes_nothing, replacing_leaves_no_trace, deleting_leaves_no_trace,
+            dead_letters_come_and_go, current_means_same_content_and_models, filters_join_by_and_and_or,
+            lists_are_newest_first, both_halves_of_a_search_count, nothing_to_search_for_finds_nothing,
+            a_hit_shows_the_passage_that_matched, filters_hold_in_both_halves,
+            long_documents_do_not_crowd_out_others, similar_leaves_out_the_document_itself,
+            no_words_break_a_search, reading_goes_on_while_writing
+        );
+    };
+    ($with:path: $($promise:ident),*) => {
+        $(#[test] fn $promise() { $with($crate::publish::contract::$promise); })*
+    };
+}
+pub(crate) use contract_suite;
+
+/// Dimensions of [`embed`].
+const DIMENSION: usize = 64;
+
+/// A stand-in for a model: each word adds to one component, chosen by its hash; L2-normalised.
+pub fn embed(text: &str) -> Vec<f32> {
+    let mut vector = vec![0.0_f32; DIMENSION];
+    for word in text.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        let hash = u64::from_str_radix(&sha256_hex(word.as_bytes())[..15], 16).unwrap();
+        vector[(hash % DIMENSION as u64) as usize] += 1.0;
+    }
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    vector.iter().map(|x| x / length).collect()
+}
+
+pub fn id(id: &str) -> DocumentId {
+    DocumentId::parse(id).unwrap()
+}
+
+fn time(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + seconds).unwrap()
+}
+
+/// A document of one passage for each of `texts`.
+pub fn document(name: &str, texts: &[&str]) -> Document {
+    let text = texts.join("\u{c}");
+    let mut start = 0;
+    let mut passages = Vec::new();
+    for (number, part) in (0..).zip(texts) {
+        let end = start + part.chars().count();
+        passages.push(Passage { number, page: number + 1, start, end, vector: embed(part) });
+        start = end + 1;
+    }
+    let summary = texts.first().map_or("", |text| text).to_owned();
+    Document {
+        schema: SCHEMA_VERSION,
+        id: id(name),
+        name: format!("{name}.txt"),
+        media_type: MediaType::Text,
+        size: text.len(),
+        sha256: sha256_hex(text.as_bytes()),
+        priority: Priority::Normal,
+        received_at: time(0),
+        ingested_at: time(0),
+        kind: Scored { label: "letter".to_owned(), confidence: 0.75 },
+        language: Scored { label: "en".to_owned(), confidence: 1.0 },
+        pages: Vec::new(),
+        ocr_confidence: None,
+        summary: vec![SummarySentence { end: summary.chars().count(), text: summary, start: 0, score: 1.0 }],
+        entities: Vec::new(),
+        sentiment: None,
+        passages,
+        coverage: 1.0,
+        verdict: Verdict { decision: Decision::Accept, reasons: Vec::new() },
+        models: BTreeMap::from([("embed".to_owned(), "test@1".to_owned())]),
+        seconds: BTreeMap::new(),
+        vector: embed(&text),
+        text,
+    }
+}
+
+fn letter(name: &str, seconds: i64) -> DeadLetter {
+    DeadLetter {
+        id: id(name),
+        name: format!("{name}.pdf"),
+        size: 3,
+        sha256: sha256_hex(name.as_bytes()),
+        priority: Priority::Low,
+        received_at: time(0),
+        failed_at: time(seconds),
+        attempts: 2,
+        failure: Failure::new(Stage::Decode, Class::Corrupt, "no xref"),
+    }
+}
+
+fn ask(store: &dyn Store, text: &str, vector: &[f32], filter: &Filter, limit: usize) -> Vec<Hit> {
+    store.search(&Query { text, vector, filter, limit }).unwrap()
+}
+
+/// A hybrid search over everything.
+pub fn search(store: &dyn Store, text: &str) -> Vec<Hit> {
+    ask(store, text, &embed(text), &Filter::default(), 10)
+}
+
+pub fn names(hits: &[Hit]) -> Vec<&str> {
+    hits.iter().map(|hit| hit.document.id.as_str()).collect()
+}
+
+/// The JSON of a document: what can be compared, and what users see.
+fn json(document: &Document) -> serde_json::Value {
+    serde_json::to_value(document).unwrap()
+}
+
+pub fn put_then_get(store: &dyn Store) {
+    let mut given = document("a", &["naïve Größe 𝄞\0 end", "second page"]);
+    given.ocr_confidence = Some(0.5);
+    store.put(&given).unwrap();
+    let got = store.get(&given.id).unwrap().unwrap();
+    assert_eq!(json(&got), json(&given));
+    assert!(store.get(&id("b")).unwrap().is_none());
+
+    let mut empty = document("empty", &[]);
+    empty.vector.clear();
+    store.put(&empty).unwrap();
+    assert_eq!(json(&store.get(&empty.id).unwrap().unwrap()), json(&empty));
+    let counts = store.counts().unwrap();
+    assert_eq!((counts.documents, counts.passages, counts.dead), (2, 2, 0));
+}
+
+pub fn putting_twice_changes_nothing(store: &dyn Store) {
+    for _ in 0..3 {
+        store.put(&document("a", &["red fox", "blue whale"])).unwrap();
+    }
+    let counts = store.counts().unwrap();
+    assert_eq!((counts.documents, counts.passages), (1, 2));
+    let hits = search(store, "blue whale");
+    assert_eq!(names(&hits), ["a"]);
+    assert_eq!(hits[0].passage.as_ref().unwrap().number, 1);
+}
+
+pub fn replacing_leaves_no_trace(store: &dyn Store) {
+    let mut old = document("a", &["red fox", "zebra crossing"]);
+    old.entities = vec![entity("Old Name")];
+    store.put(&old).unwrap();
+    store.put(&document("b", &["zebra stripes"])).unwrap();
+    store.put(&document("a", &["green frog"])).unwrap();
+    let hits = search(store, "zebra crossing");
+    assert_eq!(names(&hits)[0], "b");
+    let other = hits.iter().find(|hit| hit.document.id.as_str() == "a");
+    assert!(
+        other.is_none_or(
+            |hit| hit.keyword_rank.is_none() && hit.passage.as_ref().unwrap().text == "green frog"
+        )
+    );
+    let named = Filter { entity: vec!["old name".to_owned()], ..Filter::default() };
+    assert!(store.list(&named, 9, 0).unwrap().is_empty());
+    assert_eq!(store.counts().unwrap().passages, 2);
+}
+
+pub fn deleting_leaves_no_trace(store: &dyn Store) {
+    store.put(&document("a", &["red fox"])).unwrap();
+    store.put_dead(&letter("c", 1)).unwrap();
+    assert!(store.delete(&id("a")).unwrap());
+    assert!(!store.delete(&id("a")).unwrap());
+    assert!(store.delete(&id("c")).unwrap());
+    assert_eq!(store.counts().unwrap(), super::Counts::default());
+    assert!(search(store, "red fox").is_empty());
+    assert!(store.similar(&id("a"), &Filter::default(), 5).unwrap().is_none());
+    // What was deleted can come again.
+    store.put(&document("a", &["red fox"])).unwrap();
+    assert_eq!(names(&search(store, "red fox")), ["a"]);
+}
+
+pub fn dead_letters_come_and_go(store: &dyn Store) {
+    for (name, seconds) in [("a", 1), ("b", 3), ("c", 2)] {
+        store.put_dead(&letter(name, seconds)).unwrap();
+    }
+    let ids = |limit| -> Vec<String> {
+        store.dead_letters(limit).unwrap().iter().map(|letter| letter.id.to_string()).collect()
+    };
+    assert_eq!(ids(9), ["b", "c", "a"]);
+    assert_eq!(ids(1), ["b"]);
+    let found = store.dead(&id("c")).unwrap().unwrap();
+    assert_eq!((found.attempts, found.failure), (2, letter("c", 2).failure));
+    // Dead again replaces; understood clears; a later death leaves the understood document.
+    store.put_dead(&letter("a", 9)).unwrap();
+    assert_eq!(ids(9), ["a", "b", "c"]);
+    store.put(&document("a", &["text"])).unwrap();
+    assert!(store.dead(&id("a")).unwrap().is_none());
+    store.put_dead(&letter("a", 9)).unwrap();
+    assert!(store.get(&id("a")).unwrap().is_some());
+    assert_eq!(store.counts().unwrap().dead, 3);
+}
+
+pub fn current_means_same_content_and_models(store: &dyn Store) {
+    let given = document("a", &["text"]);
+    let current = |sha256: &str, models| store.is_current(&given.id, sha256, models).unwrap();
+    assert!(!current(&given.sha256, &given.models));
+    store.put(&given).unwrap();
+    assert!(current(&given.sha256, &given.models));
+    assert!(!current("0", &given.models));
+    let newer = BTreeMap::from([("embed".to_owned(), "test@2".to_owned())]);
+    assert!(!current(&given.sha256, &newer));
+}
+
+fn entity(text: &str) -> Entity {
+    let mention = Mention { page: 1, start: 0, end: 1, confidence: 1.0 };
+    Entity { text: text.to_owned(), label: "ORG".to_owned(), confidence: 1.0, mentions: vec![mention] }
+}
+
+/// Four documents with the word "common" that differ in what filters ask for.
+fn seed(store: &dyn Store) {
+    let all = [
+        ("a", "invoice", "en", Decision::Accept, vec!["ACME GmbH"]),
+        ("b", "invoice", "de", Decision::Review, vec!["Ärztehaus", "acme gmbh"]),
+        ("c", "letter", "de", Decision::Reject, vec![]),
+        ("d", "report", "en", Decision::Accept, vec!["Globex"]),
+    ];
+    for (seconds, (name, kind, language, decision, entities)) in (0..).zip(all) {
+        let mut document = document(name, &[&format!("common {name}{name}{name}")]);
+        document.kind.label = kind.to_owned();
+        document.language.label = language.to_owned();
+        document.verdict.decision = decision;
+        document.entities = entities.into_iter().map(entity).collect();
+        document.ingested_at = time(seconds);
+        store.put(&document).unwrap();
+    }
+}
+
+/// Filters over [`seed`] with what passes them, newest first.
+fn filters() -> Vec<(Filter, Vec<&'static str>)> {
+    let list = |values: &[&str]| values.iter().map(|&value| value.to_owned()).collect::<Vec<_>>();
+    let all = Filter::default;
+    vec![
+        (all(), vec!["d", "c", "b", "a"]),
+        (Filter { kind: list(&["invoice"]), ..all() }, vec!["b", "a"]),
+        (Filter { kind: list(&["invoice", "report"]), ..all() }, vec!["d", "b", "a"]),
+        (Filter { kind: list(&["none such"]), ..all() }, vec![]),
+        (Filter { kind: list(&["') OR 1=1 --"]), ..all() }, vec![]),
+        (Filter { language: list(&["de"]), ..all() }, vec!["c", "b"]),
+        (Filter { verdict: list(&["accept"]), ..all() }, vec!["d", "a"]),
+        (Filter { entity: list(&["Acme GMBH"]), ..all() }, vec!["b", "a"]),
+        (Filter { entity: list(&["globex", "ärztehaus"]), ..all() }, vec!["d", "b"]),
+        (Filter { since: Some(time(1)), ..all() }, vec!["d", "c", "b"]),
+        (Filter { until: Some(time(1)), ..all() }, vec!["a"]),
+        (Filter { since: Some(time(1)), until: Some(time(3)), ..all() }, vec!["c", "b"]),
+        (
+            Filter {
+                kind: list(&["invoice"]),
+                language: list(&["de", "en"]),
+                entity: list(&["ACME GMBH"]),
+                verdict: list(&["review", "reject"]),
+                since: Some(time(0)),
+                until: None,
+            },
+            vec!["b"],
+        ),
+    ]
+}
+
+pub fn filters_join_by_and_and_or(store: &dyn Store) {
+    seed(store);
+    for (filter, expected) in filters() {
+        let rows = store.list(&filter, 9, 0).unwrap();
+        assert_eq!(rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), expected, "{filter:?}");
+    }
+}
+
+pub fn lists_are_newest_first(store: &dyn Store) {
+    seed(store);
+    let window = |limit, offset| -> Vec<String> {
+        let rows = store.list(&Filter::default(), limit, offset).unwrap();
+        rows.iter().map(|row| row.id.to_string()).collect()
+    };
+    assert_eq!(window(2, 0), ["d", "c"]);
+    assert_eq!(window(2, 3), ["a"]);
+    assert!(window(2, 4).is_empty() && window(0, 0).is_empty());
+    let row = &store.list(&Filter::default(), 1, 3).unwrap()[0];
+    assert_eq!((row.name.as_str(), row.media_type.as_str()), ("a.txt", "text/plain"));
+    assert_eq!((row.summary.as_str(), row.kind_confidence), ("common aaa", 0.75));
+    assert_eq!((row.ingested_at, row.ocr_confidence), (time(0), None));
+}
+
+pub fn both_halves_of_a_search_count(store: &dyn Store) {
+    // `word` matches by keyword only (it has no vector), `sense` by vector only, `both` by both.
+    for (name, text, vector) in [
+        ("word", "amber", vec![]),
+        ("sense", "stone", embed("amber")),
+        ("both", "amber glow", embed("amber glow")),
+    ] {
+        let mut document = document(name, &[text]);
+        document.passages[0].vector = vector;
+        store.put(&document).unwrap();
+    }
+    let hits = search(store, "amber");
+    assert_eq!(names(&hits)[0], "both");
+    assert_eq!(hits[0].score, (1.0 / 62.0 + 1.0 / 62.0) as f32);
+    let by_name = |name: &str| hits.iter().find(|hit| hit.document.id.as_str() == name).unwrap();
+    assert!(by_name("sense").keyword_rank.is_none() && by_name("sense").similarity.unwrap() > 0.99);
+    assert_eq!(by_name("word").keyword_rank, Some(1));
+
+    let keywords = ask(store, "AMBER", &[], &Filter::default(), 10);
+    assert_eq!(names(&keywords), ["word", "both"]);
+    assert!(keywords.iter().all(|hit| hit.similarity.is_none()));
+    let vectors = ask(store, "", &embed("amber"), &Filter::default(), 1);
+    assert_eq!(names(&vectors), ["sense"]);
+    assert!(vectors[0].keyword_rank.is_none() && vectors[0].score == 1.0 / 61.0);
+}
+
+pub fn nothing_to_search_for_finds_nothing(store: &dyn Store) {
+    assert!(search(store, "anything").is_empty());
+    seed(store);
+    assert!(ask(store, " . ", &[], &Filter::default(), 10).is_empty());
+    assert!(ask(store, "common", &embed("common"), &Filter::default(), 0).is_empty());
+    // Equal ranks: the id decides; no limit is too large.
+    assert_eq!(names(&ask(store, "common", &[], &Filter::default(), usize::MAX)), ["a", "b", "c", "d"]);
+    assert_eq!(ask(store, "", &embed("common"), &Filter::default(), usize::MAX).len(), 4);
+}
+
+pub fn a_hit_shows_the_passage_that_matched(store: &dyn Store) {
+    store.put(&document("a", &["Größe eins", "naïve Straße 𝄞 zwei", "drei"])).unwrap();
+    for (text, vector) in [("naive strasse straße", vec![]), ("", embed("naïve Straße zwei"))] {
+        let hits = ask(store, text, &vector, &Filter::default(), 1);
+        let passage = hits[0].passage.as_ref().unwrap();
+        assert_eq!((passage.number, passage.page, passage.start, passage.end), (1, 2, 11, 30));
+        assert_eq!(passage.text, "naïve Straße 𝄞 zwei");
+    }
+}
+
+pub fn filters_hold_in_both_halves(store: &dyn Store) {
+    seed(store);
+    for (filter, mut expected) in filters() {
+        expected.sort_unstable();
+        for (text, vector) in [("common", vec![]), ("", embed("common")), ("common", embed("common"))] {
+            let hits = ask(store, text, &vector, &filter, 9);
+            let mut found = names(&hits);
+            found.sort_unstable();
+            assert_eq!(found, expected, "{filter:?} {text}");
+        }
+    }
+}
+
+pub fn long_documents_do_not_crowd_out_others(store: &dyn Store) {
+    let pages: Vec<String> = (0..1500).map(|page| format!("amber glow {}", page % 3)).collect();
+    store.put(&document("long", &pages.iter().map(String::as_str).collect::<Vec<_>>())).unwrap();
+    store.put(&document("short", &["amber stone quarry"])).unwrap();
+    for (text, vector) in [("amber glow", vec![]), ("", embed("amber glow"))] {
+        assert_eq!(names(&ask(store, text, &vector, &Filter::default(), 2)), ["long", "short"]);
+    }
+}
+
+pub fn similar_leaves_out_the_document_itself(store: &dyn Store) {
+    for (name, text) in [("a", "red fox runs"), ("b", "red fox sits"), ("c", "red whale"), ("d", "tax law")] {
+        store.put(&document(name, &[text])).unwrap();
+    }
+    let hits = store.similar(&id("a"), &Filter::default(), 2).unwrap().unwrap();
+    assert_eq!(names(&hits), ["b", "c"]);
+    assert!(hits[0].similarity == Some(hits[0].score) && hits[0].passage.is_none());
+    let none = Filter { language: vec!["fr".to_owned()], ..Filter::default() };
+    assert!(store.similar(&id("a"), &none, 2).unwrap().unwrap().is_empty());
+    assert!(store.similar(&id("unknown"), &Filter::default(), 2).unwrap().is_none());
+}
+
+pub fn no_words_break_a_search(store: &dyn Store) {
+    store.put(&document("a", &["near the text"])).unwrap();
+    for text in [
+        "\"",
+        "\"near",
+        "near\"",
+        "\"\"\"",
+        "*",
+        "near*",
+        "NEAR",
+        "NEAR(near text, 5)",
+        "near AND",
+        "OR near",
+        "NOT",
+        "(",
+        "near)",
+        "text:near",
+        "^near",
+        "near + text",
+        "{text}: near",
+        "-near",
+        "'",
+        "near; DROP TABLE keywords",
+        "near\0text",
+        "\u{feff}",
+        "𝄞 near",
+        "%",
+        "near\\",
+        "rank MATCH",
+        "a.b.c",
+        "''''",
+        "\u{301}",
+    ] {
+        search(store, text);
+    }
+    let pasted = "near ".repeat(10_000) + &(0..10_000).map(|n| format!("word{n} ")).collect::<String>();
+    assert_eq!(names(&search(store, &pasted)), ["a"]);
+}
+
+pub fn reading_goes_on_while_writing(store: &dyn Store) {
+    const ROUNDS: usize = 40;
+    std::thread::scope(|scope| {
+        for writer in 0..2 {
+            scope.spawn(move || {
+                for round in 0..ROUNDS {
+                    let name = format!("{writer}-{}", round % 5);
+                    store.put(&document(&name, &["amber glow", &format!("round {round}")])).unwrap();
+                    if round % 7 == 0 {
+                        store.delete(&id(&name)).unwrap();
+                    }
+                }
+            });
+        }
+        scope.spawn(|| {
+            for _ in 0..2 * ROUNDS {
+                let hits = search(store, "amber glow");
+                let mut seen = names(&hits);
+                seen.sort_unstable();
+                seen.dedup();
+                assert_eq!(seen.len(), hits.len());
+                assert!(hits.iter().all(|hit| hit.passage.is_some()));
+            }
+        });
+    });
+    let documents = store.counts().unwrap().documents;
+    assert_eq!(search(store, "amber glow").len(), documents);
+}

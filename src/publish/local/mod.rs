@@ -1,0 +1,144 @@
+//! The local store: one SQLite file, with the vectors' int8 shadows in memory beside it.
+//!
+//! - [`schema`] opens connections and brings the file up to date; [`failure`] says what an SQLite
+//!   error means for the document at hand.
+//! - [`write`] is every change, one transaction each; [`read`] is everything that needs no ranking.
+//! - [`search`] ranks: [`vectors`] (over [`rows`] and [`scan`]) and [`keywords`] are its two halves,
+//!   [`filter`] decides who takes part.
+//!
+//! One process writes, held to that by a lock file, because its index in memory would miss what
+//! another wrote. Any number may read meanwhile: SQLite's write-ahead log gives each search its own
+//! snapshot, so that searches never wait for writes.
+
+mod characters;
+mod failure;
+mod filter;
+mod keywords;
+mod read;
+mod rows;
+mod scan;
+mod schema;
+mod search;
+mod vectors;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use super::{Counts, DeadLetter, DocumentRow, Filter, Hit, Query, Store};
+use crate::document::{Document, DocumentId};
+use crate::error::Result;
+use rusqlite::Connection;
+use schema::Readers;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use vectors::Vectors;
+
+/// The file in the data folder that holds everything.
+pub const FILE: &str = "store.sqlite";
+
+/// A [`Store`] in one folder.
+pub struct LocalStore {
+    /// `None` when opened for reading only.
+    writer: Option<Mutex<Connection>>,
+    readers: Readers,
+    /// Loaded at once by a writer, by the first search when only reading: `quire status` has no
+    /// need of a gigabyte of vectors.
+    vectors: OnceLock<RwLock<Vectors>>,
+    /// Held so that no second process writes; the system releases it however this one ends.
+    _lock: Option<File>,
+}
+
+impl LocalStore {
+    /// Opens the store in `dir` for reading and writing; creates both where they are missing.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let lock = schema::lock(dir)?;
+        let path = dir.join(FILE);
+        let writer = schema::open_writer(&path)?;
+        let store = Self {
+            writer: Some(Mutex::new(writer)),
+            readers: Readers::new(path),
+            vectors: OnceLock::new(),
+            _lock: Some(lock),
+        };
+        store.vectors()?;
+        Ok(store)
+    }
+
+    /// Opens the store in `dir` for reading only, also while another process writes to it.
+    ///
+    /// Vector search sees the documents that were there at the first search; all else is current.
+    pub fn open_read_only(dir: &Path) -> Result<Self> {
+        let path = dir.join(FILE);
+        schema::check_readable(&path)?;
+        Ok(Self { writer: None, readers: Readers::new(path), vectors: OnceLock::new(), _lock: None })
+    }
+
+    /// Dimensions of the stored vectors; `None` while there are none.
+    pub fn dimension(&self) -> Result<Option<usize>> {
+        Ok(vectors::read(self.vectors()?).dimension())
+    }
+
+    fn vectors(&self) -> Result<&RwLock<Vectors>> {
+        if let Some(vectors) = self.vectors.get() {
+            return Ok(vectors);
+        }
+        // Two first searches at once may both load; one of the two copies is dropped.
+        let loaded = self.readers.with(|reader| Vectors::load(reader))?;
+        Ok(self.vectors.get_or_init(|| RwLock::new(loaded)))
+    }
+
+    fn writer(&self) -> Result<MutexGuard<'_, Connection>> {
+        let writer = self.writer.as_ref().ok_or_else(failure::read_only)?;
+        // A transaction that a panic cut short was rolled back when it was dropped.
+        Ok(writer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Store for LocalStore {
+    fn put(&self, document: &Document) -> Result<()> {
+        write::put(self, document)
+    }
+
+    fn get(&self, id: &DocumentId) -> Result<Option<Document>> {
+        self.readers.with(|reader| read::get(reader, id))
+    }
+
+    fn is_current(&self, id: &DocumentId, sha256: &str, models: &BTreeMap<String, String>) -> Result<bool> {
+        self.readers.with(|reader| read::is_current(reader, id, sha256, models))
+    }
+
+    fn delete(&self, id: &DocumentId) -> Result<bool> {
+        write::delete(self, id)
+    }
+
+    fn put_dead(&self, letter: &DeadLetter) -> Result<()> {
+        write::put_dead(self, letter)
+    }
+
+    fn dead(&self, id: &DocumentId) -> Result<Option<DeadLetter>> {
+        self.readers.with(|reader| read::dead(reader, id))
+    }
+
+    fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>> {
+        self.readers.with(|reader| read::dead_letters(reader, limit))
+    }
+
+    fn list(&self, filter: &Filter, limit: usize, offset: usize) -> Result<Vec<DocumentRow>> {
+        self.readers.with(|reader| read::list(reader, filter, limit, offset))
+    }
+
+    fn counts(&self) -> Result<Counts> {
+        self.readers.with(|reader| read::counts(reader))
+    }
+
+    fn search(&self, query: &Query<'_>) -> Result<Vec<Hit>> {
+        search::search(self, query)
+    }
+
+    fn similar(&self, id: &DocumentId, filter: &Filter, limit: usize) -> Result<Option<Vec<Hit>>> {
+        search::similar(self, id, filter, limit)
+    }
+}

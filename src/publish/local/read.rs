@@ -1,0 +1,161 @@
+//! Everything that is looked up rather than ranked.
+
+use super::characters::Characters;
+use super::failure;
+use super::filter::Condition;
+use crate::document::{Document, DocumentId};
+use crate::error::{Class, Error, Result, Stage};
+use crate::publish::{Counts, DeadLetter, DocumentRow, Filter, PassageRow};
+use jiff::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+
+/// See [`Store::get`](crate::publish::Store::get).
+pub(super) fn get(reader: &Connection, id: &DocumentId) -> Result<Option<Document>> {
+    let found: Option<(String, String)> = reader
+        .prepare_cached(
+            "SELECT b.payload, b.text FROM documents d JOIN bodies b ON b.document = d.row WHERE d.id = ?",
+        )?
+        .query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((payload, text)) = found else { return Ok(None) };
+    Ok(Some(Document { text, ..parse(&payload, id)? }))
+}
+
+/// See [`Store::is_current`](crate::publish::Store::is_current).
+pub(super) fn is_current(
+    reader: &Connection,
+    id: &DocumentId,
+    sha256: &str,
+    models: &BTreeMap<String, String>,
+) -> Result<bool> {
+    let found: Option<(String, String)> = reader
+        .prepare_cached("SELECT sha256, models FROM documents WHERE id = ?")?
+        .query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((stored_sha256, stored_models)) = found else { return Ok(false) };
+    Ok(stored_sha256 == sha256 && parse::<BTreeMap<String, String>>(&stored_models, id)? == *models)
+}
+
+/// See [`Store::dead`](crate::publish::Store::dead).
+pub(super) fn dead(reader: &Connection, id: &DocumentId) -> Result<Option<DeadLetter>> {
+    let letter: Option<String> = reader
+        .prepare_cached("SELECT letter FROM dead WHERE id = ?")?
+        .query_row([id.as_str()], |row| row.get(0))
+        .optional()?;
+    letter.map(|letter| parse(&letter, id)).transpose()
+}
+
+/// See [`Store::dead_letters`](crate::publish::Store::dead_letters).
+pub(super) fn dead_letters(reader: &Connection, limit: usize) -> Result<Vec<DeadLetter>> {
+    let mut statement =
+        reader.prepare_cached("SELECT letter, id FROM dead ORDER BY failed_at DESC, id LIMIT ?")?;
+    let mut rows = statement.query([integer(limit)])?;
+    let mut letters = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (letter, id): (String, String) = (row.get(0)?, row.get(1)?);
+        letters.push(parse(&letter, &id)?);
+    }
+    Ok(letters)
+}
+
+/// See [`Store::list`](crate::publish::Store::list).
+pub(super) fn list(
+    reader: &Connection,
+    filter: &Filter,
+    limit: usize,
+    offset: usize,
+) -> Result<Vec<DocumentRow>> {
+    let condition = Condition::new(filter);
+    let sql = format!(
+        "SELECT {COLUMNS} FROM documents d WHERE {} ORDER BY d.ingested_at DESC, d.id LIMIT ? OFFSET ?",
+        condition.sql
+    );
+    let mut statement = reader.prepare_cached(&sql)?;
+    let window = [Value::Integer(integer(limit)), Value::Integer(integer(offset))];
+    let mut rows = statement.query(params_from_iter(condition.values.into_iter().chain(window)))?;
+    let mut documents = Vec::new();
+    while let Some(row) = rows.next()? {
+        documents.push(document_row(row)?);
+    }
+    Ok(documents)
+}
+
+/// See [`Store::counts`](crate::publish::Store::counts).
+pub(super) fn counts(reader: &Connection) -> Result<Counts> {
+    // One statement, so that the three belong to one moment.
+    let mut statement = reader.prepare_cached(
+        "SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM passages), \
+         (SELECT count(*) FROM dead)",
+    )?;
+    let (documents, passages, dead) =
+        statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(Counts { documents: natural(documents), passages: natural(passages), dead: natural(dead) })
+}
+
+/// The rowid of a document.
+pub(super) fn row_of(reader: &Connection, id: &DocumentId) -> Result<Option<i64>> {
+    let mut statement = reader.prepare_cached("SELECT row FROM documents WHERE id = ?")?;
+    Ok(statement.query_row([id.as_str()], |row| row.get(0)).optional()?)
+}
+
+/// The line about the document of that rowid.
+pub(super) fn document(reader: &Connection, row: i64) -> Result<Option<DocumentRow>> {
+    let sql = format!("SELECT {COLUMNS} FROM documents d WHERE d.row = ?");
+    let mut statement = reader.prepare_cached(&sql)?;
+    let mut rows = statement.query([row])?;
+    rows.next()?.map(document_row).transpose()
+}
+
+/// The passage of that rowid with its text.
+pub(super) fn passage(reader: &Connection, row: i64) -> Result<Option<PassageRow>> {
+    let mut statement = reader.prepare_cached(
+        "SELECT p.number, p.page, p.start, p.\"end\", b.text \
+         FROM passages p JOIN bodies b ON b.document = p.document WHERE p.row = ?",
+    )?;
+    let found = statement.query_row([row], |row| {
+        let (start, end) = (natural(row.get(2)?), natural(row.get(3)?));
+        let text = Characters::new(row.get_ref(4)?.as_str()?).slice(start, end).to_owned();
+        Ok(PassageRow { number: row.get(0)?, page: row.get(1)?, start, end, text })
+    });
+    Ok(found.optional()?)
+}
+
+/// What [`document_row`] reads.
+const COLUMNS: &str = "d.id, d.name, d.media_type, d.kind, d.kind_confidence, d.language, d.pages, \
+     d.ocr_confidence, d.verdict, d.summary, d.ingested_at";
+
+fn document_row(row: &Row<'_>) -> Result<DocumentRow> {
+    let id: String = row.get(0)?;
+    Ok(DocumentRow {
+        id: DocumentId::parse(&id).ok_or_else(|| failure::broken(format_args!("`{id}` is no id")))?,
+        name: row.get(1)?,
+        media_type: row.get(2)?,
+        kind: row.get(3)?,
+        kind_confidence: row.get(4)?,
+        language: row.get(5)?,
+        pages: row.get(6)?,
+        ocr_confidence: row.get(7)?,
+        verdict: row.get(8)?,
+        summary: row.get(9)?,
+        ingested_at: Timestamp::from_microsecond(row.get(10)?).map_err(failure::broken)?,
+    })
+}
+
+/// What was written as JSON. That one entry cannot be read does not break the others.
+fn parse<T: DeserializeOwned>(json: &str, id: &(impl std::fmt::Display + ?Sized)) -> Result<T> {
+    serde_json::from_str(json).map_err(|error| {
+        let reason = format!("what is stored of {id} cannot be read: {error}");
+        Error::retry(Stage::Publish, Class::Internal, reason)
+    })
+}
+
+fn integer(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn natural(n: i64) -> usize {
+    usize::try_from(n).unwrap_or(0)
+}

@@ -1,0 +1,200 @@
+//! A table of rounded vectors in memory, scanned as a whole.
+//!
+//! A row takes its dimensions, rounded up to 32, in bytes and 20 bytes more: 404 bytes for 384
+//! dimensions.
+
+use super::filter::Rowset;
+use super::scan::{self, Dot, Quantised};
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BinaryHeap, HashMap};
+
+/// Rows in a block. Blocks never move, so that a table grows without a copy of itself.
+const BLOCK: usize = 1024;
+
+/// Blocks that one more thread is worth: 64 thousand rows take a few milliseconds.
+const BLOCKS_A_THREAD: usize = 64;
+
+/// Threads of one scan at most: a few saturate the memory bus.
+const MAX_THREADS: usize = 8;
+
+/// The key of a slot that holds nothing; rowids start at 1.
+const FREE: i64 = 0;
+
+/// A row that came near a query.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Near {
+    /// The row's key: the rowid of its passage or document.
+    pub key: i64,
+    /// The rowid of the document it belongs to.
+    pub owner: i64,
+    /// Cosine: about, from [`Table::nearest`]; exact after rescoring.
+    pub score: f32,
+}
+
+impl Eq for Near {}
+
+impl Ord for Near {
+    /// The better is the greater; of equals, the one with the smaller key.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.score.total_cmp(&other.score).then(other.key.cmp(&self.key))
+    }
+}
+
+impl PartialOrd for Near {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+#[derive(Debug)]
+struct Block {
+    codes: Vec<i8>,
+    scales: Vec<f32>,
+    keys: Vec<i64>,
+    owners: Vec<i64>,
+}
+
+impl Block {
+    fn new(stride: usize) -> Self {
+        Self {
+            codes: vec![0; stride * BLOCK],
+            scales: vec![0.0; BLOCK],
+            keys: vec![FREE; BLOCK],
+            owners: vec![0; BLOCK],
+        }
+    }
+
+    fn set(&mut self, at: usize, key: i64, owner: i64, vector: &Quantised) {
+        let stride = vector.codes.len();
+        if let (Some(codes), Some(scale), Some(k), Some(o)) = (
+            self.codes.get_mut(at * stride..(at + 1) * stride),
+            self.scales.get_mut(at),
+            self.keys.get_mut(at),
+            self.owners.get_mut(at),
+        ) {
+            codes.copy_from_slice(&vector.codes);
+            (*scale, *k, *o) = (vector.scale, key, owner);
+        }
+    }
+}
+
+/// Rounded vectors of one dimension, each with a key and the document it belongs to.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    dimension: usize,
+    /// Bytes of a row's codes.
+    stride: usize,
+    blocks: Vec<Block>,
+    /// Slots that hold nothing, to be used before a new block.
+    free: Vec<u32>,
+    /// Where the rows of a document are.
+    slots: HashMap<i64, Vec<u32>>,
+    live: usize,
+}
+
+impl Table {
+    /// Rows held.
+    pub(super) fn len(&self) -> usize {
+        self.live
+    }
+
+    /// Slots, used and free.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.blocks.len() * BLOCK
+    }
+
+    /// Dimensions of the vectors held; `None` when there are none.
+    pub(super) fn dimension(&self) -> Option<usize> {
+        (self.live > 0).then_some(self.dimension)
+    }
+
+    /// Adds a row of the table's dimension; an empty table takes any.
+    pub(super) fn insert(&mut self, key: i64, owner: i64, dimension: usize, vector: &Quantised) {
+        if self.live == 0 && self.dimension != dimension {
+            *self = Self { dimension, stride: vector.codes.len(), ..Self::default() };
+        }
+        if self.free.is_empty() {
+            let first = (self.blocks.len() * BLOCK) as u32;
+            self.blocks.push(Block::new(self.stride));
+            self.free.extend((first..first + BLOCK as u32).rev());
+        }
+        let Some(slot) = self.free.pop() else { return };
+        if let Some(block) = self.blocks.get_mut(slot as usize / BLOCK) {
+            block.set(slot as usize % BLOCK, key, owner, vector);
+        }
+        self.slots.entry(owner).or_default().push(slot);
+        self.live += 1;
+    }
+
+    /// Removes every row of a document.
+    pub(super) fn remove(&mut self, owner: i64) {
+        for slot in self.slots.remove(&owner).unwrap_or_default() {
+            let block = self.blocks.get_mut(slot as usize / BLOCK);
+            if let Some(key) = block.and_then(|block| block.keys.get_mut(slot as usize % BLOCK)) {
+                *key = FREE;
+            }
+            self.free.push(slot);
+            self.live -= 1;
+        }
+    }
+
+    /// About the `count` rows of `allowed` documents nearest to `query`, best first.
+    pub(super) fn nearest(&self, query: &[f32], count: usize, allowed: Option<&Rowset>) -> Vec<Near> {
+        if count == 0 || self.live == 0 || query.len() != self.dimension {
+            return Vec::new();
+        }
+        // The heaps are as large as what they can hold, whatever was asked for.
+        let count = count.min(self.live);
+        let scan = Scan { query: &Quantised::new(query), dot: scan::dot(), count, allowed };
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = self.blocks.len().div_ceil(BLOCKS_A_THREAD).min(processors).min(MAX_THREADS);
+        let parts = self.blocks.chunks(self.blocks.len().div_ceil(threads.max(1)));
+        let mut best: Vec<Near> = if threads <= 1 {
+            parts.flat_map(|part| scan.best_of(part)).collect()
+        } else {
+            std::thread::scope(|scope| {
+                let tasks: Vec<_> = parts.map(|part| scope.spawn(|| scan.best_of(part))).collect();
+                // A scan does not panic; one that did would only leave out its part.
+                tasks.into_iter().flat_map(|task| task.join().unwrap_or_default()).collect()
+            })
+        };
+        best.sort_unstable_by(|a, b| b.cmp(a));
+        best.truncate(count);
+        best
+    }
+}
+
+/// One walk over the table.
+struct Scan<'s> {
+    query: &'s Quantised,
+    dot: Dot,
+    count: usize,
+    allowed: Option<&'s Rowset>,
+}
+
+impl Scan<'_> {
+    fn best_of(&self, blocks: &[Block]) -> Vec<Near> {
+        // The worst of the best lies on top.
+        let mut best = BinaryHeap::with_capacity(self.count + 1);
+        for block in blocks {
+            let codes = block.codes.chunks_exact(self.query.codes.len());
+            let owners = block.keys.iter().zip(&block.owners);
+            for ((codes, scale), (&key, &owner)) in codes.zip(&block.scales).zip(owners) {
+                if key == FREE || self.allowed.is_some_and(|allowed| !allowed.contains(owner)) {
+                    continue;
+                }
+                let score = (self.dot)(codes, &self.query.codes) as f32 * (scale * self.query.scale);
+                let near = Near { key, owner, score };
+                if best.len() < self.count {
+                    best.push(Reverse(near));
+                } else if let Some(mut worst) = best.peek_mut()
+                    && near > worst.0
+                {
+                    *worst = Reverse(near);
+                }
+            }
+        }
+        best.into_iter().map(|Reverse(near)| near).collect()
+    }
+}

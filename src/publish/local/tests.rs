@@ -1,0 +1,227 @@
+use super::*;
+use crate::error::{Class, Error};
+use crate::publish::contract::{self, contract_suite, document, embed, id, names, search};
+use proptest::prelude::*;
+use rows::Table;
+use scan::Quantised;
+
+fn with(promise: fn(&dyn Store)) {
+    let dir = tempfile::tempdir().unwrap();
+    promise(&LocalStore::open(dir.path()).unwrap());
+}
+
+contract_suite!(with);
+
+#[test]
+fn what_was_put_survives_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = LocalStore::open(dir.path()).unwrap();
+    store.put(&document("a", &["red fox", "blue whale"])).unwrap();
+    store.put(&document("b", &["green frog"])).unwrap();
+    store.delete(&id("b")).unwrap();
+    drop(store);
+    for store in [LocalStore::open(dir.path()).unwrap(), LocalStore::open_read_only(dir.path()).unwrap()] {
+        assert_eq!(store.dimension().unwrap(), Some(embed("").len()));
+        assert_eq!(store.counts().unwrap().passages, 2);
+        for (text, vector) in [("blue", vec![]), ("", embed("blue whale"))] {
+            let filter = Filter::default();
+            let hits = store.search(&Query { text, vector: &vector, filter: &filter, limit: 5 }).unwrap();
+            assert_eq!((names(&hits), hits[0].passage.as_ref().unwrap().number), (vec!["a"], 1));
+        }
+    }
+}
+
+#[test]
+fn a_second_writer_is_refused_and_readers_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = LocalStore::open(dir.path()).unwrap();
+    let error = LocalStore::open(dir.path()).err().unwrap();
+    assert!(matches!(error, Error::Fatal(_)) && error.to_string().contains("another process"), "{error}");
+    let reader = LocalStore::open_read_only(dir.path()).unwrap();
+    writer.put(&document("a", &["red fox"])).unwrap();
+    assert_eq!(names(&search(&reader, "red fox")), ["a"]);
+    assert!(matches!(reader.put(&document("b", &["x"])), Err(Error::Fatal(_))));
+    drop(writer);
+    assert!(LocalStore::open(dir.path()).is_ok());
+}
+
+#[test]
+fn what_is_no_store_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = LocalStore::open_read_only(dir.path()).err().unwrap().to_string();
+    assert!(error.contains(FILE) && error.contains("quire run"), "{error}");
+
+    LocalStore::open(dir.path()).unwrap().writer().unwrap().pragma_update(None, "user_version", 99).unwrap();
+    for error in [LocalStore::open(dir.path()).err(), LocalStore::open_read_only(dir.path()).err()] {
+        let error = error.unwrap();
+        assert!(matches!(error, Error::Fatal(_)) && error.to_string().contains("version 99"), "{error}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(FILE), "not a database, but long enough to be read as one".repeat(99))
+        .unwrap();
+    assert!(matches!(LocalStore::open(dir.path()), Err(Error::Fatal(_))));
+}
+
+#[test]
+fn vectors_of_another_model_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = LocalStore::open(dir.path()).unwrap();
+    store.put(&document("a", &["red fox"])).unwrap();
+    let mut other = document("b", &["blue whale"]);
+    other.passages[0].vector.push(0.0);
+    let error = store.put(&other).unwrap_err();
+    assert!(matches!(&error, Error::Fatal(f) if f.class == Class::Config), "{error}");
+    assert!(error.to_string().contains("65 dimensions do not fit a store with 64"), "{error}");
+    let filter = Filter::default();
+    assert!(store.search(&Query { text: "", vector: &[1.0], filter: &filter, limit: 1 }).is_err());
+    other.passages[0].vector = vec![f32::NAN; 64];
+    assert!(matches!(store.put(&other), Err(Error::Retry(_))));
+    assert_eq!(store.counts().unwrap().documents, 1);
+    // Once empty, the store takes any dimension.
+    store.delete(&id("a")).unwrap();
+    (other.vector, other.passages[0].vector) = (vec![1.0], vec![1.0]);
+    store.put(&other).unwrap();
+    assert_eq!(store.dimension().unwrap(), Some(1));
+}
+
+#[test]
+fn a_full_disk_is_a_retry_and_breaks_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = LocalStore::open(dir.path()).unwrap();
+    store.put(&document("a", &["red fox"])).unwrap();
+    let limit = |pages: i64| store.writer().unwrap().pragma_update(None, "max_page_count", pages);
+    // SQLite raises a limit below the size of the file to that size.
+    limit(1).unwrap();
+    let large = "blue whale ".repeat(20_000);
+    for name in ["a", "b"] {
+        let error = store.put(&document(name, &[&large])).unwrap_err();
+        assert!(matches!(&error, Error::Retry(f) if f.class == Class::Storage), "{error}");
+    }
+    assert_eq!(store.counts().unwrap().passages, 1);
+    let hits = search(&store, "red fox");
+    assert_eq!((names(&hits), hits[0].passage.as_ref().unwrap().text.as_str()), (vec!["a"], "red fox"));
+    limit(1 << 30).unwrap();
+    store.put(&document("b", &[&large])).unwrap();
+    assert_eq!(names(&search(&store, "whale"))[0], "b");
+    let check = |reader: &mut Connection| {
+        Ok(reader.pragma_query_value(None, "integrity_check", |row| row.get::<_, String>(0))?)
+    };
+    assert_eq!(store.readers.with(check).unwrap(), "ok".to_owned());
+}
+
+#[test]
+fn slots_are_used_again() {
+    let mut table = Table::default();
+    let vector = [0.6, 0.8];
+    for round in 0..5 {
+        for owner in 1..=3000 {
+            table.insert(owner * 10 + round, owner, 2, &Quantised::new(&vector));
+        }
+        assert_eq!((table.len(), table.capacity()), (3000, 3072));
+        assert_eq!(table.nearest(&vector, 1, None)[0].key, 10 + round);
+        (1..=3000).for_each(|owner| table.remove(owner));
+        assert!(table.nearest(&vector, 1, None).is_empty());
+    }
+}
+
+/// Unit vectors in clusters, as texts about the same thing are, from a seed.
+fn clustered(seed: u64, count: usize, dimension: usize) -> Vec<Vec<f32>> {
+    let mut state = seed | 1;
+    // xorshift64*: Vigna, "An experimental exploration of Marsaglia's xorshift generators", 2016.
+    let mut uniform = move || {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    let centres: Vec<Vec<f32>> = (0..20).map(|_| (0..dimension).map(|_| uniform()).collect()).collect();
+    let around = |centre: &Vec<f32>, uniform: &mut dyn FnMut() -> f32| {
+        let vector: Vec<f32> = centre.iter().map(|x| x + 0.5 * uniform()).collect();
+        let length = scan::exact(&vector, &vector).sqrt();
+        vector.iter().map(|x| x / length).collect()
+    };
+    (0..count).map(|n| around(&centres[n % centres.len()], &mut uniform)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn candidates_hold_the_true_best(seed: u64, count in 1_usize..4000, dimension in 2_usize..400) {
+        const WANTED: usize = 10;
+        let vectors = clustered(seed, count, dimension);
+        let mut table = Table::default();
+        for (key, vector) in (1..).zip(&vectors) {
+            table.insert(key, key, dimension, &Quantised::new(vector));
+        }
+        let query = &vectors[count / 2];
+        let score = |key: i64| scan::exact(query, &vectors[key as usize - 1]);
+        // As a search for ten does it: 50 documents wanted, four candidates for each.
+        let mut found: Vec<f32> = table.nearest(query, 200, None).iter().map(|near| score(near.key)).collect();
+        let mut best: Vec<f32> = (1..=count as i64).map(score).collect();
+        found.sort_by(|a, b| b.total_cmp(a));
+        best.sort_by(|a, b| b.total_cmp(a));
+        for (found, best) in found.iter().zip(&best).take(WANTED) {
+            prop_assert!((found - best).abs() < 1e-6, "{found} instead of {best}");
+        }
+        prop_assert!(found.len() >= WANTED.min(count));
+    }
+}
+
+/// Not a test of truth but of speed: `cargo test --release publish -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures; takes a while"]
+fn speed_at_twenty_thousand_passages() {
+    use std::time::Instant;
+    const DOCUMENTS: usize = 2000;
+    const PASSAGES: usize = 10;
+    let dir = tempfile::tempdir().unwrap();
+    let store = LocalStore::open(dir.path()).unwrap();
+    let vectors = clustered(7, DOCUMENTS * PASSAGES, 384);
+    let words: Vec<String> =
+        (0..20_000).map(|n| contract::embed(&n.to_string()).len().to_string() + &n.to_string()).collect();
+    let started = Instant::now();
+    for n in 0..DOCUMENTS {
+        let texts: Vec<String> = (0..PASSAGES)
+            .map(|p| {
+                (0..150)
+                    .map(|w| words[(n * 31 + p * 7 + w * w * 13) % words.len()].as_str())
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
+            .collect();
+        let mut document = document(&format!("d{n}"), &texts.iter().map(String::as_str).collect::<Vec<_>>());
+        for (passage, vector) in document.passages.iter_mut().zip(&vectors[n * PASSAGES..]) {
+            passage.vector.clone_from(vector);
+        }
+        document.vector.clone_from(&vectors[n * PASSAGES]);
+        document.kind.label = ["invoice", "letter"][n % 2].to_owned();
+        store.put(&document).unwrap();
+    }
+    println!("put: {:?} a document of {PASSAGES} passages", started.elapsed() / DOCUMENTS as u32);
+    let text = format!("{} {} {}", words[31], words[1300], words[77]);
+    let (all, half) = (Filter::default(), Filter { kind: vec!["invoice".to_owned()], ..Filter::default() });
+    for (name, text, filter, with_vector) in [
+        ("vector", "", &all, true),
+        ("keywords", text.as_str(), &all, false),
+        ("hybrid", text.as_str(), &all, true),
+        ("hybrid, filtered", text.as_str(), &half, true),
+    ] {
+        let mut times: Vec<_> = (0..200)
+            .map(|n| {
+                let vector: &[f32] = if with_vector { &vectors[n * 97] } else { &[] };
+                let started = Instant::now();
+                assert!(!store.search(&Query { text, vector, filter, limit: 10 }).unwrap().is_empty());
+                started.elapsed()
+            })
+            .collect();
+        times.sort();
+        println!("search, {name}: median {:?}, p99 {:?}", times[100], times[198]);
+    }
+    drop(store);
+    let started = Instant::now();
+    let store = LocalStore::open(dir.path()).unwrap();
+    println!("open: {:?}", started.elapsed());
+    drop(store);
+    println!("file: {} MB", std::fs::metadata(dir.path().join(FILE)).unwrap().len() >> 20);
+}

@@ -1,0 +1,161 @@
+//! Every change to the store: one transaction each, then the index in memory.
+
+use super::vectors::{self, Added, Rounded};
+use super::{LocalStore, characters::Characters, filter};
+use crate::document::{Document, DocumentId};
+use crate::error::{Class, Error, Result, Stage};
+use crate::publish::DeadLetter;
+use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, named_params, params};
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// See [`Store::put`](crate::publish::Store::put).
+pub(super) fn put(store: &LocalStore, document: &Document) -> Result<()> {
+    // Held to the end, so that the index sees changes in the order in which the disk did.
+    let mut writer = store.writer()?;
+    let index = store.vectors()?;
+    let stored = vectors::read(index).dimension();
+    vectors::check(document, stored)?;
+    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let row = put_row(&transaction, document)?;
+    clear(&transaction, row)?;
+    put_body(&transaction, row, document)?;
+    let passages = put_passages(&transaction, row, document)?;
+    put_entities(&transaction, row, document)?;
+    transaction.prepare_cached("DELETE FROM dead WHERE id = ?")?.execute([document.id.as_str()])?;
+    transaction.commit()?;
+    let added = Added { document: row, vector: Rounded::new(&document.vector), passages };
+    vectors::write(index).replace(&added);
+    Ok(())
+}
+
+/// See [`Store::delete`](crate::publish::Store::delete).
+pub(super) fn delete(store: &LocalStore, id: &DocumentId) -> Result<bool> {
+    let mut writer = store.writer()?;
+    let index = store.vectors()?;
+    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let row: Option<i64> = transaction
+        .prepare_cached("SELECT row FROM documents WHERE id = ?")?
+        .query_row([id.as_str()], |row| row.get(0))
+        .optional()?;
+    if let Some(row) = row {
+        clear(&transaction, row)?;
+        transaction.prepare_cached("DELETE FROM documents WHERE row = ?")?.execute([row])?;
+    }
+    let dead = transaction.prepare_cached("DELETE FROM dead WHERE id = ?")?.execute([id.as_str()])?;
+    transaction.commit()?;
+    if let Some(row) = row {
+        vectors::write(index).remove(row);
+    }
+    Ok(row.is_some() || dead > 0)
+}
+
+/// See [`Store::put_dead`](crate::publish::Store::put_dead).
+pub(super) fn put_dead(store: &LocalStore, letter: &DeadLetter) -> Result<()> {
+    let json = json(letter)?;
+    let failed_at = letter.failed_at.as_microsecond();
+    store
+        .writer()?
+        .prepare_cached("INSERT OR REPLACE INTO dead (id, failed_at, letter) VALUES (?, ?, ?)")?
+        .execute(params![letter.id.as_str(), failed_at, json])?;
+    Ok(())
+}
+
+/// Writes the narrow row and returns its rowid, which an earlier version's row keeps.
+fn put_row(transaction: &Transaction<'_>, document: &Document) -> Result<i64> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO documents (id, name, media_type, kind, kind_confidence, language, pages,
+             ocr_confidence, verdict, summary, sha256, models, ingested_at)
+         VALUES (:id, :name, :media_type, :kind, :kind_confidence, :language, :pages,
+             :ocr_confidence, :verdict, :summary, :sha256, :models, :ingested_at)
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, media_type = excluded.media_type,
+             kind = excluded.kind, kind_confidence = excluded.kind_confidence,
+             language = excluded.language, pages = excluded.pages,
+             ocr_confidence = excluded.ocr_confidence, verdict = excluded.verdict,
+             summary = excluded.summary, sha256 = excluded.sha256, models = excluded.models,
+             ingested_at = excluded.ingested_at
+         RETURNING row",
+    )?;
+    let summary = document.summary.first().map_or("", |sentence| sentence.text.as_str());
+    let values = named_params! {
+        ":id": document.id.as_str(),
+        ":name": document.name,
+        ":media_type": document.media_type.as_str(),
+        ":kind": document.kind.label,
+        ":kind_confidence": document.kind.confidence,
+        ":language": document.language.label,
+        ":pages": integer(document.pages.len()),
+        ":ocr_confidence": document.ocr_confidence,
+        ":verdict": document.verdict.decision.as_str(),
+        ":summary": summary,
+        ":sha256": document.sha256,
+        ":models": json(&document.models)?,
+        ":ingested_at": document.ingested_at.as_microsecond(),
+    };
+    Ok(statement.query_row(values, |row| row.get(0))?)
+}
+
+/// Deletes all that belongs to a document but its own row. Keywords first: they are found through
+/// the passages.
+fn clear(transaction: &Transaction<'_>, row: i64) -> Result<()> {
+    for sql in [
+        "DELETE FROM keywords WHERE rowid IN (SELECT row FROM passages WHERE document = ?)",
+        "DELETE FROM passages WHERE document = ?",
+        "DELETE FROM entities WHERE document = ?",
+        "DELETE FROM bodies WHERE document = ?",
+    ] {
+        transaction.prepare_cached(sql)?.execute([row])?;
+    }
+    Ok(())
+}
+
+fn put_body(transaction: &Transaction<'_>, row: i64, document: &Document) -> Result<()> {
+    let without_text = Document { text: String::new(), ..document.clone() };
+    let vector = vectors::to_blob(&document.vector);
+    transaction
+        .prepare_cached("INSERT INTO bodies (document, vector, text, payload) VALUES (?, ?, ?, ?)")?
+        .execute(params![row, vector, document.text, json(&without_text)?])?;
+    Ok(())
+}
+
+/// Writes the passages with their words; returns their rowids with their vectors.
+fn put_passages(
+    transaction: &Transaction<'_>,
+    document_row: i64,
+    document: &Document,
+) -> Result<Vec<(i64, Rounded)>> {
+    let mut passage_row = transaction.prepare_cached(
+        "INSERT INTO passages (document, number, page, start, \"end\", vector) VALUES (?, ?, ?, ?, ?, ?)",
+    )?;
+    let mut words = transaction.prepare_cached("INSERT INTO keywords (rowid, text) VALUES (?, ?)")?;
+    let characters = Characters::new(&document.text);
+    let mut rounded = Vec::with_capacity(document.passages.len());
+    for passage in &document.passages {
+        let (start, end) = (integer(passage.start), integer(passage.end));
+        let vector = vectors::to_blob(&passage.vector);
+        let row =
+            passage_row.insert(params![document_row, passage.number, passage.page, start, end, vector])?;
+        words.execute(params![row, characters.slice(passage.start, passage.end)])?;
+        rounded.extend(Rounded::new(&passage.vector).map(|vector| (row, vector)));
+    }
+    Ok(rounded)
+}
+
+fn put_entities(transaction: &Transaction<'_>, row: i64, document: &Document) -> Result<()> {
+    let folded: BTreeSet<String> =
+        document.entities.iter().map(|entity| filter::fold(&entity.text)).collect();
+    let mut statement =
+        transaction.prepare_cached("INSERT INTO entities (folded, document) VALUES (?, ?)")?;
+    for entity in folded {
+        statement.execute(params![entity, row])?;
+    }
+    Ok(())
+}
+
+fn json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::retry(Stage::Publish, Class::Internal, error))
+}
+
+fn integer(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
