@@ -21,4 +21,6 @@ pub mod progress;
 pub mod publish;
 pub mod receipt;
 pub mod sandbox;
+pub mod shutdown;
+pub mod telemetry;
 pub mod window;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `quire` program: see `quire --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    quire::cli::main()
+}

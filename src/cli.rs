@@ -1,0 +1,186 @@
+//! The command line.
+
+mod doctor;
+mod demo;
+mod find;
+mod models;
+mod print;
+mod running;
+mod send;
+
+use crate::config::{self, Config, Loaded, Sources};
+use crate::metrics::Metrics;
+use crate::sandbox;
+use anyhow::{Context, Result};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+const AFTER_HELP: &str = "\
+First minutes:
+  quire models fetch            fetch the default models (pinned, checksummed)
+  quire doctor                  check that everything needed is there
+  quire run                     watch data/inbox, understand what is dropped there, serve the API
+  quire send scans/ report.pdf  put documents into the inbox, in another terminal
+  quire search 'late delivery'  find documents by meaning and by words
+
+Settings come from src/default.toml, then quire.toml, then QUIRE_SECTION__KEY in the environment,
+then --set section.key=value. `quire config show` prints each with where it came from.";
+
+/// Documents in, understood documents out, found again.
+///
+/// quire reads scans, PDFs, office files, mails, web pages and text, understands them with models
+/// (embeddings, names, tone, kind, summary) and finds them again by meaning. A document is never
+/// lost and never done twice, whatever is killed.
+#[derive(Parser)]
+#[command(name = "quire", version, after_help = AFTER_HELP, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args)]
+struct Global {
+    /// Configuration file; without it ./quire.toml is read if there is one
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set one setting, as digitize.languages=eng+fra; may be given several times
+    #[arg(long = "set", global = true, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+    /// Folder for everything that quire keeps (the setting data.dir)
+    #[arg(long, short, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    /// How much to log: error, warn, info, debug or trace (the setting telemetry.log)
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Understand what comes into the inbox and serve the API, until stopped
+    ///
+    /// Files dropped into data/inbox (or its folders high/ and low/) go to working/, then to done/
+    /// with a result in results/, or to dead/ with a cause. Stop with Ctrl-C: what is in flight is
+    /// finished first; what is not is taken up at the next start.
+    Run(running::RunArgs),
+    /// Run a folder of documents through the pipeline, show what was understood, ask two questions
+    Demo(demo::DemoArgs),
+    /// Put files or folders into the inbox, here or over HTTP
+    Send(send::SendArgs),
+    /// How much is stored, waiting, in flight and dead; or where one document is
+    Status(find::StatusArgs),
+    /// Find documents by meaning and by words, or like another document
+    Search(find::SearchArgs),
+    /// The models: what they are, fetch them, verify them
+    #[command(subcommand)]
+    Models(models::ModelsCommand),
+    /// Check everything that quire needs, and say what to do about what is missing
+    Doctor,
+    /// The configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script for your shell
+    ///
+    /// For example: quire completions bash > /etc/bash_completion.d/quire
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    #[command(name = sandbox::CHILD_COMMAND, hide = true)]
+    SandboxChild,
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Every setting with its value and where it came from
+    Show,
+}
+
+/// What every command gets: built once, here.
+pub struct App {
+    /// The settings.
+    pub config: Config,
+    loaded: Loaded,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// Whether to print JSON.
+    pub json: bool,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if matches!(cli.command, Command::SandboxChild) {
+        return match sandbox::child::serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("quire: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    let loaded = config::load(&sources(&cli.global)?)?;
+    let context =
+        App { config: loaded.config.clone(), loaded, metrics: Arc::new(Metrics::new()), json: cli.global.json };
+    crate::telemetry::start(&context.config.telemetry).map_err(anyhow::Error::msg)?;
+    match cli.command {
+        Command::Run(args) => running::run(&context, &args),
+        Command::Demo(args) => demo::demo(&context, &args),
+        Command::Send(args) => send::send(&context, &args),
+        Command::Status(args) => find::status(&context, &args),
+        Command::Search(args) => find::search(&context, &args),
+        Command::Models(command) => models::models(&context, &command),
+        Command::Doctor => doctor::doctor(&context),
+        Command::Config(ConfigCommand::Show) => show_config(&context),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "quire", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::SandboxChild => Ok(ExitCode::FAILURE),
+    }
+}
+
+fn sources(global: &Global) -> Result<Sources> {
+    let usual = PathBuf::from("quire.toml");
+    let file = global.config.clone().or_else(|| usual.exists().then_some(usual));
+    let mut flags = Vec::new();
+    let mut flag = |name: &str, key: &str, value: &str| {
+        flags.push((name.to_owned(), key.to_owned(), value.to_owned()));
+    };
+    if let Some(dir) = &global.data_dir {
+        flag("--data-dir", "data.dir", dir.to_str().context("--data-dir is not UTF-8")?);
+    }
+    if let Some(level) = &global.log {
+        flag("--log", "telemetry.log", level);
+    }
+    for set in &global.set {
+        let (key, value) =
+            set.split_once('=').with_context(|| format!("--set {set}: expected SECTION.KEY=VALUE"))?;
+        flag("--set", key.trim(), value.trim());
+    }
+    Ok(Sources { file, environment: std::env::vars().collect(), flags })
+}
+
+fn show_config(context: &App) -> Result<ExitCode> {
+    let settings = context.loaded.settings();
+    if context.json {
+        print::json(&settings)?;
+    } else {
+        let rows = settings.iter().map(|s| vec![s.key.clone(), s.value.clone(), s.origin.clone()]);
+        print::table(&["setting", "value", "from"], rows.collect());
+    }
+    Ok(ExitCode::SUCCESS)
+}

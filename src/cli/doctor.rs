@@ -1,0 +1,145 @@
+//! `quire doctor`: everything that quire needs, checked by using it.
+
+use super::{App, print};
+use crate::config::workers;
+use crate::error::{Error, Stage};
+use crate::infer::models::{Models, manifests, models_dir};
+use crate::sandbox::{Settings, Setup, Worker};
+use anyhow::Result;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Serialize)]
+struct Check {
+    what: &'static str,
+    fine: bool,
+    found: String,
+    remedy: Option<String>,
+}
+
+impl Check {
+    fn new(what: &'static str, found: Result<String, (String, String)>) -> Self {
+        match found {
+            Ok(found) => Self { what, fine: true, found, remedy: None },
+            Err((found, remedy)) => Self { what, fine: false, found, remedy: Some(remedy) },
+        }
+    }
+
+    fn of(what: &'static str, found: Result<String, Error>) -> Self {
+        Self::new(what, found.map_err(|e| (e.failure().reason.clone(), e.failure().remedy.clone())))
+    }
+}
+
+/// Checks; fails if anything is missing.
+pub fn doctor(app: &App) -> Result<ExitCode> {
+    let checks = [
+        Check::new("data folder", data_folder(&app.config.data.dir)),
+        Check::of("models", models(app)),
+        Check::new("device", Ok(device(app))),
+        Check::of("parser sandbox", child(app, Stage::Decode, Setup::Decode)),
+        Check::of("Tesseract", tesseract(app)),
+        Check::new("API address", address(&app.config.serve.listen)),
+    ];
+    let fine = checks.iter().all(|c| c.fine);
+    if app.json {
+        print::json(&checks)?;
+    } else {
+        for check in &checks {
+            println!("{} {:<15} {}", if check.fine { "✓" } else { "✗" }, check.what, check.found);
+            if let Some(remedy) = &check.remedy {
+                println!("  {:<15} → {remedy}", "");
+            }
+        }
+        println!("{}", if fine { "everything is there" } else { "something is missing; see above" });
+    }
+    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn data_folder(dir: &Path) -> Result<String, (String, String)> {
+    let shown = dir.display();
+    let probe = dir.join(".doctor");
+    let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&probe, b"x"));
+    let _ = std::fs::remove_file(&probe);
+    match written {
+        Ok(()) => {
+            let free = free_bytes(dir).map_or_else(String::new, |b| format!(", {:.1} GB free", b as f64 / 1e9));
+            Ok(format!("{shown} can be written{free}"))
+        }
+        Err(e) => Err((format!("{shown} cannot be written: {e}"), "change data.dir or its permissions".to_owned())),
+    }
+}
+
+fn free_bytes(dir: &Path) -> Option<u64> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = std::ffi::CString::new(dir.as_os_str().as_bytes()).ok()?;
+    let mut stat = std::mem::MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: `path` is a C string and `stat` is written by the call before it is read.
+    let stat = unsafe {
+        match libc::statvfs(path.as_ptr(), stat.as_mut_ptr()) {
+            0 => stat.assume_init(),
+            _ => return None,
+        }
+    };
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+fn models(app: &App) -> Result<String, Error> {
+    let dir = models_dir(&app.config);
+    let models = Models::load(&app.config.infer, &dir)?;
+    for manifest in manifests()?.iter().filter(|m| models.revisions.values().any(|r| r.starts_with(&m.name))) {
+        if let Some(problem) = manifest.verify(&dir).into_iter().next() {
+            return Err(Error::fatal(Stage::Infer, crate::error::Class::Model, problem));
+        }
+    }
+    let names: Vec<&str> = models.revisions.values().map(String::as_str).collect();
+    Ok(format!("{} in {}, verified", names.join(", "), dir.display()))
+}
+
+fn device(app: &App) -> String {
+    let choice = crate::infer::choose(app.config.infer.device);
+    format!("{}: {}; {} model threads", choice.name, choice.reason, workers(app.config.infer.threads))
+}
+
+fn child(app: &App, stage: Stage, setup: Setup) -> Result<String, Error> {
+    let memory_mb = match stage {
+        Stage::Digitize => app.config.digitize.memory_mb,
+        _ => app.config.decode.memory_mb,
+    };
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("quire"));
+    let deadline = Duration::from_secs(30);
+    let settings = Settings { stage, program, setup, deadline, memory_mb, recycle_after: 1 };
+    Worker::new(settings, Arc::clone(&app.metrics)).start()?;
+    Ok(format!("starts sealed, {memory_mb} MiB"))
+}
+
+fn tesseract(app: &App) -> Result<String, Error> {
+    let digitize = &app.config.digitize;
+    let setup = Setup::Digitize { languages: digitize.languages.clone(), retry_below: digitize.retry_below };
+    child(app, Stage::Digitize, setup)?;
+    Ok(format!("loads {}; installed: {}", digitize.languages, installed_languages().join(" ")))
+}
+
+/// What lies in the folders where Tesseract looks.
+fn installed_languages() -> Vec<String> {
+    let own = std::env::var_os("TESSDATA_PREFIX").map(PathBuf::from);
+    let usual = std::fs::read_dir("/usr/share/tesseract-ocr").into_iter().flatten();
+    let folders = own.into_iter().chain(usual.filter_map(|e| Some(e.ok()?.path().join("tessdata"))));
+    let mut languages: Vec<String> = folders
+        .filter_map(|folder| std::fs::read_dir(folder).ok())
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".traineddata")?.to_owned()))
+        .collect();
+    languages.sort();
+    languages.dedup();
+    languages
+}
+
+fn address(listen: &str) -> Result<String, (String, String)> {
+    match std::net::TcpListener::bind(listen) {
+        Ok(_) => Ok(format!("{listen} is free")),
+        Err(e) => Err((format!("{listen}: {e}"), "stop what uses it, or change serve.listen".to_owned())),
+    }
+}

@@ -1,0 +1,161 @@
+//! `quire status` and `quire search`: reading the store, beside a running quire or without one.
+
+use super::{App, print};
+use crate::consume::Inbox;
+use crate::document::DocumentId;
+use crate::infer::models::{Models, models_dir};
+use crate::pipeline::Embedder;
+use crate::publish::local::LocalStore;
+use crate::publish::{Filter, Hit, Query, Store};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::json;
+use std::process::ExitCode;
+
+/// Arguments of `quire status`.
+#[derive(Args)]
+pub struct StatusArgs {
+    /// A document's id; without it, the whole
+    id: Option<String>,
+}
+
+/// Arguments of `quire search`.
+#[derive(Args)]
+pub struct SearchArgs {
+    /// What to look for, in words
+    #[arg(required_unless_present = "like")]
+    text: Vec<String>,
+    /// Find documents like the one with this id
+    #[arg(long, value_name = "ID", conflicts_with = "text")]
+    like: Option<String>,
+    /// Only documents of this kind, as invoice; may be given several times
+    #[arg(long)]
+    kind: Vec<String>,
+    /// Only documents in this language, as de
+    #[arg(long)]
+    language: Vec<String>,
+    /// Only documents that name this
+    #[arg(long)]
+    entity: Vec<String>,
+    /// Only documents with this verdict: accept, review or reject
+    #[arg(long)]
+    verdict: Vec<String>,
+    /// Only documents ingested at or after this time, as 2026-11-23T00:00:00Z
+    #[arg(long)]
+    since: Option<jiff::Timestamp>,
+    /// Only documents ingested before this time
+    #[arg(long)]
+    until: Option<jiff::Timestamp>,
+    /// At most this many
+    #[arg(long, short = 'n', default_value_t = 10)]
+    limit: usize,
+}
+
+/// Prints how things stand.
+pub fn status(app: &App, args: &StatusArgs) -> Result<ExitCode> {
+    let store = LocalStore::open_read_only(&app.config.data.dir)?;
+    if let Some(id) = &args.id {
+        return one(app, &store, id);
+    }
+    let inbox = Inbox::open(&app.config.data.dir)?;
+    let counts = store.counts()?;
+    let waiting = files(&inbox, "inbox");
+    let working = files(&inbox, "working");
+    if app.json {
+        print::json(&json!({ "stored": counts, "waiting": waiting, "in_flight": working }))?;
+    } else {
+        let row = |what: &str, n: usize| vec![what.to_owned(), n.to_string()];
+        print::table(
+            &["documents", "count"],
+            vec![
+                row("understood", counts.documents),
+                row("  their passages", counts.passages),
+                row("dead letters", counts.dead),
+                row("waiting in the inbox", waiting),
+                row("in flight", working),
+            ],
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn one(app: &App, store: &LocalStore, id: &str) -> Result<ExitCode> {
+    let id = parse_id(id)?;
+    if let Some(document) = store.get(&id)? {
+        print::json(&document)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    match store.dead(&id)? {
+        Some(letter) if app.json => print::json(&letter)?,
+        Some(letter) => println!("{} is dead: {}", letter.name, letter.failure),
+        None => bail!("there is no document {id}"),
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+/// Files below a folder that are no bookkeeping.
+fn files(inbox: &Inbox, folder: &str) -> usize {
+    fn count(path: &std::path::Path) -> usize {
+        let entries = std::fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
+        entries
+            .filter(|e| !e.file_name().to_string_lossy().starts_with('.'))
+            .map(|e| if e.path().is_dir() { count(&e.path()) } else { 1 })
+            .sum()
+    }
+    count(&inbox.folder(folder))
+}
+
+fn parse_id(id: &str) -> Result<DocumentId> {
+    DocumentId::parse(id).with_context(|| format!("`{id}` is no document id"))
+}
+
+/// Prints what was found.
+pub fn search(app: &App, args: &SearchArgs) -> Result<ExitCode> {
+    let store = LocalStore::open_read_only(&app.config.data.dir)?;
+    let filter = Filter {
+        kind: args.kind.clone(),
+        language: args.language.clone(),
+        entity: args.entity.clone(),
+        verdict: args.verdict.clone(),
+        since: args.since,
+        until: args.until,
+    };
+    let hits = match &args.like {
+        Some(id) => {
+            let id = parse_id(id)?;
+            store.similar(&id, &filter, args.limit)?.with_context(|| format!("there is no document {id}"))?
+        }
+        None => {
+            let text = args.text.join(" ");
+            let models = Models::load(&app.config.infer, &models_dir(&app.config))?;
+            let vector = Embedder::alone(&models, &app.config, &app.metrics)?.embed(&text)?;
+            store.search(&Query { text: &text, vector: &vector, filter: &filter, limit: args.limit })?
+        }
+    };
+    if app.json {
+        print::json(&hits)?;
+    } else if hits.is_empty() {
+        println!("nothing was found");
+    } else {
+        show(&hits);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A table of what was found.
+pub fn show(hits: &[Hit]) {
+    let rows = hits.iter().map(|hit| {
+        let document = &hit.document;
+        let words = hit.passage.as_ref().map_or(document.summary.as_str(), |p| p.text.as_str());
+        let page = hit.passage.as_ref().map_or_else(String::new, |p| p.page.to_string());
+        vec![
+            hit.similarity.map_or_else(|| "words".to_owned(), |s| format!("{s:.3}")),
+            document.name.clone(),
+            document.kind.clone(),
+            page,
+            print::short(words, 110),
+            document.id.to_string(),
+        ]
+    });
+    print::table(&["cosine", "document", "kind", "page", "passage", "id"], rows.collect());
+}

@@ -1,0 +1,122 @@
+//! `quire run`: the pipeline with its ends, and the API beside it.
+
+use super::App;
+use crate::config::Config;
+use crate::consume::folder::FolderSource;
+use crate::consume::{Inbox, Source};
+use crate::infer::models::{Models, models_dir};
+use crate::metrics::Metrics;
+use crate::pipeline::Pipeline;
+use crate::publish::Store;
+use crate::publish::local::LocalStore;
+use crate::serve;
+use crate::shutdown::Shutdown;
+use anyhow::{Context, Result};
+use clap::Args;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+/// Arguments of `quire run`.
+#[derive(Args)]
+pub struct RunArgs {
+    /// Stop when the inbox is empty and everything in flight is done
+    #[arg(long)]
+    once: bool,
+}
+
+/// Everything that runs.
+pub struct Running {
+    /// The stages.
+    pub pipeline: Pipeline,
+    /// Where documents are kept.
+    pub store: Arc<dyn Store>,
+    /// The folders.
+    pub inbox: Inbox,
+    /// `name@revision` by task.
+    pub revisions: std::collections::BTreeMap<String, String>,
+    /// Where the API is.
+    pub address: std::net::SocketAddr,
+    /// Heard signals.
+    pub shutdown: Shutdown,
+    live: Arc<AtomicBool>,
+    runtime: Runtime,
+}
+
+impl Running {
+    /// Starts pipeline and API.
+    pub fn start(config: &Config, metrics: &Arc<Metrics>) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let shutdown = Shutdown::listen(&runtime).context("cannot listen for signals")?;
+        // First what fails fast: the address, then the models.
+        let listener = runtime.block_on(serve::bind(&config.serve))?;
+        let address = listener.local_addr()?;
+        let models = Models::load(&config.infer, &models_dir(config))?;
+        std::fs::create_dir_all(&config.data.dir)
+            .with_context(|| format!("cannot make {} (the setting data.dir)", config.data.dir.display()))?;
+        let root = config.data.dir.clone();
+        let store: Arc<dyn Store> = Arc::new(LocalStore::open(&root)?);
+        let counts = store.counts()?;
+        metrics.stored(counts.documents);
+        let device = crate::infer::choose(config.infer.device);
+        tracing::info!(device = device.name, reason = device.reason, "device");
+        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let consume = config.consume.clone();
+        let folder = root.clone();
+        let pipeline = Pipeline::start(config, metrics, Arc::clone(&store), &models, &program, move |watcher| {
+            let source: Box<dyn Source> = Box::new(FolderSource::open(&folder, consume, watcher)?);
+            Ok(source)
+        })?;
+        let inbox = Inbox::open(&root)?;
+        let live = Arc::new(AtomicBool::new(true));
+        let (embedder, ready) = (pipeline.embedder(), Arc::clone(&live));
+        let api = serve::Api {
+            store: Arc::clone(&store),
+            progress: pipeline.progress(),
+            metrics: Arc::clone(metrics),
+            inbox: inbox.clone(),
+            embed: Arc::new(move |text: &str| embedder.embed(text)),
+            config: config.serve.clone(),
+            ready: Arc::new(move || match ready.load(Ordering::Acquire) {
+                true => Ok(()),
+                false => Err("the pipeline is stopping".to_owned()),
+            }),
+        };
+        let stopped = shutdown.clone().asked();
+        runtime.spawn(serve::serve(listener, serve::router(api), stopped));
+        tracing::info!(api = %format!("http://{address}"), data = %root.display(), stored = counts.documents, "ready");
+        Ok(Self { pipeline, store, inbox, revisions: models.revisions, address, shutdown, live, runtime })
+    }
+
+    /// Stops in order; how many documents were left to the next start.
+    pub fn stop(self, drain: Duration) -> usize {
+        self.live.store(false, Ordering::Release);
+        let left = self.pipeline.stop(drain);
+        self.shutdown.ask();
+        self.runtime.shutdown_timeout(Duration::from_secs(2));
+        left
+    }
+}
+
+/// Runs until stopped.
+pub fn run(app: &App, args: &RunArgs) -> Result<ExitCode> {
+    let running = Running::start(&app.config, &app.metrics)?;
+    while !running.shutdown.is_asked() && running.pipeline.fatal().is_none() {
+        if args.once && running.pipeline.is_drained() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let fatal = running.pipeline.fatal();
+    tracing::info!(drain_s = app.config.shutdown.drain_s, "stopping");
+    let left = running.stop(Duration::from_secs(app.config.shutdown.drain_s));
+    if left > 0 {
+        tracing::warn!(documents = left, "left in working/ for the next start");
+    }
+    match fatal {
+        Some(error) => Err(error.into()),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}

@@ -1,0 +1,125 @@
+//! `quire send`: files and folders into the inbox, here or over HTTP.
+
+use super::{App, print};
+use crate::consume::{Inbox, Upload};
+use crate::document::Priority;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Arguments of `quire send`.
+#[derive(Args)]
+pub struct SendArgs {
+    /// Files, or folders with everything below them
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// Where to: the address of a running quire, as http://127.0.0.1:8737; without it, the inbox
+    /// below data.dir
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// How urgent: high, normal or low
+    #[arg(long, default_value = "normal")]
+    priority: Priority,
+    /// API key, where the server asks for one
+    #[arg(long, env = "QUIRE_API_KEY", hide_env_values = true)]
+    key: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Sent {
+    sent: usize,
+    failed: Vec<String>,
+}
+
+/// Sends; fails if any file could not be sent.
+pub fn send(app: &App, args: &SendArgs) -> Result<ExitCode> {
+    let mut files = Vec::new();
+    for path in &args.paths {
+        collect(path, Path::new(path.file_name().unwrap_or(path.as_os_str())), &mut files)?;
+    }
+    if files.is_empty() {
+        bail!("there are no files in what was named");
+    }
+    let inbox = match args.to {
+        None => Some(Inbox::open(&app.config.data.dir).context("cannot use the inbox (the setting data.dir)")?),
+        Some(_) => None,
+    };
+    let bar = bar(files.len() as u64);
+    let mut failed = Vec::new();
+    for (path, name) in &files {
+        bar.set_message(print::short(name, 40));
+        let outcome = match (&inbox, &args.to) {
+            (Some(inbox), _) => to_folder(inbox, path, name, args.priority),
+            (None, Some(url)) => to_http(url, path, name, args),
+            (None, None) => Ok(()),
+        };
+        if let Err(error) = outcome {
+            failed.push(format!("{name}: {error:#}"));
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let sent = Sent { sent: files.len() - failed.len(), failed };
+    if app.json {
+        print::json(&sent)?;
+    } else {
+        println!("sent {} of {} documents", sent.sent, files.len());
+        sent.failed.iter().for_each(|line| eprintln!("not sent: {line}"));
+    }
+    Ok(if sent.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A bar on standard error; nothing where that is no terminal.
+pub fn bar(length: u64) -> ProgressBar {
+    let bar = ProgressBar::new(length);
+    let style = ProgressStyle::with_template("{bar:30.cyan/dim} {pos}/{len} {elapsed} {msg:.dim}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━━╌"));
+    bar
+}
+
+/// Files below a path, with the names they are sent under. Hidden ones are left out.
+fn collect(path: &Path, name: &Path, files: &mut Vec<(PathBuf, String)>) -> Result<()> {
+    let metadata = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+    if metadata.is_file() {
+        files.push((path.to_owned(), name.to_string_lossy().into_owned()));
+        return Ok(());
+    }
+    let mut entries: Vec<_> = std::fs::read_dir(path)
+        .with_context(|| format!("cannot read {}", path.display()))?
+        .collect::<std::io::Result<_>>()?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let file_name = entry.file_name();
+        if !file_name.to_string_lossy().starts_with('.') {
+            collect(&entry.path(), &name.join(&file_name), files)?;
+        }
+    }
+    Ok(())
+}
+
+fn to_folder(inbox: &Inbox, path: &Path, name: &str, priority: Priority) -> Result<()> {
+    let bytes = std::fs::read(path)?;
+    let upload = Upload { name: Some(name.to_owned()), ..Upload::default() };
+    Ok(inbox.put(&bytes, &upload, priority)?)
+}
+
+fn to_http(url: &str, path: &Path, name: &str, args: &SendArgs) -> Result<()> {
+    let bytes = std::fs::read(path)?;
+    let url = format!("{}/v1/documents", url.trim_end_matches('/'));
+    let mut request = ureq::post(&url).query("filename", name).query("priority", args.priority.as_str());
+    if let Some(key) = &args.key {
+        request = request.header("Authorization", format!("Bearer {key}"));
+    }
+    let config = request.config().http_status_as_error(false).build();
+    let mut response = config.send(&bytes).with_context(|| format!("cannot reach {url}"))?;
+    if response.status().is_success() {
+        return Ok(());
+    }
+    let body = response.body_mut().read_to_string().unwrap_or_default();
+    let problem: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+    let detail = problem.get("detail").and_then(serde_json::Value::as_str).unwrap_or(&body);
+    bail!("the server says {}: {detail}", response.status())
+}

@@ -1,0 +1,189 @@
+//! The reading half: consume → decode → digitize.
+
+use super::embed::unstarted;
+use super::link::{From, Threads, To, caught, spawn, work};
+use super::pages::{Complete, PageBoard, Reading, add_seconds};
+use super::shared::Shared;
+use crate::config::workers;
+use crate::consume::{Source, Watcher};
+use crate::document::{PagedDocument, RawDocument, TextDocument};
+use crate::error::{Class, Error, Result, Stage};
+use crate::receipt::lock;
+use crate::sandbox::{Reply, Request, Worker};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// How long the source is asked for a document before the stop signal is looked at again.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Takes documents from the source until asked to stop.
+pub fn start_consume(
+    shared: &Arc<Shared>,
+    mut source: Box<dyn Source>,
+    to_decode: To<RawDocument>,
+    models: BTreeMap<String, String>,
+) -> Result<Threads> {
+    let shared = Arc::clone(shared);
+    let run = move || {
+        while !shared.stopping.load(Ordering::Acquire) {
+            let polled = source.poll(&shared.budget, POLL);
+            shared.metrics.in_flight(shared.budget.used(), shared.budget.bound().documents);
+            match polled {
+                Ok(Some(raw)) => {
+                    shared.drained.store(false, Ordering::Release);
+                    take(&shared, raw, &to_decode, &models);
+                }
+                Ok(None) => {
+                    let idle = shared.budget.used().documents == 0 && source.is_drained();
+                    shared.drained.store(idle, Ordering::Release);
+                }
+                Err(error) => shared.fatal(&error),
+            }
+        }
+    };
+    Ok(vec![spawn(Stage::Consume, 0, run).map_err(unstarted)?])
+}
+
+fn take(
+    shared: &Arc<Shared>,
+    raw: RawDocument,
+    to_decode: &To<RawDocument>,
+    models: &BTreeMap<String, String>,
+) {
+    let started = Instant::now();
+    lock(&shared.started).insert(raw.head.id.clone(), started);
+    shared.progress.begin(&raw.head);
+    match shared.store.is_current(&raw.head.id, &raw.head.sha256, models) {
+        Ok(true) => {
+            shared.settled(&raw.head.id, "unchanged");
+            raw.receipt.resolve(Ok(()));
+        }
+        Ok(false) => {
+            shared.metrics.stage_done(Stage::Consume, started.elapsed());
+            to_decode.send(raw, Stage::Consume);
+        }
+        Err(error) => shared.fail(&raw.head, raw.receipt, error),
+    }
+}
+
+/// Bytes to pages, in sandboxed children.
+pub fn start_decode(
+    shared: &Arc<Shared>,
+    program: &Path,
+    from: &From<RawDocument>,
+    board: &Arc<PageBoard>,
+    to_feed: &To<TextDocument>,
+) -> Result<Threads> {
+    let limits = shared.limits();
+    let count = workers(shared.config.decode.workers);
+    let make = || {
+        let (shared, board, to_feed) = (Arc::clone(shared), Arc::clone(board), to_feed.clone());
+        let (mut worker, limits) = (shared.sandbox(Stage::Decode, program), limits.clone());
+        move |raw: RawDocument| {
+            let started = Instant::now();
+            let request = Request::Decode {
+                name: raw.head.name.clone(),
+                declared: raw.head.declared.clone(),
+                limits: limits.clone(),
+            };
+            let RawDocument { head, bytes, receipt } = raw;
+            match worker.call(&request, &head.sha256, &bytes) {
+                Ok(Reply::Decoded(decoded)) => {
+                    let mut seconds = Default::default();
+                    add_seconds(&mut seconds, Stage::Decode, started.elapsed().as_secs_f64());
+                    shared.metrics.stage_done(Stage::Decode, started.elapsed());
+                    shared.progress.at(&head.id, Stage::Digitize);
+                    let (media_type, pages) = (decoded.media_type, decoded.pages);
+                    let paged = PagedDocument { head, bytes, media_type, pages, receipt, seconds };
+                    if let Some(complete) = board.post(paged) {
+                        pass_on(&shared, *complete, &to_feed, Stage::Decode);
+                    }
+                }
+                Ok(Reply::Page(_)) => {
+                    let error =
+                        Error::reject(Stage::Decode, Class::Internal, "the parser answered another question");
+                    shared.fail(&head, receipt, error);
+                }
+                Err(error) => shared.fail(&head, receipt, error),
+            }
+        }
+    };
+    work(Stage::Decode, count, from, make).map_err(unstarted)
+}
+
+/// Page images to text, in sandboxed children.
+pub fn start_digitize(
+    shared: &Arc<Shared>,
+    program: &Path,
+    board: &Arc<PageBoard>,
+    to_feed: &To<TextDocument>,
+) -> Result<Threads> {
+    let mut threads = Threads::new();
+    for index in 0..workers(shared.config.digitize.workers) {
+        let (shared, board, to_feed) = (Arc::clone(shared), Arc::clone(board), to_feed.clone());
+        let mut worker = shared.sandbox(Stage::Digitize, program);
+        if index == 0 {
+            // A language that is not installed shows now, not at the first scan.
+            worker.start()?;
+        }
+        let run = move || {
+            while let Some((reading, page)) = board.take() {
+                caught(Stage::Digitize, || read_page(&shared, &mut worker, &reading, page, &to_feed));
+            }
+        };
+        threads.push(spawn(Stage::Digitize, index, run).map_err(unstarted)?);
+    }
+    Ok(threads)
+}
+
+fn read_page(
+    shared: &Shared,
+    worker: &mut Worker,
+    reading: &Reading,
+    page: usize,
+    to_feed: &To<TextDocument>,
+) {
+    let started = Instant::now();
+    let number = u32::try_from(page + 1).unwrap_or(u32::MAX);
+    let request = Request::Digitize { media_type: reading.media_type, page: number, limits: shared.limits() };
+    let result = match reading.failure() {
+        Some(error) => Err(error),
+        None => match worker.call(&request, &reading.head.sha256, &reading.bytes) {
+            Ok(Reply::Page(text)) => Ok(text),
+            Ok(Reply::Decoded(_)) => {
+                Err(Error::reject(Stage::Digitize, Class::Internal, "the reader answered another question"))
+            }
+            Err(error) => Err(error),
+        },
+    };
+    shared.metrics.stage_busy(Stage::Digitize, started.elapsed());
+    let id = &reading.head.id;
+    let noted = |done: usize, total: usize| {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        shared.progress.pages(id, count(done), count(total));
+    };
+    if let Some(complete) = reading.put(page, result, started.elapsed().as_secs_f64(), noted) {
+        pass_on(shared, complete, to_feed, Stage::Digitize);
+    }
+}
+
+fn pass_on(shared: &Shared, complete: Complete, to_feed: &To<TextDocument>, from: Stage) {
+    match complete {
+        Complete::Text(document) => {
+            if from == Stage::Digitize {
+                let spent = document.seconds.get(Stage::Digitize.as_str()).copied().unwrap_or(0.0);
+                shared.metrics.stage_done(Stage::Digitize, Duration::from_secs_f64(spent));
+            }
+            for page in &document.pages {
+                shared.metrics.page(page.source().as_str(), page.ocr_confidence);
+            }
+            shared.progress.at(&document.head.id, Stage::Feed);
+            to_feed.send(document, from);
+        }
+        Complete::Failed(document, error) => shared.fail(&document.head, document.receipt, error),
+    }
+}
+

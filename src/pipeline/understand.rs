@@ -1,0 +1,140 @@
+//! The understanding half: feed → infer → interpret → publish.
+
+use super::embed::{Embedder, stopping, unstarted};
+use super::join::Join;
+use super::link::{From, Threads, To, work};
+use super::pages::add_seconds;
+use super::shared::Shared;
+use crate::batch::Job;
+use crate::config::workers;
+use crate::document::{Document, TextDocument};
+use crate::error::{Result, Stage};
+use crate::feed::{self, BatchQueue};
+use crate::interpret::{self, Interpreter};
+use crate::publish::Publisher;
+use crate::receipt::Receipt;
+use crate::window::{FedDocument, InferredDocument};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Text to windows, and windows to the model threads.
+pub fn start_feed(
+    shared: &Arc<Shared>,
+    embedder: &Embedder,
+    from: &From<TextDocument>,
+    to_interpret: &To<InferredDocument>,
+) -> Result<Threads> {
+    let make = || {
+        let (shared, embedder, to_interpret) = (Arc::clone(shared), embedder.clone(), to_interpret.clone());
+        move |document: TextDocument| {
+            let started = Instant::now();
+            let (head, receipt) = (Arc::clone(&document.head), document.receipt.share());
+            match feed::feed(document, &embedder.tokenizer, &embedder.config) {
+                Ok(mut fed) => {
+                    let spent = started.elapsed();
+                    add_seconds(&mut fed.document.seconds, Stage::Feed, spent.as_secs_f64());
+                    shared.metrics.stage_done(Stage::Feed, spent);
+                    shared.progress.at(&head.id, Stage::Infer);
+                    // The document holds the receipt from here on.
+                    receipt.resolve(Ok(()));
+                    infer_all(&shared, fed, &embedder.queue, &to_interpret);
+                }
+                Err(error) => shared.fail(&head, receipt, error),
+            }
+        }
+    };
+    work(Stage::Feed, workers(shared.config.feed.workers), from, make).map_err(unstarted)
+}
+
+fn infer_all(
+    shared: &Arc<Shared>,
+    fed: FedDocument,
+    queue: &BatchQueue,
+    to_interpret: &To<InferredDocument>,
+) {
+    if fed.windows.is_empty() {
+        to_interpret.send(InferredDocument { fed, outputs: Vec::new() }, Stage::Infer);
+        return;
+    }
+    let priority = fed.document.head.priority;
+    let started = Instant::now();
+    let jobs: Vec<_> = fed
+        .windows
+        .iter()
+        .map(|w| (w.tokens.clone(), w.sentences.iter().map(|(rows, _)| rows.clone()).collect()))
+        .collect();
+    let join = Arc::new(Join::new(fed));
+    for (index, (tokens, spans)) in jobs.into_iter().enumerate() {
+        let (shared, join, to_interpret) = (Arc::clone(shared), Arc::clone(&join), to_interpret.clone());
+        let reply = Box::new(move |output| match join.put(index, output) {
+            Some(Ok(mut inferred)) => {
+                // From the first window queued to the last answered: waiting for others included.
+                add_seconds(
+                    &mut inferred.fed.document.seconds,
+                    Stage::Infer,
+                    started.elapsed().as_secs_f64(),
+                );
+                shared.metrics.stage_done(Stage::Infer, started.elapsed());
+                shared.progress.at(&inferred.fed.document.head.id, Stage::Interpret);
+                to_interpret.send(inferred, Stage::Infer);
+            }
+            Some(Err((fed, error))) => shared.fail(&fed.document.head, fed.document.receipt, error),
+            None => {}
+        });
+        if let Err(job) = queue.push(Job { tokens, spans, reply }, priority) {
+            (job.reply)(Err(stopping()));
+        }
+    }
+}
+
+/// Outputs to understood documents.
+pub fn start_interpret(
+    shared: &Arc<Shared>,
+    interpreter: Interpreter,
+    from: &From<InferredDocument>,
+    to_publish: &To<(Document, Receipt)>,
+) -> Result<Threads> {
+    let interpreter = Arc::new(interpreter);
+    let make = || {
+        let (shared, interpreter, to_publish) =
+            (Arc::clone(shared), Arc::clone(&interpreter), to_publish.clone());
+        move |inferred: InferredDocument| {
+            let started = Instant::now();
+            let mut document = interpreter.interpret(&inferred);
+            let (characters, covered) = interpret::covered_characters(&document);
+            shared.metrics.covered(characters, covered);
+            add_seconds(&mut document.seconds, Stage::Interpret, started.elapsed().as_secs_f64());
+            shared.metrics.stage_done(Stage::Interpret, started.elapsed());
+            shared.progress.at(&document.id, Stage::Publish);
+            to_publish.send((document, inferred.fed.document.receipt), Stage::Interpret);
+        }
+    };
+    work(Stage::Interpret, 1, from, make).map_err(unstarted)
+}
+
+/// Documents to their store; receipts are settled.
+pub fn start_publish(shared: &Arc<Shared>, from: &From<(Document, Receipt)>) -> Result<Threads> {
+    let publisher = Publisher::new(&shared.config, Arc::clone(&shared.store))?;
+    let publisher = Arc::new(publisher);
+    let make = || {
+        let (shared, publisher) = (Arc::clone(shared), Arc::clone(&publisher));
+        move |(document, receipt): (Document, Receipt)| {
+            let started = Instant::now();
+            match publisher.publish(&document) {
+                Ok(()) => {
+                    shared.metrics.stage_done(Stage::Publish, started.elapsed());
+                    if let Ok(counts) = shared.store.counts() {
+                        shared.metrics.stored(counts.documents);
+                    }
+                    shared.settled(&document.id, "done");
+                    receipt.resolve(Ok(()));
+                }
+                Err(error) => {
+                    shared.metrics.failed(error.failure().stage, error.failure().class);
+                    receipt.resolve(Err(error));
+                }
+            }
+        }
+    };
+    work(Stage::Publish, 1, from, make).map_err(unstarted)
+}
