@@ -1,10 +1,10 @@
 //! The local store: one SQLite file, with the vectors' int8 shadows in memory beside it.
 //!
-//! - [`schema`] opens connections and brings the file up to date; [`failure`] says what an SQLite
+//! - `schema` opens connections and brings the file up to date; `failure` says what an SQLite
 //!   error means for the document at hand.
-//! - [`write`] is every change, one transaction each; [`read`] is everything that needs no ranking.
-//! - [`search`] ranks: [`vectors`] (over [`rows`] and [`scan`]) and [`keywords`] are its two halves,
-//!   [`filter`] decides who takes part.
+//! - `write` is every change, one transaction each; `read` is everything that needs no ranking.
+//! - `search` ranks: `vectors` (over `rows` and `scan`) and `keywords` are its two halves,
+//!   `filter` decides who takes part.
 //!
 //! One process writes, held to that by a lock file, because its index in memory would miss what
 //! another wrote. Any number may read meanwhile: SQLite's write-ahead log gives each search its own

@@ -93,15 +93,10 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Rows held.
-    pub(super) fn len(&self) -> usize {
-        self.live
-    }
-
-    /// Slots, used and free.
+    /// Rows held, and slots for them.
     #[cfg(test)]
-    pub(super) fn capacity(&self) -> usize {
-        self.blocks.len() * BLOCK
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.live, self.blocks.len() * BLOCK)
     }
 
     /// Dimensions of the vectors held; `None` when there are none.

@@ -2,6 +2,7 @@
 //!
 //! A scan over the rounded vectors finds candidates, which the full vectors then rank. Keeping the
 //! full ones in memory too would take five times as much of it to save a millisecond a search.
+//! Why a scan and no graph or extension: benches/compare/vectors.
 
 use super::failure;
 use super::rows::{Near, Table};

@@ -1,0 +1,108 @@
+//! Documents to test a store with.
+
+use crate::document::{
+    Decision, Document, DocumentId, Entity, MediaType, Mention, Passage, Priority, SCHEMA_VERSION, Scored,
+    SummarySentence, Verdict, sha256_hex,
+};
+use crate::error::{Class, Failure, Stage};
+use crate::publish::{DeadLetter, Store};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// Dimensions of [`embed`].
+const DIMENSION: usize = 64;
+
+/// A stand-in for a model: each word adds to one component, chosen by its hash; L2-normalised.
+pub fn embed(text: &str) -> Vec<f32> {
+    let mut vector = vec![0.0_f32; DIMENSION];
+    for word in text.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        let hash = u64::from_str_radix(&sha256_hex(word.as_bytes())[..15], 16).unwrap();
+        vector[(hash % DIMENSION as u64) as usize] += 1.0;
+    }
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    vector.iter().map(|x| x / length).collect()
+}
+
+pub fn id(id: &str) -> DocumentId {
+    DocumentId::parse(id).unwrap()
+}
+
+pub fn time(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + seconds).unwrap()
+}
+
+/// A document of one passage for each of `texts`.
+pub fn document(name: &str, texts: &[&str]) -> Document {
+    let text = texts.join("\u{c}");
+    let mut start = 0;
+    let mut passages = Vec::new();
+    for (number, part) in (0..).zip(texts) {
+        let end = start + part.chars().count();
+        passages.push(Passage { number, page: number + 1, start, end, vector: embed(part) });
+        start = end + 1;
+    }
+    let summary = texts.first().map_or("", |text| text).to_owned();
+    Document {
+        schema: SCHEMA_VERSION,
+        id: id(name),
+        name: format!("{name}.txt"),
+        media_type: MediaType::Text,
+        size: text.len(),
+        sha256: sha256_hex(text.as_bytes()),
+        priority: Priority::Normal,
+        received_at: time(0),
+        ingested_at: time(0),
+        kind: Scored { label: "letter".to_owned(), confidence: 0.75 },
+        language: Scored { label: "en".to_owned(), confidence: 1.0 },
+        pages: Vec::new(),
+        ocr_confidence: None,
+        summary: vec![SummarySentence { end: summary.chars().count(), text: summary, start: 0, score: 1.0 }],
+        entities: Vec::new(),
+        sentiment: None,
+        passages,
+        coverage: 1.0,
+        verdict: Verdict { decision: Decision::Accept, reasons: Vec::new() },
+        models: BTreeMap::from([("embed".to_owned(), "test@1".to_owned())]),
+        seconds: BTreeMap::new(),
+        vector: embed(&text),
+        text,
+    }
+}
+
+pub fn letter(name: &str, seconds: i64) -> DeadLetter {
+    DeadLetter {
+        id: id(name),
+        name: format!("{name}.pdf"),
+        size: 3,
+        sha256: sha256_hex(name.as_bytes()),
+        priority: Priority::Low,
+        received_at: time(0),
+        failed_at: time(seconds),
+        attempts: 2,
+        failure: Failure::new(Stage::Decode, Class::Corrupt, "no xref"),
+    }
+}
+
+pub fn entity(text: &str) -> Entity {
+    let mention = Mention { page: 1, start: 0, end: 1, confidence: 1.0 };
+    Entity { text: text.to_owned(), label: "ORG".to_owned(), confidence: 1.0, mentions: vec![mention] }
+}
+
+/// Four documents with the word "common" that differ in what filters ask for.
+pub fn seed(store: &dyn Store) {
+    let all = [
+        ("a", "invoice", "en", Decision::Accept, vec!["ACME GmbH"]),
+        ("b", "invoice", "de", Decision::Review, vec!["Ärztehaus", "acme gmbh"]),
+        ("c", "letter", "de", Decision::Reject, vec![]),
+        ("d", "report", "en", Decision::Accept, vec!["Globex"]),
+    ];
+    for (seconds, (name, kind, language, decision, entities)) in (0..).zip(all) {
+        let mut document = document(name, &[&format!("common {name}{name}{name}")]);
+        document.kind.label = kind.to_owned();
+        document.language.label = language.to_owned();
+        document.verdict.decision = decision;
+        document.entities = entities.into_iter().map(entity).collect();
+        document.ingested_at = time(seconds);
+        store.put(&document).unwrap();
+    }
+}
