@@ -1,1 +1,150 @@
 //! Bytes → pages: text, or an image where there is none. Runs in a sandboxed child process.
+//!
+//! Pure functions: no file, no network, no clock. The content decides what a document is
+//! ([`media_type`]); one module per format turns it into [`Page`]s. A page without text stays
+//! [`Page::Image`] until [`page_image`] paints it for OCR.
+
+mod archive;
+mod docx;
+mod eml;
+mod html;
+mod image_scan;
+mod images;
+pub mod media_type;
+mod odf;
+mod pdf;
+mod pdf_layout;
+mod pdf_lines;
+mod pdf_text;
+mod pptx;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
+mod text;
+mod tiffs;
+mod writer;
+mod xlsx;
+mod xml;
+
+use crate::document::{MediaType, Page, PageText};
+use crate::error::{Class, Error, Result, Stage};
+use image::GrayImage;
+use serde::{Deserialize, Serialize};
+use std::any::Any;
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Limits before work: what a document may cost.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Limits {
+    /// Pages of one document.
+    pub max_pages: u32,
+    /// Bytes of an archive once unpacked, and of the text taken from a document.
+    pub max_expanded_bytes: u64,
+    /// Pixels of one page image.
+    pub max_pixels: u64,
+    /// Letters and digits below which the text layer of a PDF page with an image on it counts as
+    /// absent.
+    pub min_layer_chars: usize,
+    /// Resolution at which PDF pages are painted.
+    pub dpi: u32,
+}
+
+/// What a document is and what is on its pages.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Decoded {
+    /// What it is, by content.
+    pub media_type: MediaType,
+    /// Its pages, in order; at least one.
+    pub pages: Vec<Page>,
+}
+
+/// The image of a page that has no text, upright as its file says, 8-bit grey on white.
+pub struct PageImage {
+    /// The pixels.
+    pub pixels: GrayImage,
+    /// Pixels per inch: as the file says, or assumed from the size of A4 where it says nothing
+    /// plausible.
+    pub dpi: u32,
+}
+
+/// Finds out what a document is and what is on its pages. `name` and `declared` are hints that
+/// only tell text formats apart.
+pub fn decode(bytes: &[u8], name: &str, declared: Option<&str>, limits: &Limits) -> Result<Decoded> {
+    guard("document", || {
+        let media_type = media_type::detect(bytes, name, declared)?;
+        let pages = pages(bytes, media_type, limits)?;
+        check_pages(pages.len(), limits)?;
+        Ok(Decoded { media_type, pages })
+    })
+}
+
+/// The image of a page that [`decode`] called [`Page::Image`]. Pages count from 1.
+pub fn page_image(bytes: &[u8], media_type: MediaType, page: u32, limits: &Limits) -> Result<PageImage> {
+    guard(media_type.as_str(), || match media_type {
+        MediaType::Pdf => pdf::page_image(bytes, page, limits),
+        MediaType::Tiff => tiffs::page_image(bytes, page, limits),
+        MediaType::Png | MediaType::Jpeg | MediaType::Webp | MediaType::Bmp | MediaType::Gif => {
+            images::page_image(bytes, media_type, page, limits)
+        }
+        other => Err(reject(Class::Unsupported, format!("a page of {other} has no image"))),
+    })
+}
+
+fn pages(bytes: &[u8], media_type: MediaType, limits: &Limits) -> Result<Vec<Page>> {
+    let texts = match media_type {
+        MediaType::Pdf => return pdf::pages(bytes, limits),
+        MediaType::Tiff => return tiffs::pages(bytes, limits),
+        MediaType::Png | MediaType::Jpeg | MediaType::Webp | MediaType::Bmp | MediaType::Gif => {
+            return images::pages(bytes, media_type, limits);
+        }
+        MediaType::Html => html::pages(bytes, limits)?,
+        MediaType::Markdown | MediaType::Csv | MediaType::Text => text::pages(bytes),
+        MediaType::Email => eml::pages(bytes, limits)?,
+        MediaType::Docx => docx::pages(bytes, limits)?,
+        MediaType::Pptx => pptx::pages(bytes, limits)?,
+        MediaType::Xlsx => xlsx::pages(bytes, limits)?,
+        MediaType::Odt | MediaType::Ods | MediaType::Odp => odf::pages(bytes, media_type, limits)?,
+    };
+    Ok(texts.into_iter().map(|text| Page::Text(PageText::plain(text))).collect())
+}
+
+/// A rejection by this stage.
+fn reject(class: Class, reason: impl Display) -> Error {
+    Error::reject(Stage::Decode, class, reason)
+}
+
+/// Refuses a document with more pages than the limit.
+fn check_pages(pages: usize, limits: &Limits) -> Result<()> {
+    if u32::try_from(pages).is_ok_and(|pages| pages <= limits.max_pages) {
+        return Ok(());
+    }
+    Err(reject(Class::TooLarge, format!("{pages} pages; decode.max_pages is {}", limits.max_pages)))
+}
+
+/// Refuses an image with more pixels than the limit, before anything is allocated for it.
+fn check_pixels(width: u32, height: u32, limits: &Limits) -> Result<()> {
+    if width == 0 || height == 0 {
+        return Err(reject(Class::Corrupt, format!("the image measures {width} × {height} pixels")));
+    }
+    if u64::from(width) * u64::from(height) <= limits.max_pixels {
+        return Ok(());
+    }
+    let limit = limits.max_pixels / 1_000_000;
+    let reason = format!("an image of {width} × {height} pixels; digitize.max_megapixels is {limit}");
+    Err(reject(Class::TooLarge, reason))
+}
+
+/// Runs a parser. Those are other people's code: a panic in one is the document's fault here, as
+/// nothing is shared that it could have left half changed.
+fn guard<T>(what: &str, parse: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(parse)).unwrap_or_else(|panic| {
+        Err(reject(Class::Corrupt, format!("the {what} parser panicked: {}", message(panic.as_ref()))))
+    })
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}

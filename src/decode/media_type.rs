@@ -1,0 +1,224 @@
+//! What a document is: by its bytes first; its name and declared type only tell text formats
+//! apart, since nothing in the bytes does.
+
+use super::archive::{Archive, broken_archive};
+use super::{reject, text};
+use crate::document::MediaType;
+use crate::error::{Class, Result};
+
+/// How many bytes are looked at to tell text from anything else.
+const SAMPLE: usize = 64 * 1024;
+
+/// Signatures at offset 0 that decide at once.
+const MAGIC: &[(&[u8], MediaType)] = &[
+    (b"\x89PNG\r\n\x1a\n", MediaType::Png),
+    (b"\xff\xd8\xff", MediaType::Jpeg),
+    (b"II*\0", MediaType::Tiff),
+    (b"MM\0*", MediaType::Tiff),
+    (b"II+\0", MediaType::Tiff),
+    (b"MM\0+", MediaType::Tiff),
+    (b"GIF87a", MediaType::Gif),
+    (b"GIF89a", MediaType::Gif),
+];
+
+/// Signatures of what is known but not read: the message can then say what it was.
+const KNOWN_BUT_UNREAD: &[(&[u8], &str)] = &[
+    (b"{\\rtf", "Rich Text Format"),
+    (b"%!PS", "PostScript"),
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
+    (b"Rar!", "RAR"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x7fELF", "an ELF program"),
+    (b"MZ\x90\0", "a Windows program"),
+    (b"ID3", "MP3 audio"),
+    (b"OggS", "Ogg audio"),
+    (b"SQLite format 3\0", "a SQLite database"),
+];
+
+/// What the bytes are.
+pub fn detect(bytes: &[u8], name: &str, declared: Option<&str>) -> Result<MediaType> {
+    if bytes.is_empty() {
+        return Err(reject(Class::Empty, "the document holds no bytes"));
+    }
+    if let Some((_, media_type)) = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+        return Ok(*media_type);
+    }
+    if is_pdf(bytes) {
+        return Ok(MediaType::Pdf);
+    }
+    if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
+        return Ok(MediaType::Webp);
+    }
+    if is_bmp(bytes) {
+        return Ok(MediaType::Bmp);
+    }
+    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
+        return office_archive(bytes);
+    }
+    if bytes.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
+        return Err(compound_file(bytes));
+    }
+    if let Some((_, what)) = KNOWN_BUT_UNREAD.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+        return Err(reject(Class::Unsupported, format!("{what} is not read")));
+    }
+    if !is_text(bytes) {
+        let reason = format!("{} bytes that are neither text nor a format that is read", bytes.len());
+        return Err(reject(Class::Unsupported, reason));
+    }
+    Ok(text_kind(bytes, name, declared))
+}
+
+/// Viewers accept some bytes before the header; text that merely mentions it has no objects.
+fn is_pdf(bytes: &[u8]) -> bool {
+    let head = bytes.get(..1024).unwrap_or(bytes);
+    match find(head, b"%PDF-") {
+        Some(0) => true,
+        Some(_) => find(bytes, b" obj").is_some() && find(bytes, b"endobj").is_some(),
+        None => false,
+    }
+}
+
+fn is_bmp(bytes: &[u8]) -> bool {
+    let header = bytes.get(14..18).and_then(|size| size.try_into().ok()).map(u32::from_le_bytes);
+    bytes.starts_with(b"BM") && matches!(header, Some(12 | 40 | 52 | 56 | 64 | 108 | 124))
+}
+
+/// Where `needle` first is.
+pub(super) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+fn office_archive(bytes: &[u8]) -> Result<MediaType> {
+    // Only small entries are read here; the limits proper apply when the document is.
+    let mut archive = Archive::open(bytes, 1 << 20)
+        .map_err(|error| if broken_archive(&error) { super::archive::why_broken(bytes) } else { error })?;
+    if let Some(kind) = archive.try_read("mimetype")? {
+        return open_document(&String::from_utf8_lossy(&kind));
+    }
+    for (member, media_type) in [
+        ("word/document.xml", MediaType::Docx),
+        ("xl/workbook.xml", MediaType::Xlsx),
+        ("ppt/presentation.xml", MediaType::Pptx),
+    ] {
+        if archive.has(member) {
+            return Ok(media_type);
+        }
+    }
+    let what = if archive.has("xl/workbook.bin") { "a binary workbook (.xlsb)" } else { "a ZIP archive" };
+    Err(reject(Class::Unsupported, format!("{what}, not an office document that is read")))
+}
+
+fn open_document(kind: &str) -> Result<MediaType> {
+    let kind = kind.trim();
+    let kind = kind.strip_suffix("-template").unwrap_or(kind);
+    match kind.parse() {
+        Ok(media_type @ (MediaType::Odt | MediaType::Ods | MediaType::Odp)) => Ok(media_type),
+        _ => {
+            let kind: String = kind.chars().filter(|c| !c.is_control()).take(80).collect();
+            Err(reject(Class::Unsupported, format!("an archive of type `{kind}`")))
+        }
+    }
+}
+
+/// Microsoft's container holds the old binary formats, and encrypted new ones.
+fn compound_file(bytes: &[u8]) -> crate::error::Error {
+    let encrypted: Vec<u8> = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    if find(bytes, &encrypted).is_some() {
+        return reject(Class::Encrypted, "the office document asks for a password");
+    }
+    reject(Class::Unsupported, "a binary office document from before 2007 (.doc, .xls, .ppt) or a .msg mail")
+}
+
+/// Text has hardly any control characters; compressed or executable bytes have one in eight.
+fn is_text(bytes: &[u8]) -> bool {
+    let sample = bytes.get(..SAMPLE).unwrap_or(bytes);
+    if text::has_utf16_shape(sample) || sample.starts_with(b"\xef\xbb\xbf") {
+        return true;
+    }
+    let odd = |byte: &&u8| matches!(**byte, 0..=6 | 0x0e..=0x1a | 0x1c..=0x1f | 0x7f);
+    let control = sample.iter().filter(odd).count();
+    control * 50 <= sample.len()
+}
+
+fn text_kind(bytes: &[u8], name: &str, declared: Option<&str>) -> MediaType {
+    let head = text::decode(bytes.get(..SAMPLE).unwrap_or(bytes), None);
+    let hint = hint(name, declared);
+    if hint != Some(MediaType::Markdown) && is_html(&head, hint) {
+        return MediaType::Html;
+    }
+    if is_mail(&head, hint) {
+        return MediaType::Email;
+    }
+    match hint {
+        Some(kind @ (MediaType::Markdown | MediaType::Csv)) => kind,
+        _ => MediaType::Text,
+    }
+}
+
+/// The text format that the name's ending speaks for, else the declared type.
+fn hint(name: &str, declared: Option<&str>) -> Option<MediaType> {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    let by_name = match ending.as_deref() {
+        Some("md" | "markdown" | "mdown") => Some(MediaType::Markdown),
+        Some("csv" | "tsv" | "tab") => Some(MediaType::Csv),
+        Some("html" | "htm" | "xhtml") => Some(MediaType::Html),
+        Some("eml" | "mail") => Some(MediaType::Email),
+        Some("txt" | "text" | "log") => Some(MediaType::Text),
+        _ => None,
+    };
+    by_name.or_else(|| {
+        let essence = declared?.split(';').next()?.trim().to_ascii_lowercase();
+        match essence.as_str() {
+            "text/x-markdown" => Some(MediaType::Markdown),
+            "text/tab-separated-values" => Some(MediaType::Csv),
+            "application/xhtml+xml" => Some(MediaType::Html),
+            essence => essence.parse().ok(),
+        }
+    })
+}
+
+fn is_html(head: &str, hint: Option<MediaType>) -> bool {
+    let mut rest = head.trim_start();
+    // Comments and XML declarations may stand before the first tag.
+    while let Some(after) = rest.strip_prefix("<!--").or_else(|| rest.strip_prefix("<?")) {
+        let Some((_, after)) = after.split_once('>') else { return false };
+        rest = after.trim_start();
+    }
+    let start: String = rest.chars().take(15).collect::<String>().to_ascii_lowercase();
+    let opens = ["<!doctype html", "<html", "<head", "<body", "<title"];
+    if opens.iter().any(|tag| start.starts_with(tag)) {
+        return true;
+    }
+    let tags = ["<p", "<div", "<table", "<h1", "<span", "<body", "<meta"];
+    hint == Some(MediaType::Html) && tags.iter().any(|tag| head.to_ascii_lowercase().contains(tag))
+}
+
+/// RFC 5322: header lines up to a blank one. A memo also begins with From and Date, so a text
+/// needs a header that only mail programs write, unless its name says that it is a mail.
+fn is_mail(head: &str, hint: Option<MediaType>) -> bool {
+    let mut known = 0;
+    let mut technical = 0;
+    for (number, line) in head.lines().take(200).enumerate() {
+        if line.is_empty() {
+            break;
+        }
+        let folded = line.starts_with([' ', '\t']) && number > 0;
+        if folded || (number == 0 && line.starts_with("From ")) {
+            continue;
+        }
+        let Some((field, _)) = line.split_once(':') else { return false };
+        if field.is_empty() || !field.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return false;
+        }
+        match field.to_ascii_lowercase().as_str() {
+            "from" | "to" | "cc" | "subject" | "date" | "reply-to" | "sender" => known += 1,
+            "message-id" | "received" | "mime-version" | "return-path" | "delivered-to" | "content-type"
+            | "dkim-signature" => technical += 1,
+            _ => {}
+        }
+    }
+    let needed = if hint == Some(MediaType::Email) { 0 } else { 1 };
+    known >= 1 && technical >= needed && known + technical >= 2
+}

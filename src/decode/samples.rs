@@ -1,0 +1,205 @@
+//! Small documents made on the spot, for tests.
+
+use super::Limits;
+use std::io::{Cursor, Write};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+pub(super) fn limits() -> Limits {
+    Limits {
+        max_pages: 1000,
+        max_expanded_bytes: 64 << 20,
+        max_pixels: 4_000_000,
+        min_layer_chars: 16,
+        dpi: 100,
+    }
+}
+
+/// An archive of these entries.
+pub(super) fn zip(entries: &[(&str, &str)]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in entries {
+        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+        writer.write_all(content.as_bytes()).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+pub(super) fn docx(body: &str) -> Vec<u8> {
+    let xmlns = "http://schemas.openxmlformats.org/wordprocessingml/2006/main";
+    let document = format!("<w:document xmlns:w='{xmlns}'><w:body>{body}</w:body></w:document>");
+    zip(&[("[Content_Types].xml", "<Types/>"), ("word/document.xml", &document)])
+}
+
+pub(super) fn odf(kind: &str, body: &str) -> Vec<u8> {
+    let kind = format!("application/vnd.oasis.opendocument.{kind}");
+    let content = format!("<office:document><office:body>{body}</office:body></office:document>");
+    zip(&[("mimetype", &kind), ("content.xml", &content)])
+}
+
+pub(super) fn pptx() -> Vec<u8> {
+    let slide = |text: &str| format!("<p:sld><p:sp><a:p><a:r><a:t>{text}</a:t></a:r></a:p></p:sp></p:sld>");
+    let relation = |id: &str, kind: &str, target: &str| {
+        format!("<Relationship Id='{id}' Type='http://x/{kind}' Target='{target}'/>")
+    };
+    let of_show =
+        relation("r1", "slide", "slides/slide1.xml") + &relation("r2", "slide", "/ppt/slides/slide2.xml");
+    let of_slide = relation("r9", "notesSlide", "../notesSlides/notesSlide1.xml");
+    zip(&[
+        ("ppt/presentation.xml", "<p><p:sldId id='256' r:id='r2'/><p:sldId id='257' r:id='r1'/></p>"),
+        ("ppt/_rels/presentation.xml.rels", &format!("<R>{of_show}</R>")),
+        ("ppt/slides/slide1.xml", &slide("second &amp; last")),
+        ("ppt/slides/_rels/slide1.xml.rels", &format!("<R>{of_slide}</R>")),
+        ("ppt/notesSlides/notesSlide1.xml", &slide("a note")),
+        ("ppt/slides/slide2.xml", &slide("first")),
+    ])
+}
+
+pub(super) fn xlsx() -> Vec<u8> {
+    let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+    let relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+    let package = "http://schemas.openxmlformats.org/package/2006/relationships";
+    let workbook = format!(
+        "<workbook xmlns='{main}' xmlns:r='{relations}'><sheets><sheet name='Stock' sheetId='1' r:id='r1'/>\
+         </sheets></workbook>"
+    );
+    let one = |kind: &str, target: &str| {
+        format!(
+            "<Relationships xmlns='{package}'><Relationship Id='r1' Type='{relations}/{kind}' \
+             Target='{target}'/></Relationships>"
+        )
+    };
+    let root = one("officeDocument", "xl/workbook.xml");
+    let rels = one("worksheet", "worksheets/sheet1.xml");
+    let sheet = format!(
+        "<worksheet xmlns='{main}'><sheetData><row r='1'><c r='A1' t='inlineStr'><is><t>Item</t></is></c>\
+         <c r='B1' t='inlineStr'><is><t>Price</t></is></c></row><row r='2'><c r='A2' t='inlineStr'><is>\
+         <t>Oak</t></is></c><c r='B2'><v>22.4</v></c></row><row r='1048576'><c r='XFD1048576'><v>7</v></c>\
+         </row></sheetData></worksheet>"
+    );
+    zip(&[
+        ("[Content_Types].xml", "<Types/>"),
+        ("_rels/.rels", &root),
+        ("xl/workbook.xml", &workbook),
+        ("xl/_rels/workbook.xml.rels", &rels),
+        ("xl/worksheets/sheet1.xml", &sheet),
+    ])
+}
+
+pub(super) fn mail() -> String {
+    [
+        "From: \"Ada L.\" <ada@example.org>",
+        "To: bob@example.org",
+        "Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=",
+        "Date: Tue, 14 May 2024 09:30:00 +0000",
+        "MIME-Version: 1.0",
+        "Content-Type: multipart/mixed; boundary=x",
+        "",
+        "--x",
+        "Content-Type: text/plain; charset=utf-8",
+        "",
+        "Hello Bob,",
+        "see below.",
+        "--x",
+        "Content-Type: text/plain",
+        "Content-Disposition: attachment; filename=agenda.txt",
+        "",
+        "1. Cables",
+        "--x",
+        "Content-Type: application/pdf",
+        "Content-Disposition: attachment; filename=plan.pdf",
+        "Content-Transfer-Encoding: base64",
+        "",
+        "JVBERi0=",
+        "--x--",
+        "",
+    ]
+    .join("\r\n")
+}
+
+/// A PDF of one page per content stream, on A5, turned by so many degrees.
+pub(super) fn pdf(contents: &[&str], rotate: i32) -> Vec<u8> {
+    let kids: Vec<String> = (0..contents.len()).map(|page| format!("{} 0 R", 10 + 2 * page)).collect();
+    let mut objects = vec![
+        (1, "<</Type/Catalog/Pages 2 0 R>>".to_owned()),
+        (2, format!("<</Type/Pages/Count {}/Kids[{}]>>", contents.len(), kids.join(" "))),
+        (3, "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>".to_owned()),
+        (
+            4,
+            "<</Type/XObject/Subtype/Image/Width 1/Height 1/BitsPerComponent 8/ColorSpace/DeviceGray\
+             /Length 1>>stream\n0\nendstream"
+                .to_owned(),
+        ),
+    ];
+    for (page, content) in contents.iter().enumerate() {
+        let stream = 11 + 2 * page;
+        objects.push((
+            stream - 1,
+            format!(
+                "<</Type/Page/Parent 2 0 R/MediaBox[0 0 420 595]/Rotate {rotate}/Contents {stream} 0 R\
+                 /Resources<</Font<</F 3 0 R>>/XObject<</I 4 0 R>>>>>>"
+            ),
+        ));
+        objects.push((stream, format!("<</Length {}>>stream\n{content}\nendstream", content.len())));
+    }
+    let mut out = String::from("%PDF-1.4\n");
+    let mut table = String::new();
+    for (number, body) in objects {
+        table += &format!("{number} 1\n{:010} 00000 n \n", out.len());
+        out += &format!("{number} 0 obj\n{body}\nendobj\n");
+    }
+    let start = out.len();
+    out += &format!(
+        "xref\n0 1\n0000000000 65535 f \n{table}trailer<</Size 99/Root 1 0 R>>\nstartxref\n{start}\n"
+    );
+    (out + "%%EOF\n").into_bytes()
+}
+
+/// A picture with a black left half, transparent below.
+pub(super) fn picture(format: image::ImageFormat) -> Vec<u8> {
+    let mut picture = image::RgbaImage::from_pixel(40, 20, image::Rgba([255, 255, 255, 255]));
+    for (x, y, pixel) in picture.enumerate_pixels_mut() {
+        if y >= 10 {
+            pixel.0 = [0, 0, 0, 0];
+        } else if x < 20 {
+            pixel.0 = [0, 0, 0, 255];
+        }
+    }
+    let mut picture = image::DynamicImage::ImageRgba8(picture);
+    if format == image::ImageFormat::Jpeg {
+        picture = image::DynamicImage::ImageLuma8(super::images::on_white(picture));
+    }
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+/// A TIFF of so many pages of 16 × 2 pixels, 1 bit each, zero being white: the left half is black.
+pub(super) fn tiff(pages: usize) -> Vec<u8> {
+    let mut out = b"II*\0\x08\0\0\0".to_vec();
+    for page in 0..pages {
+        let data = out.len() as u32 + 2 + 9 * 12 + 4;
+        let fields: [(u16, u16, u32); 9] = [
+            (256, 3, 16),
+            (257, 3, 2),
+            (258, 3, 1),
+            (259, 3, 1),
+            (262, 3, 0),
+            (273, 4, data),
+            (277, 3, 1),
+            (278, 3, 2),
+            (279, 4, 4),
+        ];
+        out.extend((fields.len() as u16).to_le_bytes());
+        for (tag, kind, value) in fields {
+            out.extend(tag.to_le_bytes());
+            out.extend(kind.to_le_bytes());
+            out.extend(1u32.to_le_bytes());
+            out.extend(value.to_le_bytes());
+        }
+        let next = if page + 1 == pages { 0 } else { data + 4 };
+        out.extend(next.to_le_bytes());
+        out.extend([0xff, 0, 0xff, 0]);
+    }
+    out
+}

@@ -1,0 +1,240 @@
+//! What the stage promises as a whole: every format, every refusal, no panic.
+
+use super::samples::*;
+use super::*;
+use image::ImageFormat;
+use proptest::prelude::*;
+
+fn texts(bytes: &[u8], name: &str) -> (MediaType, Vec<String>) {
+    let decoded = decode(bytes, name, None, &limits()).unwrap();
+    let text = |page: Page| match page {
+        Page::Text(page) => page.text,
+        Page::Image => "<image>".to_owned(),
+    };
+    (decoded.media_type, decoded.pages.into_iter().map(text).collect())
+}
+
+fn refusal(bytes: &[u8], name: &str) -> Class {
+    decode(bytes, name, None, &limits()).unwrap_err().failure().class
+}
+
+#[test]
+fn names_and_types_only_tell_text_apart() {
+    let kind = |bytes: &[u8], name: &str, declared| media_type::detect(bytes, name, declared).unwrap();
+    assert_eq!(kind(b"a,b", "x.csv", None), MediaType::Csv);
+    assert_eq!(kind(b"a,b", "x", Some("text/csv; charset=utf-8")), MediaType::Csv);
+    assert_eq!(kind(b"# a", "x.MD", None), MediaType::Markdown);
+    assert_eq!(kind(b"<!-- c --><!DOCTYPE html>", "x.txt", None), MediaType::Html);
+    assert_eq!(kind(b"From: a memo\nDate: today\n\nx", "memo.txt", None), MediaType::Text);
+    assert_eq!(kind(b"From: a@b.c\nSubject: x\n\nx", "a.eml", None), MediaType::Email);
+    assert_eq!(kind(mail().as_bytes(), "x.txt", None), MediaType::Email);
+    assert_eq!(kind(&pdf(&[""], 0), "x.docx", Some("image/png")), MediaType::Pdf);
+    assert_eq!(kind(&picture(ImageFormat::Png), "picture.txt", None), MediaType::Png);
+}
+
+#[test]
+fn what_is_not_read_is_refused_by_its_class() {
+    assert_eq!(refusal(b"", "a.txt"), Class::Empty);
+    let binary: Vec<u8> = (0..4000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    assert_eq!(refusal(&binary, "a.pdf"), Class::Unsupported);
+    assert_eq!(refusal(b"{\\rtf1 hello}", "a.rtf"), Class::Unsupported);
+    assert_eq!(refusal(&zip(&[("a.txt", "x")]), "a.docx"), Class::Unsupported);
+    let mut office = docx("<w:p/>");
+    office.truncate(office.len() - 100);
+    assert_eq!(refusal(&office, "a.docx"), Class::Truncated);
+    assert_eq!(refusal(&docx("<w:p>"), "a.docx"), Class::Corrupt);
+    let manifest = "<manifest:encryption-data/>";
+    let kind = "application/vnd.oasis.opendocument.text";
+    let locked = zip(&[("mimetype", kind), ("META-INF/manifest.xml", manifest), ("content.xml", "")]);
+    assert_eq!(refusal(&locked, "a.odt"), Class::Encrypted);
+}
+
+#[test]
+fn bombs_are_refused_while_they_unpack() {
+    let bomb = docx(&format!("<w:p><w:r><w:t>{}</w:t></w:r></w:p>", "a".repeat(2 << 20)));
+    assert!(bomb.len() < 64 << 10, "{}", bomb.len());
+    let small = Limits { max_expanded_bytes: 1 << 20, ..limits() };
+    let error = decode(&bomb, "a.docx", None, &small).unwrap_err();
+    assert_eq!(error.failure().class, Class::TooLarge);
+    let error = decode(&xlsx(), "a.xlsx", None, &Limits { max_expanded_bytes: 500, ..limits() }).unwrap_err();
+    assert_eq!(error.failure().class, Class::TooLarge);
+}
+
+#[test]
+fn word_documents() {
+    let run = |text: &str| format!("<w:p><w:r><w:t>{text}</w:t></w:r></w:p>");
+    let cell = |text: &str| format!("<w:tc>{}</w:tc>", run(text));
+    let body = run("Title")
+        + "<w:p><w:pPr><w:tabs><w:tab/></w:tabs></w:pPr><w:r><w:t>a</w:t><w:tab/><w:t>b</w:t></w:r>\
+           <w:del><w:r><w:delText>gone</w:delText></w:r></w:del></w:p>"
+        + &format!("<w:tbl><w:tr>{}{}</w:tr></w:tbl>", cell("left"), cell("right"))
+        + "<w:p><w:r><w:br w:type='page'/></w:r></w:p>"
+        + &run("next &lt;page&gt; &#228;");
+    let (kind, pages) = texts(&docx(&body), "a");
+    assert_eq!(kind, MediaType::Docx);
+    assert_eq!(pages, ["Title\n\na\tb\n\nleft | right", "next <page> ä"]);
+}
+
+#[test]
+fn slides_and_sheets_are_pages() {
+    assert_eq!(
+        texts(&pptx(), "a"),
+        (MediaType::Pptx, vec!["first".into(), "second & last\n\na note".into()])
+    );
+    let (kind, pages) = texts(&xlsx(), "a");
+    assert_eq!(kind, MediaType::Xlsx);
+    assert!(pages[0].starts_with("Stock\n\nItem | Price\nOak | 22.4\n"), "{pages:?}");
+    let sheet = "<table:table table:name='S'><table:table-row><table:table-cell><text:p>1 May</text:p>\
+        </table:table-cell><table:table-cell office:value='4'/><table:table-cell \
+        table:number-columns-repeated='16000'/></table:table-row></table:table>";
+    assert_eq!(texts(&odf("spreadsheet", sheet), "a"), (MediaType::Ods, vec!["S\n\n1 May | 4".into()]));
+    let body = "<text:h>Head</text:h>\n  <text:p>a<text:s text:c='2'/>b<text:span> c</text:span></text:p>";
+    assert_eq!(texts(&odf("text", body), "a"), (MediaType::Odt, vec!["Head\n\na  b c".into()]));
+    let slides = "<draw:page><draw:frame><text:p>one</text:p></draw:frame></draw:page><draw:page/>";
+    assert_eq!(texts(&odf("presentation", slides), "a"), (MediaType::Odp, vec!["one".into(), String::new()]));
+}
+
+#[test]
+fn pdf_pages_are_text_or_image() {
+    let text = "BT /F 12 Tf 40 500 Td (Hello readers of this page) Tj 0 -14 Td (second line) Tj ET";
+    let invisible =
+        "BT /F 12 Tf 3 Tr 40 500 Td (An invisible layer of OCR) Tj ET q 420 0 0 595 0 0 cm /I Do Q";
+    let scan = "q 420 0 0 595 0 0 cm /I Do Q BT /F 12 Tf 40 500 Td (p. 1) Tj ET";
+    let (_, pages) = texts(&pdf(&[text, scan, ""], 0), "a");
+    assert_eq!(pages, ["Hello readers of this page\nsecond line", "<image>", ""]);
+    let many = Limits { min_layer_chars: 4, ..limits() };
+    let layer = decode(&pdf(&[invisible], 0), "a", None, &many).unwrap();
+    assert!(matches!(&layer.pages[0], Page::Text(page) if page.text == "An invisible layer of OCR"));
+}
+
+#[test]
+fn turned_pdf_pages_have_upright_boxes() {
+    let text = "BT /F 12 Tf 0 1 -1 0 100 60 Tm (turned so that it is upright) Tj ET";
+    let decoded = decode(&pdf(&[text], 90), "a", None, &limits()).unwrap();
+    let Page::Text(page) = &decoded.pages[0] else { panic!("an image") };
+    assert_eq!(page.text, "turned so that it is upright");
+    let [left, top, right, bottom] = page.words[0].bounds;
+    assert!(right - left > bottom - top && left < 0.2 && top < 0.3, "{:?}", page.words[0]);
+}
+
+#[test]
+fn damaged_pdfs_are_refused() {
+    let whole = pdf(&["BT ET"], 0);
+    assert_eq!(refusal(&whole[..whole.len() / 2], "a.pdf"), Class::Truncated);
+    assert_eq!(refusal(b"%PDF-1.7\nnothing at all\n%%EOF", "a.pdf"), Class::Corrupt);
+    let lacking = String::from_utf8(whole.clone()).unwrap().replace("/Count 1", "/Count 5");
+    assert_eq!(refusal(lacking.as_bytes(), "a.pdf"), Class::Truncated);
+    let garbage = [whole, vec![b'\n'; 3000]].concat();
+    assert!(decode(&garbage, "a.pdf", None, &limits()).is_ok());
+}
+
+#[test]
+fn pdf_pages_are_painted_grey_on_white() {
+    let bytes = pdf(&["", "0 g 0 0 210 595 re f"], 0);
+    let image = page_image(&bytes, MediaType::Pdf, 2, &limits()).unwrap();
+    assert_eq!((image.dpi, image.pixels.dimensions()), (100, (583, 826)));
+    assert_eq!((image.pixels.get_pixel(10, 10).0, image.pixels.get_pixel(500, 10).0), ([0], [255]));
+    let few = Limits { max_pixels: 300_000, ..limits() };
+    let image = page_image(&bytes, MediaType::Pdf, 1, &few).unwrap();
+    assert!(image.dpi < 100 && image.pixels.len() <= 300_000);
+    assert!(page_image(&bytes, MediaType::Pdf, 3, &limits()).is_err());
+}
+
+#[test]
+fn pictures_are_flattened_on_white() {
+    for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Jpeg] {
+        let bytes = picture(format);
+        let decoded = decode(&bytes, "a", None, &limits()).unwrap();
+        assert!(matches!(decoded.pages[..], [Page::Image]));
+        let pixels = page_image(&bytes, decoded.media_type, 1, &limits()).unwrap().pixels;
+        let at = |x, y| pixels.get_pixel(x, y).0[0];
+        assert!(at(2, 2) < 20 && at(36, 2) > 235 && at(2, 18) > 235, "{format:?}");
+        assert_eq!(refusal(&bytes[..bytes.len() - 20], "a"), Class::Truncated, "{format:?}");
+        let tiny = Limits { max_pixels: 799, ..limits() };
+        assert_eq!(decode(&bytes, "a", None, &tiny).unwrap_err().failure().class, Class::TooLarge);
+    }
+    let mut damaged = picture(ImageFormat::Png);
+    damaged[12..40].fill(7);
+    assert_eq!(refusal(&damaged, "a.png"), Class::Corrupt);
+}
+
+#[test]
+fn tiffs_have_pages() {
+    let bytes = tiff(3);
+    assert_eq!(texts(&bytes, "a").1.len(), 3);
+    let pixels = page_image(&bytes, MediaType::Tiff, 3, &limits()).unwrap().pixels;
+    assert_eq!(pixels.dimensions(), (16, 2));
+    assert_eq!((pixels.get_pixel(7, 1).0, pixels.get_pixel(8, 1).0), ([0], [255]));
+    assert!(page_image(&bytes, MediaType::Tiff, 4, &limits()).is_err());
+    assert_eq!(refusal(&bytes[..bytes.len() - 2], "a.tif"), Class::Truncated);
+    let few = Limits { max_pages: 2, ..limits() };
+    assert_eq!(decode(&bytes, "a", None, &few).unwrap_err().failure().class, Class::TooLarge);
+}
+
+/// A document of every format.
+fn all_formats() -> Vec<Vec<u8>> {
+    let text = "BT /F 12 Tf 40 500 Td (Hello readers of this page) Tj ET q 9 0 0 9 0 0 cm /I Do Q";
+    let mut samples = vec![
+        pdf(&[text, text], 0),
+        docx("<w:p><w:r><w:t>a</w:t></w:r></w:p><w:tbl><w:tr><w:tc/></w:tr></w:tbl>"),
+        pptx(),
+        xlsx(),
+        odf("text", "<text:p>a</text:p>"),
+        odf("spreadsheet", "<table:table><table:table-row/></table:table>"),
+        mail().into_bytes(),
+        b"<html><table><tr><td>a<ul><li>b</table>".to_vec(),
+        tiff(2),
+    ];
+    let formats =
+        [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Gif];
+    samples.extend(formats.map(picture));
+    samples
+}
+
+/// Decodes and paints; a panic that was caught is reported.
+fn panics(bytes: &[u8]) -> Option<String> {
+    let small = Limits { max_pixels: 1_000_000, max_expanded_bytes: 1 << 20, ..limits() };
+    let decoded = match decode(bytes, "sample", None, &small) {
+        Ok(decoded) => decoded,
+        Err(error) => return Some(error.to_string()).filter(|text| text.contains("panicked")),
+    };
+    let error = page_image(bytes, decoded.media_type, 1, &small).err()?.to_string();
+    Some(error).filter(|text| text.contains("panicked"))
+}
+
+#[test]
+fn every_format_is_read() {
+    for sample in all_formats() {
+        assert_eq!(panics(&sample), None);
+        assert!(decode(&sample, "sample", None, &limits()).is_ok(), "{:?}", sample.get(..20));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn random_bytes_never_panic(magic in 0usize..8, tail in prop::collection::vec(any::<u8>(), 0..400)) {
+        let magic: &[u8] = [&b""[..], b"%PDF-1.4 obj endobj ", b"PK\x03\x04", b"\x89PNG\r\n\x1a\n",
+            b"\xff\xd8\xff\xe0", b"II*\0", b"<html>", b"From: a\nDate: b\nReceived: c\n\n"][magic];
+        prop_assert_eq!(panics(&[magic, &tail].concat()), None);
+    }
+
+    #[test]
+    fn mutated_documents_never_panic(
+        sample in 0usize..14,
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
+        cut in prop::option::weighted(0.3, any::<prop::sample::Index>()),
+    ) {
+        let samples = all_formats();
+        let mut bytes = samples[sample % samples.len()].clone();
+        for (at, value) in edits {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        prop_assert_eq!(panics(&bytes), None);
+    }
+}

@@ -1,0 +1,192 @@
+//! TIFF: scanners' own format. One or more pages; bilevel, grey or colour; fax, LZW, deflate,
+//! PackBits or JPEG inside.
+
+use super::image_scan::plausible_dpi;
+use super::images::on_white;
+use super::{Limits, PageImage, check_pages, check_pixels, reject};
+use crate::document::Page;
+use crate::error::{Class, Error, Result};
+use image::metadata::Orientation;
+use image::{DynamicImage, GrayImage};
+use std::io::{Cursor, ErrorKind};
+use tiff::decoder::{Decoder, DecodingResult, Limits as TiffLimits};
+use tiff::tags::Tag;
+use tiff::{ColorType, TiffError};
+
+type Tiff<'a> = Decoder<Cursor<&'a [u8]>>;
+
+/// The pages of a TIFF, if each has its data within the file.
+pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<Page>> {
+    let mut tiff = open(bytes, limits)?;
+    let mut pages = Vec::new();
+    loop {
+        if !is_thumbnail(&mut tiff) {
+            let (width, height) = tiff.dimensions().map_err(|error| failure(&error))?;
+            check_pixels(width, height, limits)?;
+            check_data(&mut tiff, bytes.len())?;
+            pages.push(Page::Image);
+            check_pages(pages.len(), limits)?;
+        }
+        if !next(&mut tiff)? {
+            break;
+        }
+    }
+    if pages.is_empty() {
+        return Err(reject(Class::Corrupt, "the TIFF holds thumbnails only"));
+    }
+    Ok(pages)
+}
+
+/// One page, turned as its orientation says.
+pub(super) fn page_image(bytes: &[u8], page: u32, limits: &Limits) -> Result<PageImage> {
+    let mut tiff = open(bytes, limits)?;
+    let mut number = 0;
+    loop {
+        if !is_thumbnail(&mut tiff) {
+            number += 1;
+            if number == page {
+                return paint(&mut tiff, limits);
+            }
+        }
+        if number > limits.max_pages || !next(&mut tiff)? {
+            return Err(reject(Class::Corrupt, format!("the TIFF has no page {page}")));
+        }
+    }
+}
+
+fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Tiff<'a>> {
+    let mut bounds = TiffLimits::default();
+    // Up to four samples of two bytes per pixel.
+    let size = usize::try_from(limits.max_pixels.saturating_mul(8)).unwrap_or(usize::MAX);
+    bounds.decoding_buffer_size = size;
+    bounds.intermediate_buffer_size = size;
+    let decoder = Decoder::new(Cursor::new(bytes)).map_err(|error| failure(&error))?;
+    Ok(decoder.with_limits(bounds))
+}
+
+/// Goes to the next image; false if this was the last.
+fn next(tiff: &mut Tiff<'_>) -> Result<bool> {
+    if !tiff.more_images() {
+        return Ok(false);
+    }
+    tiff.next_image().map_err(|error| failure(&error))?;
+    Ok(true)
+}
+
+/// Smaller copies of other pages are marked as such.
+fn is_thumbnail(tiff: &mut Tiff<'_>) -> bool {
+    number(tiff, Tag::NewSubfileType).is_some_and(|kind| kind & 1 == 1)
+}
+
+fn number(tiff: &mut Tiff<'_>, tag: Tag) -> Option<u32> {
+    tiff.find_tag_unsigned(tag).ok().flatten()
+}
+
+/// Refuses a page whose strips or tiles lie beyond the end of the file.
+fn check_data(tiff: &mut Tiff<'_>, length: usize) -> Result<()> {
+    for (offsets, sizes) in
+        [(Tag::StripOffsets, Tag::StripByteCounts), (Tag::TileOffsets, Tag::TileByteCounts)]
+    {
+        let offsets: Vec<u64> = tiff.find_tag_unsigned_vec(offsets).ok().flatten().unwrap_or_default();
+        let sizes: Vec<u64> = tiff.find_tag_unsigned_vec(sizes).ok().flatten().unwrap_or_default();
+        for (offset, size) in offsets.iter().zip(&sizes) {
+            if offset.saturating_add(*size) > length as u64 {
+                let reason = format!("the TIFF stops at byte {length}, before the data at byte {offset}");
+                return Err(reject(Class::Truncated, reason));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn paint(tiff: &mut Tiff<'_>, limits: &Limits) -> Result<PageImage> {
+    let (width, height) = tiff.dimensions().map_err(|error| failure(&error))?;
+    check_pixels(width, height, limits)?;
+    let colour = tiff.colortype().map_err(|error| failure(&error))?;
+    let dpi = plausible_dpi(stated_dpi(tiff), width, height);
+    let orientation = number(tiff, Tag::Orientation).and_then(|value| u8::try_from(value).ok());
+    let samples = match tiff.read_image().map_err(|error| failure(&error))? {
+        DecodingResult::U8(samples) => samples,
+        DecodingResult::U16(samples) => samples.into_iter().map(|sample| (sample >> 8) as u8).collect(),
+        _ => return Err(reject(Class::Unsupported, format!("a TIFF of {colour:?}"))),
+    };
+    let grey = to_grey(samples, colour, width, height);
+    let grey = grey.ok_or_else(|| reject(Class::Unsupported, format!("a TIFF of {colour:?}")))?;
+    let mut picture = DynamicImage::ImageLuma8(grey);
+    picture
+        .apply_orientation(orientation.and_then(Orientation::from_exif).unwrap_or(Orientation::NoTransforms));
+    Ok(PageImage { pixels: picture.into_luma8(), dpi })
+}
+
+/// Samples as they come from the decoder, which has already made black of zero.
+fn to_grey(samples: Vec<u8>, colour: ColorType, width: u32, height: u32) -> Option<GrayImage> {
+    let each = |size: usize, luma: fn(&[u8]) -> u8| {
+        GrayImage::from_raw(width, height, samples.chunks_exact(size).map(luma).collect())
+    };
+    match colour {
+        ColorType::Gray(bits @ (1 | 2 | 4)) => unpack(&samples, bits, width, height),
+        ColorType::Gray(8 | 16) => GrayImage::from_raw(width, height, samples),
+        ColorType::GrayA(8 | 16) | ColorType::Multiband { bit_depth: 8 | 16, num_samples: 2 } => {
+            let picture = image::GrayAlphaImage::from_raw(width, height, samples)?;
+            Some(on_white(DynamicImage::ImageLumaA8(picture)))
+        }
+        ColorType::RGB(8 | 16) => {
+            Some(on_white(DynamicImage::ImageRgb8(image::RgbImage::from_raw(width, height, samples)?)))
+        }
+        ColorType::RGBA(8 | 16) => {
+            Some(on_white(DynamicImage::ImageRgba8(image::RgbaImage::from_raw(width, height, samples)?)))
+        }
+        ColorType::YCbCr(8) => each(3, |pixel| pixel.first().copied().unwrap_or(255)),
+        ColorType::CMYK(8 | 16) => each(4, ink),
+        _ => None,
+    }
+}
+
+/// Luma of cyan, magenta, yellow and black ink.
+fn ink(pixel: &[u8]) -> u8 {
+    let [cyan, magenta, yellow, black] = *pixel else { return 255 };
+    let light = |ink: u8| (255 - u32::from(ink)) * (255 - u32::from(black)) / 255;
+    ((299 * light(cyan) + 587 * light(magenta) + 114 * light(yellow)) / 1000) as u8
+}
+
+/// Rows of 1, 2 or 4 bits per pixel begin at full bytes.
+fn unpack(samples: &[u8], bits: u8, width: u32, height: u32) -> Option<GrayImage> {
+    let per_byte = 8 / usize::from(bits);
+    let top = (1u16 << bits) - 1;
+    let width_px = width as usize;
+    let mut grey = Vec::with_capacity(width_px.checked_mul(height as usize)?);
+    for row in samples.chunks_exact(width_px.div_ceil(per_byte)).take(height as usize) {
+        let pixels = row.iter().flat_map(|byte| {
+            (0..per_byte).map(move |at| {
+                let shift = 8 - bits as usize * (at + 1);
+                let value = u16::from(byte >> shift) & top;
+                (value * 255 / top) as u8
+            })
+        });
+        grey.extend(pixels.take(width_px));
+    }
+    GrayImage::from_raw(width, height, grey)
+}
+
+fn stated_dpi(tiff: &mut Tiff<'_>) -> Option<f64> {
+    let unit = number(tiff, Tag::ResolutionUnit).unwrap_or(2);
+    let per_unit = match tiff.find_tag(Tag::XResolution).ok()?? {
+        tiff::decoder::ifd::Value::Rational(above, below) => f64::from(above) / f64::from(below),
+        _ => return None,
+    };
+    match unit {
+        2 => Some(per_unit),
+        3 => Some(per_unit * 2.54),
+        _ => None,
+    }
+}
+
+fn failure(error: &TiffError) -> Error {
+    let class = match error {
+        TiffError::IoError(io) if io.kind() == ErrorKind::UnexpectedEof => Class::Truncated,
+        TiffError::UnsupportedError(_) => Class::Unsupported,
+        TiffError::LimitsExceeded | TiffError::IntSizeError => Class::TooLarge,
+        _ => Class::Corrupt,
+    };
+    reject(class, format!("the TIFF cannot be read: {error}"))
+}
