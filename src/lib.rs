@@ -5,6 +5,7 @@
 //! ARCHITECTURE.md is the map.
 
 pub mod batch;
+pub mod cli;
 pub mod config;
 pub mod consume;
 pub mod decode;
@@ -21,6 +22,7 @@ pub mod progress;
 pub mod publish;
 pub mod receipt;
 pub mod sandbox;
+pub mod serve;
 pub mod shutdown;
 pub mod telemetry;
 pub mod window;

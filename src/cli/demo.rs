@@ -4,7 +4,7 @@ use super::running::Running;
 use super::{App, find, print, send};
 use crate::consume::Upload;
 use crate::document::{Document, DocumentId, Priority, sha256_hex};
-use crate::publish::{Filter, Query, Store};
+use crate::publish::{Filter, Query};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::io::IsTerminal;
