@@ -69,6 +69,8 @@ pub struct WindowOutput {
     pub token_labels: Vec<f32>,
     /// Label probabilities of the window: `[labels]`; empty without such a task.
     pub window_labels: Vec<f32>,
+    /// Its share, by tokens, of the time that its batch took.
+    pub seconds: f64,
 }
 
 #[cfg(test)]
