@@ -82,9 +82,9 @@ mod tests {
         let mut batch = PackedBatch::new();
         batch.push(&[1, 2, 3], &[0..2, 1..3]);
         batch.push(&[4], &[]);
-        batch.push(&[5, 6], &[0..1]);
+        batch.push(&[5, 6], &[0..1, 0..2]);
         assert_eq!(batch.ranges().collect::<Vec<_>>(), [0..3, 3..4, 4..6]);
-        assert_eq!(batch.spans, [0..2, 1..3, 4..5]);
+        assert_eq!(batch.spans, [0..2, 1..3, 4..5, 4..6]);
         assert_eq!(batch.windows(), 3);
     }
 }

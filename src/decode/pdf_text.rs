@@ -113,8 +113,11 @@ struct LayerReader {
     /// A space was drawn since the last glyph.
     pending_space: bool,
     /// Where each text was drawn, by a coarse grid: bold type and shadows are drawn twice.
-    drawn: HashMap<(i32, i32), Vec<(u64, f32, f32)>>,
+    drawn: HashMap<(i32, i32), Vec<Drawn>>,
 }
+
+/// A text that was drawn: its hash, and where.
+type Drawn = (u64, f32, f32);
 
 /// A glyph's place on the page.
 struct Placed {
