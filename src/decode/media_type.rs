@@ -66,7 +66,8 @@ pub fn detect(bytes: &[u8], name: &str, declared: Option<&str>) -> Result<MediaT
     // A mail may carry binary parts after headers that are text.
     let body = find(bytes, b"\n\r\n").or_else(|| find(bytes, b"\n\n"));
     let headers = bytes.get(..body.unwrap_or(0)).unwrap_or_default();
-    if !is_text(bytes) && !(is_text(headers) && is_mail(&head(headers), hint(name, declared))) {
+    let is_mail = is_text(headers) && is_mail(&head(headers), hint(name, declared));
+    if !is_mail && !is_text(bytes) {
         let reason = format!("{} bytes that are neither text nor a format that is read", bytes.len());
         return Err(reject(Class::Unsupported, reason));
     }
