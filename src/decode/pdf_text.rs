@@ -119,9 +119,6 @@ struct LayerReader {
     drawn: HashMap<(i32, i32), Vec<Drawn>>,
 }
 
-/// A text that was drawn: its hash, and where.
-type Drawn = (u64, f32, f32);
-
 /// A glyph's place on the page.
 struct Placed {
     origin: Point,
