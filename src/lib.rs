@@ -21,4 +21,5 @@ pub mod progress;
 pub mod publish;
 pub mod receipt;
 pub mod sandbox;
+pub mod serve;
 pub mod window;
