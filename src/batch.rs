@@ -69,6 +69,8 @@ pub struct WindowOutput {
     pub token_labels: Vec<f32>,
     /// Label probabilities of the window: `[labels]`; empty without such a task.
     pub window_labels: Vec<f32>,
+    /// Its share, by tokens, of the time that its batch took.
+    pub seconds: f64,
 }
 
 #[cfg(test)]
@@ -80,9 +82,9 @@ mod tests {
         let mut batch = PackedBatch::new();
         batch.push(&[1, 2, 3], &[0..2, 1..3]);
         batch.push(&[4], &[]);
-        batch.push(&[5, 6], &[0..1]);
+        batch.push(&[5, 6], &[0..1, 0..2]);
         assert_eq!(batch.ranges().collect::<Vec<_>>(), [0..3, 3..4, 4..6]);
-        assert_eq!(batch.spans, [0..2, 1..3, 4..5]);
+        assert_eq!(batch.spans, [0..2, 1..3, 4..5, 4..6]);
         assert_eq!(batch.windows(), 3);
     }
 }

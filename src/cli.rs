@@ -1,7 +1,7 @@
 //! The command line.
 
-mod doctor;
 mod demo;
+mod doctor;
 mod find;
 mod models;
 mod print;
@@ -133,8 +133,12 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<ExitCode> {
     let loaded = config::load(&sources(&cli.global)?)?;
-    let context =
-        App { config: loaded.config.clone(), loaded, metrics: Arc::new(Metrics::new()), json: cli.global.json };
+    let context = App {
+        config: loaded.config.clone(),
+        loaded,
+        metrics: Arc::new(Metrics::new()),
+        json: cli.global.json,
+    };
     crate::telemetry::start(&context.config.telemetry).map_err(anyhow::Error::msg)?;
     match cli.command {
         Command::Run(args) => running::run(&context, &args),

@@ -1,5 +1,7 @@
 //! The invariants of ARCHITECTURE.md that a program can check.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test may fail loudly
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +46,9 @@ fn stages_never_import_each_other() {
     for (path, text) in sources() {
         let Some(own) = STAGES.iter().find(|s| path.starts_with(format!("src/{s}"))) else { continue };
         for other in STAGES.iter().filter(|s| *s != own) {
-            for needle in [format!("crate::{other}::"), format!("crate::{other};"), format!("crate::{{{other}")] {
+            for needle in
+                [format!("crate::{other}::"), format!("crate::{other};"), format!("crate::{{{other}")]
+            {
                 assert!(!text.contains(&needle), "{} uses {needle}", path.display());
             }
         }
@@ -55,8 +59,9 @@ fn stages_never_import_each_other() {
 fn only_the_pipeline_knows_the_order() {
     for (path, text) in sources() {
         let named = STAGES.iter().filter(|s| text.contains(&format!("crate::{s}::"))).count();
-        let wiring = ["src/pipeline", "src/cli", "src/sandbox", "src/serve"].iter().any(|p| path.starts_with(p))
-            || path == Path::new("src/pipeline.rs");
+        let wiring =
+            ["src/pipeline", "src/cli", "src/sandbox", "src/serve"].iter().any(|p| path.starts_with(p))
+                || path == Path::new("src/pipeline.rs");
         assert!(wiring || named <= 1, "{} names {named} stages", path.display());
     }
 }
@@ -69,7 +74,11 @@ fn only_metrics_rs_spells_metric_names() {
         }
         let test_part = text.find("#[cfg(test)]").unwrap_or(text.len());
         let is_test = path.to_string_lossy().contains("tests");
-        assert!(is_test || !text[..test_part].contains("\"quire_"), "{} spells a metric name", path.display());
+        assert!(
+            is_test || !text[..test_part].contains("\"quire_"),
+            "{} spells a metric name",
+            path.display()
+        );
     }
 }
 
@@ -88,7 +97,11 @@ fn the_environment_is_read_in_one_place() {
     let may = ["src/cli.rs", "src/sandbox/mod.rs", "src/cli/doctor.rs"];
     for (path, text) in sources() {
         let reads = ["env::var(", "env::vars(", "env::var_os("].iter().any(|n| text.contains(n));
-        assert!(!reads || may.iter().any(|m| path == Path::new(m)), "{} reads the environment", path.display());
+        assert!(
+            !reads || may.iter().any(|m| path == Path::new(m)),
+            "{} reads the environment",
+            path.display()
+        );
     }
 }
 
@@ -104,7 +117,8 @@ fn no_notes_to_self_are_left() {
 #[test]
 fn every_setting_is_used() {
     let defaults = fs::read_to_string(root().join("src/default.toml")).unwrap();
-    let all: String = sources().into_iter().filter(|(p, _)| p != Path::new("src/config.rs")).map(|(_, t)| t).collect();
+    let all: String =
+        sources().into_iter().filter(|(p, _)| p != Path::new("src/config.rs")).map(|(_, t)| t).collect();
     for line in defaults.lines().filter(|l| l.contains(" = ") && !l.starts_with('#')) {
         let key = line.split(' ').next().unwrap();
         assert!(all.contains(&format!(".{key}")) || all.contains(&format!("{key}:")), "nothing uses {key}");

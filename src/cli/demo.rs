@@ -131,8 +131,7 @@ fn table(running: &Running, documents: &[Shown]) -> Result<()> {
         };
         rows.push(row);
     }
-    let header =
-        ["document", "kind", "pages", "lang", "OCR", "entities", "sentiment", "summary", "seconds"];
+    let header = ["document", "kind", "pages", "lang", "OCR", "entities", "sentiment", "summary", "seconds"];
     print::table(&header, rows);
     Ok(())
 }
@@ -186,7 +185,12 @@ fn questions(running: &Running, documents: &[Shown], question: &str) -> Result<(
     println!("\nWhich documents are about “{question}”?");
     let vector = running.pipeline.embedder().embed(question)?;
     let filter = Filter::default();
-    find::show(&running.store.search(&Query { text: question, vector: &vector, filter: &filter, limit: 5 })?);
+    find::show(&running.store.search(&Query {
+        text: question,
+        vector: &vector,
+        filter: &filter,
+        limit: 5,
+    })?);
     let like = documents.iter().find(|d| d.name.contains("agreement")).or_else(|| documents.first());
     if let Some(like) = like
         && let Some(hits) = running.store.similar(&like.id, &filter, 5)?
@@ -202,6 +206,8 @@ fn api(running: &Running) -> Result<()> {
     let ready = ureq::get(format!("{base}/health/ready")).call().context("the API does not answer")?.status();
     let metrics = ureq::get(format!("{base}/metrics")).call()?.body_mut().read_to_string()?;
     let samples = metrics.lines().filter(|l| !l.starts_with('#')).count();
-    println!("\nAPI and metrics: {base} (ready: {ready}; /metrics: {samples} samples; try {base}/v1/search?q=delivery)");
+    println!(
+        "\nAPI and metrics: {base} (ready: {ready}; /metrics: {samples} samples; try {base}/v1/search?q=delivery)"
+    );
     Ok(())
 }

@@ -65,10 +65,13 @@ fn data_folder(dir: &Path) -> Result<String, (String, String)> {
     let _ = std::fs::remove_file(&probe);
     match written {
         Ok(()) => {
-            let free = free_bytes(dir).map_or_else(String::new, |b| format!(", {:.1} GB free", b as f64 / 1e9));
+            let free =
+                free_bytes(dir).map_or_else(String::new, |b| format!(", {:.1} GB free", b as f64 / 1e9));
             Ok(format!("{shown} can be written{free}"))
         }
-        Err(e) => Err((format!("{shown} cannot be written: {e}"), "change data.dir or its permissions".to_owned())),
+        Err(e) => {
+            Err((format!("{shown} cannot be written: {e}"), "change data.dir or its permissions".to_owned()))
+        }
     }
 }
 
@@ -89,7 +92,8 @@ fn free_bytes(dir: &Path) -> Option<u64> {
 fn models(app: &App) -> Result<String, Error> {
     let dir = models_dir(&app.config);
     let models = Models::load(&app.config.infer, &dir)?;
-    for manifest in manifests()?.iter().filter(|m| models.revisions.values().any(|r| r.starts_with(&m.name))) {
+    for manifest in manifests()?.iter().filter(|m| models.revisions.values().any(|r| r.starts_with(&m.name)))
+    {
         if let Some(problem) = manifest.verify(&dir).into_iter().next() {
             return Err(Error::fatal(Stage::Infer, crate::error::Class::Model, problem));
         }

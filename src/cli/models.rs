@@ -65,8 +65,10 @@ pub fn models(app: &App, command: &ModelsCommand) -> Result<ExitCode> {
 fn list(rows: &[Row]) {
     let cells = rows.iter().map(|row| {
         let m = &row.manifest;
-        let quality: Vec<String> = m.quality.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-        let state = if row.problems.is_empty() { "here, verified".to_owned() } else { row.problems.join("\n") };
+        let quality: Vec<String> =
+            m.quality.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        let state =
+            if row.problems.is_empty() { "here, verified".to_owned() } else { row.problems.join("\n") };
         vec![
             format!("{}@{}", m.name, row.revision),
             m.task.clone(),

@@ -65,10 +65,11 @@ impl Running {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let consume = config.consume.clone();
         let folder = root.clone();
-        let pipeline = Pipeline::start(config, metrics, Arc::clone(&store), &models, &program, move |watcher| {
-            let source: Box<dyn Source> = Box::new(FolderSource::open(&folder, consume, watcher)?);
-            Ok(source)
-        })?;
+        let pipeline =
+            Pipeline::start(config, metrics, Arc::clone(&store), &models, &program, move |watcher| {
+                let source: Box<dyn Source> = Box::new(FolderSource::open(&folder, consume, watcher)?);
+                Ok(source)
+            })?;
         let inbox = Inbox::open(&root)?;
         let live = Arc::new(AtomicBool::new(true));
         let (embedder, ready) = (pipeline.embedder(), Arc::clone(&live));

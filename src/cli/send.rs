@@ -44,7 +44,9 @@ pub fn send(app: &App, args: &SendArgs) -> Result<ExitCode> {
         bail!("there are no files in what was named");
     }
     let inbox = match args.to {
-        None => Some(Inbox::open(&app.config.data.dir).context("cannot use the inbox (the setting data.dir)")?),
+        None => {
+            Some(Inbox::open(&app.config.data.dir).context("cannot use the inbox (the setting data.dir)")?)
+        }
         Some(_) => None,
     };
     let bar = bar(files.len() as u64);

@@ -63,7 +63,11 @@ pub fn detect(bytes: &[u8], name: &str, declared: Option<&str>) -> Result<MediaT
     if let Some((_, what)) = KNOWN_BUT_UNREAD.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return Err(reject(Class::Unsupported, format!("{what} is not read")));
     }
-    if !is_text(bytes) {
+    // A mail may carry binary parts after headers that are text.
+    let body = find(bytes, b"\n\r\n").or_else(|| find(bytes, b"\n\n"));
+    let headers = bytes.get(..body.unwrap_or(0)).unwrap_or_default();
+    let is_mail = is_text(headers) && is_mail(&head(headers), hint(name, declared));
+    if !is_mail && !is_text(bytes) {
         let reason = format!("{} bytes that are neither text nor a format that is read", bytes.len());
         return Err(reject(Class::Unsupported, reason));
     }
@@ -142,8 +146,12 @@ fn is_text(bytes: &[u8]) -> bool {
     control * 50 <= sample.len()
 }
 
+fn head(bytes: &[u8]) -> String {
+    text::decode(bytes.get(..SAMPLE).unwrap_or(bytes), None)
+}
+
 fn text_kind(bytes: &[u8], name: &str, declared: Option<&str>) -> MediaType {
-    let head = text::decode(bytes.get(..SAMPLE).unwrap_or(bytes), None);
+    let head = head(bytes);
     let hint = hint(name, declared);
     if hint != Some(MediaType::Markdown) && is_html(&head, hint) {
         return MediaType::Html;

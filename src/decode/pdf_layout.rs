@@ -4,7 +4,7 @@
 //! columns if the text beside it flows on its own (its baselines do not match) or is prose on
 //! both sides; otherwise the lines are rows of a table and are read across.
 
-use super::pdf_lines::{Line, block_text, lines, median};
+use super::pdf_lines::{Line, block_text, join_hyphenated, lines, median};
 use super::pdf_text::{Direction, Piece};
 use crate::document::{PageText, Word};
 use std::collections::BTreeMap;
@@ -32,10 +32,23 @@ pub(super) fn compose(pieces: Vec<Piece>, width: f32, height: f32) -> PageText {
     for pieces in groups {
         split(lines(pieces), 0, &mut blocks);
     }
-    let texts: Vec<String> = blocks.iter().map(|block| block_text(block)).collect();
+    let text = blocks.iter().fold(String::new(), |text, block| append(text, &block_text(block)));
     let words = blocks.iter().flatten().flat_map(|line| &line.words);
     let words = words.map(|word| placed(word, width, height)).collect();
-    PageText { text: texts.join("\n\n"), words, ..PageText::default() }
+    PageText { text, words, ..PageText::default() }
+}
+
+/// Adds the text of a block. A sentence may run on from the foot of one column to the head of the
+/// next.
+fn append(mut text: String, block: &str) -> String {
+    let open = text.ends_with(|c: char| c.is_lowercase() || c == ',');
+    if text.is_empty() || join_hyphenated(&mut text, block) {
+    } else if open && block.starts_with(char::is_lowercase) {
+        text.push('\n');
+    } else {
+        text.push_str("\n\n");
+    }
+    text + block
 }
 
 /// A word with its box as fractions of the page. Type reaches about 0.8 of its size above the
@@ -205,8 +218,8 @@ mod tests {
     fn columns_of_prose_are_read_one_after_the_other() {
         let text = text_of(&[
             ("A title that spans the whole of both the columns below it and more", 50.0, 20.0),
-            ("the left column begins here and", 50.0, 60.0),
-            ("the right column begins here to", 320.0, 60.0),
+            ("The left column begins here and", 50.0, 60.0),
+            ("The right column begins here to", 320.0, 60.0),
             ("goes on for a while with infor-", 50.0, 72.0),
             ("be read only when the left one", 320.0, 72.0),
             ("mation that is worth a read, an", 50.0, 84.0),
@@ -214,9 +227,9 @@ mod tests {
             ("end.", 50.0, 96.0),
             ("to the bottom.", 320.0, 96.0),
         ]);
-        let expected = "more\n\nthe left column begins here and\ngoes on for a while with information that";
+        let expected = "more\n\nThe left column begins here and\ngoes on for a while with information that";
         assert!(text.contains(expected), "{text}");
-        assert!(text.contains("end.\n\nthe right column begins"), "{text}");
+        assert!(text.contains("end.\n\nThe right column begins"), "{text}");
     }
 
     #[test]

@@ -77,13 +77,38 @@ fn join_pieces(pieces: Vec<Piece>) -> Vec<Piece> {
         }
     }
     words.retain(|word| !word.text.trim().is_empty());
-    words
+    shorten_leaders(words)
+}
+
+/// Dots that lead across a table of contents say no more than three of them.
+fn shorten_leaders(words: Vec<Piece>) -> Vec<Piece> {
+    let is_dots = |word: &Piece| word.text.chars().all(|c| matches!(c, '.' | '…' | '·'));
+    let mut kept: Vec<Piece> = Vec::with_capacity(words.len());
+    for mut word in words {
+        if is_dots(&word) {
+            if let Some(last) = kept.last_mut().filter(|last| is_dots(last)) {
+                last.end = last.end.max(word.end);
+                last.text = "...".to_owned();
+                continue;
+            }
+            if word.text.len() > 3 {
+                word.text = "...".to_owned();
+            }
+        }
+        kept.push(word);
+    }
+    kept
 }
 
 /// The gap up to which letters of a line that is set s p a c e d belong together; 0 for others.
 fn letter_spacing(pieces: &[Piece]) -> f32 {
-    let single = pieces.iter().filter(|piece| piece.text.chars().count() == 1).count();
-    if pieces.len() < 6 || single * 10 < pieces.len() * 8 || pieces.iter().any(|piece| piece.spaced) {
+    let is_letter = |piece: &&Piece| {
+        let mut chars = piece.text.chars();
+        chars.next().is_some_and(char::is_alphabetic) && chars.next().is_none()
+    };
+    // The dots that lead to a page number are single characters, too, but no letters.
+    let letters = pieces.iter().filter(is_letter).count();
+    if pieces.len() < 6 || letters * 10 < pieces.len() * 8 || pieces.iter().any(|piece| piece.spaced) {
         return 0.0;
     }
     let gap = |pair: &[Piece]| match pair {
@@ -114,30 +139,33 @@ pub(super) fn block_text(lines: &[Line]) -> String {
     let mut text = String::new();
     let mut above: Option<&Line> = None;
     for line in lines {
+        let words = line.text();
         if let Some(above) = above {
             let size = above.size.min(line.size);
-            let limit = 1.35 * usual.min(2.0 * size).max(1.2 * size);
+            let limit = 1.25 * usual.min(2.0 * size).max(1.2 * size);
             let resized = !(0.8..1.25).contains(&(line.size / above.size));
             if line.baseline - above.baseline > limit || resized {
                 text.push_str("\n\n");
-            } else if !join_hyphenated(&mut text, line) {
+            } else if !join_hyphenated(&mut text, &words) {
                 text.push('\n');
             }
         }
-        text.push_str(&line.text());
+        text.push_str(&words);
         above = Some(line);
     }
     text
 }
 
-/// Takes the hyphen off the text if the line goes on with the rest of the word.
-fn join_hyphenated(text: &mut String, line: &Line) -> bool {
-    let next = line.words.first().and_then(|word| word.text.chars().next());
-    let goes_on = next.is_some_and(char::is_lowercase);
+/// Takes the hyphen off the text if `next` goes on with the rest of the word.
+pub(super) fn join_hyphenated(text: &mut String, next: &str) -> bool {
+    let mut ahead = next.chars();
+    let (first, second) = (ahead.next(), ahead.next());
     let mut back = text.chars().rev();
     let hyphen = matches!(back.next(), Some('-' | '\u{ad}' | '\u{2010}'));
-    let lower = back.next().is_some_and(char::is_lowercase);
-    if !(goes_on && hyphen && lower) {
+    let last = back.next();
+    let all = |class: fn(char) -> bool| last.is_some_and(class) && first.is_some_and(class);
+    let capitals = all(char::is_uppercase) && second.is_some_and(char::is_uppercase);
+    if !hyphen || !(all(char::is_lowercase) || capitals) {
         return false;
     }
     text.pop();

@@ -107,13 +107,16 @@ pub(super) fn read_layer<'a>(page: &Page<'a>, cache: &InterpreterCache<'a>) -> L
     reader.layer
 }
 
+/// A hash of a text and where it was drawn.
+type Drawn = (u64, f32, f32);
+
 struct LayerReader {
     layer: Layer,
     bounds: Rect,
     /// A space was drawn since the last glyph.
     pending_space: bool,
     /// Where each text was drawn, by a coarse grid: bold type and shadows are drawn twice.
-    drawn: HashMap<(i32, i32), Vec<(u64, f32, f32)>>,
+    drawn: HashMap<(i32, i32), Vec<Drawn>>,
 }
 
 /// A glyph's place on the page.
@@ -230,9 +233,7 @@ impl LayerReader {
         // Cells are wider than any such distance, up to type of 80 points.
         let cell = |value: f32| (value / 8.0).floor() as i32;
         let key = text.bytes().fold(0u64, |key, byte| key.wrapping_mul(257).wrapping_add(u64::from(byte)));
-        let same = |(other, ox, oy): &(u64, f32, f32)| {
-            *other == key && (ox - x).abs() < near && (oy - y).abs() < near
-        };
+        let same = |(other, ox, oy): &Drawn| *other == key && (ox - x).abs() < near && (oy - y).abs() < near;
         for column in cell(x - near)..=cell(x + near).min(cell(x - near) + 3) {
             for row in cell(y - near)..=cell(y + near).min(cell(y - near) + 3) {
                 if self.drawn.get(&(column, row)).is_some_and(|drawn| drawn.iter().any(same)) {

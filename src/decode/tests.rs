@@ -28,6 +28,8 @@ fn names_and_types_only_tell_text_apart() {
     assert_eq!(kind(b"From: a memo\nDate: today\n\nx", "memo.txt", None), MediaType::Text);
     assert_eq!(kind(b"From: a@b.c\nSubject: x\n\nx", "a.eml", None), MediaType::Email);
     assert_eq!(kind(mail().as_bytes(), "x.txt", None), MediaType::Email);
+    let binary = [mail().as_bytes(), &[0; 2000]].concat();
+    assert_eq!(kind(&binary, "x", None), MediaType::Email);
     assert_eq!(kind(&pdf(&[""], 0), "x.docx", Some("image/png")), MediaType::Pdf);
     assert_eq!(kind(&picture(ImageFormat::Png), "picture.txt", None), MediaType::Png);
 }

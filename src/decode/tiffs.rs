@@ -19,17 +19,14 @@ type Tiff<'a> = Decoder<Cursor<&'a [u8]>>;
 pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<Page>> {
     let mut tiff = open(bytes, limits)?;
     let mut pages = Vec::new();
-    loop {
-        if !is_thumbnail(&mut tiff) {
-            let (width, height) = tiff.dimensions().map_err(|error| failure(&error))?;
-            check_pixels(width, height, limits)?;
-            check_data(&mut tiff, bytes.len())?;
-            pages.push(Page::Image);
-            check_pages(pages.len(), limits)?;
-        }
-        if !next(&mut tiff)? {
-            break;
-        }
+    let mut more = !is_thumbnail(&mut tiff) || next_page(&mut tiff)?;
+    while more {
+        let (width, height) = tiff.dimensions().map_err(|error| failure(&error))?;
+        check_pixels(width, height, limits)?;
+        check_data(&mut tiff, bytes.len())?;
+        pages.push(Page::Image);
+        check_pages(pages.len(), limits)?;
+        more = next_page(&mut tiff)?;
     }
     if pages.is_empty() {
         return Err(reject(Class::Corrupt, "the TIFF holds thumbnails only"));
@@ -40,18 +37,14 @@ pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<Page>> {
 /// One page, turned as its orientation says.
 pub(super) fn page_image(bytes: &[u8], page: u32, limits: &Limits) -> Result<PageImage> {
     let mut tiff = open(bytes, limits)?;
-    let mut number = 0;
-    loop {
-        if !is_thumbnail(&mut tiff) {
-            number += 1;
-            if number == page {
-                return paint(&mut tiff, limits);
-            }
-        }
-        if number > limits.max_pages || !next(&mut tiff)? {
-            return Err(reject(Class::Corrupt, format!("the TIFF has no page {page}")));
-        }
+    let mut more = !is_thumbnail(&mut tiff) || next_page(&mut tiff)?;
+    for _ in 1..page.min(limits.max_pages) {
+        more = more && next_page(&mut tiff)?;
     }
+    if !more || page == 0 || page > limits.max_pages {
+        return Err(reject(Class::Corrupt, format!("the TIFF has no page {page}")));
+    }
+    paint(&mut tiff, limits)
 }
 
 fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Tiff<'a>> {
@@ -64,18 +57,25 @@ fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Tiff<'a>> {
     Ok(decoder.with_limits(bounds))
 }
 
-/// Goes to the next image; false if this was the last.
-fn next(tiff: &mut Tiff<'_>) -> Result<bool> {
-    if !tiff.more_images() {
-        return Ok(false);
+/// Goes to the next page; false if this was the last. Thumbnails are passed over, be they
+/// readable or not: some programs store them in ways that nobody else reads.
+fn next_page(tiff: &mut Tiff<'_>) -> Result<bool> {
+    while tiff.more_images() {
+        let read = tiff.next_image();
+        if !is_thumbnail(tiff) {
+            return read.map(|()| true).map_err(|error| failure(&error));
+        }
     }
-    tiff.next_image().map_err(|error| failure(&error))?;
-    Ok(true)
+    Ok(false)
 }
 
 /// Smaller copies of other pages are marked as such.
 fn is_thumbnail(tiff: &mut Tiff<'_>) -> bool {
-    number(tiff, Tag::NewSubfileType).is_some_and(|kind| kind & 1 == 1)
+    let directory = tiff.ifd_pointer().and_then(|at| tiff.read_directory(at).ok());
+    let kind = directory.and_then(|directory| {
+        tiff.read_directory_tags(&directory).find_tag_unsigned::<u32>(Tag::NewSubfileType).ok()?
+    });
+    kind.is_some_and(|kind| kind & 1 == 1)
 }
 
 fn number(tiff: &mut Tiff<'_>, tag: Tag) -> Option<u32> {

@@ -154,7 +154,7 @@ fn open(folder: &Path) -> Result<(BertConfig, Weights)> {
         return Err(wrong(&path, &format!("hidden_act: expected gelu, found {activation}")));
     }
     let heads = config.num_attention_heads;
-    if heads == 0 || config.hidden_size % heads != 0 || config.hidden_size == 0 {
+    if heads == 0 || !config.hidden_size.is_multiple_of(heads) || config.hidden_size == 0 {
         let hidden = config.hidden_size;
         return Err(wrong(
             &path,

@@ -35,7 +35,9 @@ fn run(engine: &mut dyn Engine, mut jobs: Vec<Job>, budget: usize, metrics: &Met
         Ok(outputs) => {
             let tokens = batch.tokens.len();
             metrics.batch(batch.windows(), tokens, tokens, budget, started.elapsed());
-            for (job, output) in jobs.into_iter().zip(outputs) {
+            let each = started.elapsed().as_secs_f64() / tokens.max(1) as f64;
+            for (job, mut output) in jobs.into_iter().zip(outputs) {
+                output.seconds = each * job.tokens.len() as f64;
                 (job.reply)(Ok(output));
             }
         }

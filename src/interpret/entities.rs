@@ -160,6 +160,9 @@ fn best_path(words: &[(Range<usize>, &[f32])], scheme: &Scheme<'_>) -> Vec<usize
     path
 }
 
+/// How often each spelling occurs, and all mentions.
+type Group = (BTreeMap<String, usize>, Vec<Mention>);
+
 /// Mentions of one name and type are one entity.
 fn join(
     inferred: &InferredDocument,
@@ -167,7 +170,7 @@ fn join(
     scheme: &Scheme<'_>,
     found: Vec<Found>,
 ) -> Vec<Entity> {
-    let mut groups: BTreeMap<(usize, String), (BTreeMap<String, usize>, Vec<Mention>)> = BTreeMap::new();
+    let mut groups: BTreeMap<(usize, String), Group> = BTreeMap::new();
     for one in found {
         let page = inferred.fed.document.pages.get(one.page).map_or("", |p| p.text.as_str());
         let (name, bytes) = trim(page, one.bytes);

@@ -3,7 +3,8 @@
 use super::cosine;
 use crate::document::{MediaType, Scored, TextDocument};
 
-/// Each kind with descriptions whose vectors are its prototypes.
+/// Each kind with descriptions whose vectors are its prototypes. Kinds that the format settles
+/// (mail, presentation, spreadsheet) need none.
 pub const KIND_PROTOTYPES: &[(&str, &[&str])] = &[
     (
         "invoice",
@@ -26,43 +27,67 @@ pub const KIND_PROTOTYPES: &[(&str, &[&str])] = &[
             "Sehr geehrte Damen und Herren, mit freundlichen Grüßen.",
         ],
     ),
-    ("email", &["From, To, Subject, Date: an e-mail message to a colleague. Hi, best regards."]),
     (
         "contract",
         &[
             "This agreement is made between the parties. Term, termination, liability, governing law, signatures.",
+            "Lease between landlord and tenant: rent, deposit, notice period.",
             "Vertrag zwischen den Vertragsparteien, Laufzeit, Kündigung, Haftung, Gerichtsstand.",
         ],
     ),
-    ("resume", &["Curriculum vitae: work experience, education, skills, languages, references."]),
+    (
+        "resume",
+        &[
+            "Curriculum vitae: work experience, education, skills, languages, references.",
+            "Lebenslauf: Berufserfahrung, Ausbildung, Kenntnisse.",
+        ],
+    ),
     (
         "statement",
-        &["Bank account statement: opening balance, transactions, debit, credit, closing balance."],
+        &[
+            "Bank account statement: opening balance, transactions, debit, credit, closing balance.",
+            "Kontoauszug: Anfangssaldo, Umsätze, Endsaldo.",
+        ],
     ),
     (
         "report",
         &[
             "Report with executive summary, introduction, method, results, conclusions and recommendations.",
             "Annual report on the financial year with figures and outlook.",
+            "Minutes of a meeting: present, apologies, decisions, actions.",
+            "Inspection report with findings and condition.",
         ],
     ),
     (
         "form",
-        &["Application form to fill in: name, date of birth, address, please tick, signature of applicant."],
+        &[
+            "Application form to fill in: name, date of birth, address, please tick, signature of applicant.",
+            "Antragsformular: Name, Geburtsdatum, Anschrift, bitte ankreuzen, Unterschrift.",
+        ],
     ),
     (
         "article",
         &[
-            "A long text for readers: an article, a chapter of a book, documentation or a manual.",
+            "A news article: what happened, who said what.",
+            "A review of a product, a restaurant or a book.",
+            "Documentation of software: how it works and how to use it.",
             "A story told in chapters.",
+            "A scientific article with abstract, methods, results and references.",
+            "A personal travel report, a blog post.",
         ],
     ),
-    ("presentation", &["Slides of a presentation: agenda, bullet points, next steps, questions."]),
-    ("spreadsheet", &["A table of rows and columns with numbers, totals and dates."]),
-    ("notice", &["Licence, copyright notice, terms and conditions, disclaimer of warranty, privacy notice."]),
+    (
+        "notice",
+        &[
+            "Notice to all residents: the service will be interrupted, please note the rules.",
+            "Copyright licence, terms and conditions, disclaimer of warranty.",
+            "Mitteilung an alle Mieterinnen und Mieter, bitte beachten Sie, Hausordnung.",
+        ],
+    ),
 ];
 
-/// Words that give a kind away, with their weight in units of cosine; each counts once.
+/// Words that give a kind away, with their weight in units of cosine; each counts once. They match
+/// whole words of the first page, in lower case, punctuation as blanks.
 const CUES: &[(&str, &[(&str, f32)])] = &[
     (
         "invoice",
@@ -82,23 +107,25 @@ const CUES: &[(&str, &[(&str, f32)])] = &[
     (
         "receipt",
         &[
-            ("receipt", 0.25),
+            ("receipt", 0.2),
             ("change due", 0.2),
-            ("cash", 0.1),
             ("subtotal", 0.1),
             ("cashier", 0.2),
             ("kassenbon", 0.3),
+            ("thank you for your purchase", 0.2),
+            ("thank you for shopping", 0.2),
         ],
     ),
     (
         "letter",
         &[
-            ("dear ", 0.2),
+            ("dear", 0.2),
             ("yours sincerely", 0.25),
             ("yours faithfully", 0.25),
             ("sincerely", 0.12),
-            ("sehr geehrte", 0.25),
-            ("mit freundlichen", 0.2),
+            ("sehr geehrte", 0.2),
+            ("sehr geehrter", 0.2),
+            ("mit freundlichen", 0.15),
             ("kind regards", 0.1),
         ],
     ),
@@ -111,6 +138,9 @@ const CUES: &[(&str, &[(&str, f32)])] = &[
             ("governing law", 0.2),
             ("shall", 0.06),
             ("termination", 0.1),
+            ("lease", 0.2),
+            ("landlord", 0.15),
+            ("tenant", 0.1),
             ("vertrag", 0.2),
             ("gerichtsstand", 0.2),
         ],
@@ -131,9 +161,10 @@ const CUES: &[(&str, &[(&str, f32)])] = &[
         "statement",
         &[
             ("account statement", 0.3),
+            ("bank statement", 0.3),
             ("opening balance", 0.25),
             ("closing balance", 0.25),
-            ("statement", 0.1),
+            ("statement of account", 0.3),
             ("kontoauszug", 0.35),
         ],
     ),
@@ -141,11 +172,14 @@ const CUES: &[(&str, &[(&str, f32)])] = &[
         "report",
         &[
             ("executive summary", 0.25),
+            ("annual report", 0.3),
             ("report", 0.12),
             ("conclusions", 0.1),
             ("recommendations", 0.1),
             ("findings", 0.1),
+            ("minutes of", 0.3),
             ("bericht", 0.15),
+            ("protokoll", 0.2),
         ],
     ),
     (
@@ -157,20 +191,34 @@ const CUES: &[(&str, &[(&str, f32)])] = &[
             ("signature of applicant", 0.25),
             ("please complete", 0.2),
             ("applicant", 0.1),
-            ("[ ]", 0.15),
-            ("[x]", 0.15),
-            ("form", 0.08),
             ("antrag", 0.2),
+            ("geburtsdatum", 0.2),
+        ],
+    ),
+    (
+        "article",
+        &[
+            ("abstract", 0.15),
+            ("introduction", 0.08),
+            ("references", 0.05),
+            ("chapter", 0.1),
+            ("review", 0.1),
         ],
     ),
     (
         "notice",
         &[
+            ("notice", 0.2),
+            ("residents", 0.15),
             ("copyright", 0.12),
-            ("warranty", 0.15),
+            ("warranty", 0.12),
             ("license", 0.1),
             ("licence", 0.1),
             ("redistribution", 0.2),
+            ("house rules", 0.25),
+            ("hausordnung", 0.3),
+            ("mitteilung", 0.2),
+            ("mieterinnen und mieter", 0.25),
         ],
     ),
 ];
@@ -217,8 +265,7 @@ impl Kinds {
             .map(|(kind, vectors)| {
                 let likeness = vectors.iter().map(|v| cosine(v, vector)).fold(f32::MIN, f32::max);
                 // No letter or receipt has five thousand words; an article has.
-                let length =
-                    if long && matches!(*kind, "article" | "report" | "contract") { 0.15 } else { 0.0 };
+                let length = if long && matches!(*kind, "article" | "report") { 0.15 } else { 0.0 };
                 (*kind, likeness + cues(kind, &opening) + length)
             })
             .collect();
@@ -229,15 +276,19 @@ impl Kinds {
     }
 }
 
-/// The first page or so, in lower case: kinds give themselves away at the start.
+/// The first page, in lower case with punctuation as blanks: kinds give themselves away at the
+/// start, and a later page may be an attachment of another kind.
 fn opening(document: &TextDocument) -> String {
-    let text = document.pages.iter().flat_map(|p| p.text.chars().chain([' ']));
-    let lower: String = text.take(4_000).flat_map(char::to_lowercase).collect();
-    lower.split_whitespace().collect::<Vec<_>>().join(" ")
+    let page =
+        document.pages.iter().map(|p| p.text.as_str()).find(|text| !text.is_empty()).unwrap_or_default();
+    let words = page.chars().take(4_000).flat_map(char::to_lowercase);
+    let blanked: String = words.map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
+    format!(" {} ", blanked.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 fn cues(kind: &str, opening: &str) -> f32 {
     let found = CUES.iter().filter(|(k, _)| *k == kind).flat_map(|(_, cues)| *cues);
-    let sum: f32 = found.filter(|(cue, _)| opening.contains(cue)).map(|(_, weight)| weight).sum();
+    let sum: f32 =
+        found.filter(|(cue, _)| opening.contains(&format!(" {cue} "))).map(|(_, weight)| weight).sum();
     sum.min(0.6)
 }

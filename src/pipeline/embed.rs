@@ -88,4 +88,3 @@ pub fn stopping() -> Error {
 pub fn unstarted(e: std::io::Error) -> Error {
     Error::fatal(Stage::Consume, Class::Internal, format!("cannot start a thread: {e}"))
 }
-

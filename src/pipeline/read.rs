@@ -186,4 +186,3 @@ fn pass_on(shared: &Shared, complete: Complete, to_feed: &To<TextDocument>, from
         Complete::Failed(document, error) => shared.fail(&document.head, document.receipt, error),
     }
 }
-

@@ -104,4 +104,3 @@ impl Watcher for Shared {
         self.stopping.store(true, Ordering::Release);
     }
 }
-

@@ -15,7 +15,7 @@ use crate::publish::Publisher;
 use crate::receipt::Receipt;
 use crate::window::{FedDocument, InferredDocument};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Text to windows, and windows to the model threads.
 pub fn start_feed(
@@ -57,7 +57,6 @@ fn infer_all(
         return;
     }
     let priority = fed.document.head.priority;
-    let started = Instant::now();
     let jobs: Vec<_> = fed
         .windows
         .iter()
@@ -68,13 +67,9 @@ fn infer_all(
         let (shared, join, to_interpret) = (Arc::clone(shared), Arc::clone(&join), to_interpret.clone());
         let reply = Box::new(move |output| match join.put(index, output) {
             Some(Ok(mut inferred)) => {
-                // From the first window queued to the last answered: waiting for others included.
-                add_seconds(
-                    &mut inferred.fed.document.seconds,
-                    Stage::Infer,
-                    started.elapsed().as_secs_f64(),
-                );
-                shared.metrics.stage_done(Stage::Infer, started.elapsed());
+                let spent: f64 = inferred.outputs.iter().map(|output| output.seconds).sum();
+                add_seconds(&mut inferred.fed.document.seconds, Stage::Infer, spent);
+                shared.metrics.stage_done(Stage::Infer, Duration::from_secs_f64(spent));
                 shared.progress.at(&inferred.fed.document.head.id, Stage::Interpret);
                 to_interpret.send(inferred, Stage::Infer);
             }

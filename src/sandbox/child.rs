@@ -15,8 +15,8 @@ const MAX_DOCUMENT: u64 = 8 << 30;
 
 /// Serves requests on standard input (a socket) until the parent closes it.
 pub fn serve() -> std::io::Result<()> {
-    use std::os::fd::{AsFd, OwnedFd};
-    let socket = UnixStream::from(OwnedFd::from(std::io::stdin().as_fd().try_clone_to_owned()?));
+    use std::os::fd::AsFd;
+    let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let mut from = BufReader::with_capacity(1 << 16, socket.try_clone()?);
     let mut to = BufWriter::with_capacity(1 << 16, socket);
     // The default hook prints to stderr; what a panic says travels in the reply instead.

@@ -1,0 +1,159 @@
+//! States and results, lists, search: what the store and the progress board know.
+
+use super::Shared;
+use super::params::{FILTER, Params, path_id};
+use super::problem::{IN_FLIGHT, NOT_FOUND, Problem};
+use crate::document::{DeadLetter, Document, DocumentId};
+use crate::error::{Class, Error, Stage};
+use crate::progress::Position;
+use crate::publish::{DocumentRow, Hit, Query};
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A query longer than this is no query: embedding it costs and finds nothing better.
+const QUERY_CHARACTERS: usize = 2_000;
+
+/// Where a document is.
+#[derive(Serialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum DocumentState {
+    /// Understood.
+    Done {
+        /// The result.
+        document: Box<Document>,
+        /// Why a later version of it was given up, if so; the result is of the earlier one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        dead: Option<Box<DeadLetter>>,
+    },
+    /// In flight.
+    Processing(Position),
+    /// Given up.
+    Dead(Box<DeadLetter>),
+}
+
+type Id = Result<Path<String>, PathRejection>;
+type Answer<T> = Result<Json<T>, Problem>;
+
+/// `GET /v1/documents/{id}`
+pub async fn one(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Answer<DocumentState> {
+    Params::none(&uri)?;
+    let id = path_id(id)?;
+    // Progress first: it ends only after the store knows, so that nothing falls between; and who
+    // sent a new version does not hear of the old one.
+    if let Some(position) = shared.api.progress.of(&id) {
+        return Ok(Json(DocumentState::Processing(position)));
+    }
+    let find = move |api: &super::Api| {
+        let dead = api.store.dead(&id)?.map(Box::new);
+        match (api.store.get(&id)?.map(Box::new), dead) {
+            (Some(document), dead) => Ok(DocumentState::Done { document, dead }),
+            (None, Some(dead)) => Ok(DocumentState::Dead(dead)),
+            (None, None) => Err(unknown(&id)),
+        }
+    };
+    shared.blocking(find).await.map(Json)
+}
+
+/// `DELETE /v1/documents/{id}`
+pub async fn delete(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Result<StatusCode, Problem> {
+    Params::none(&uri)?;
+    let id = path_id(id)?;
+    if shared.api.progress.of(&id).is_some() {
+        // It would be stored right after.
+        return Err(Problem::new(&IN_FLIGHT, format!("document `{id}` is being processed"))
+            .with_remedy("delete it once it is done"));
+    }
+    let remove = move |api: &super::Api| {
+        // The result file first: after a crash in between, the store still names what to delete.
+        let file = match std::fs::remove_file(api.inbox.folder("results").join(format!("{id}.json"))) {
+            Ok(()) => true,
+            Err(e) if e.kind() == ErrorKind::NotFound => false,
+            Err(e) => {
+                let reason = format!("cannot delete the result file: {e}");
+                return Err(Error::retry(Stage::Publish, Class::Storage, reason).into());
+            }
+        };
+        if api.store.delete(&id)? || file { Ok(StatusCode::NO_CONTENT) } else { Err(unknown(&id)) }
+    };
+    shared.blocking(remove).await
+}
+
+/// Rows of a list.
+#[derive(Serialize)]
+pub struct Listed {
+    documents: Vec<DocumentRow>,
+    limit: usize,
+    offset: usize,
+}
+
+/// `GET /v1/documents`
+pub async fn list(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Listed> {
+    let params = Params::parse(&uri, &[&FILTER, &["limit", "offset"]])?;
+    let (filter, limit) = (params.filter()?, params.limit()?);
+    let offset = params.number("offset", 0, 0..=i64::MAX as usize)?;
+    let documents = shared.blocking(move |api| Ok(api.store.list(&filter, limit, offset)?)).await?;
+    Ok(Json(Listed { documents, limit, offset }))
+}
+
+/// What was found.
+#[derive(Serialize)]
+pub struct Found {
+    hits: Vec<Hit>,
+    seconds: f64,
+}
+
+/// `GET /v1/search`
+pub async fn search(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Found> {
+    let params = Params::parse(&uri, &[&["q", "limit"], &FILTER])?;
+    let (filter, limit) = (params.filter()?, params.limit()?);
+    let Some(text) = params.one("q")?.map(|text| text.trim().to_owned()) else {
+        return Err(Problem::bad("query parameter `q` is missing or blank")
+            .with_remedy("say what to search for, as /v1/search?q=unpaid+invoices"));
+    };
+    if text.chars().count() > QUERY_CHARACTERS {
+        return Err(Problem::bad(format!("`q` is longer than {QUERY_CHARACTERS} characters")));
+    }
+    let started = Instant::now();
+    let find = move |api: &super::Api| {
+        let vector = (api.embed)(&text)?;
+        Ok(api.store.search(&Query { text: &text, vector: &vector, filter: &filter, limit })?)
+    };
+    let hits = shared.blocking(find).await?;
+    let took = started.elapsed();
+    shared.api.metrics.search(took);
+    Ok(Json(Found { hits, seconds: took.as_secs_f64() }))
+}
+
+/// `GET /v1/documents/{id}/similar`
+pub async fn similar(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Answer<Found> {
+    let params = Params::parse(&uri, &[&["limit"], &FILTER])?;
+    let (filter, limit) = (params.filter()?, params.limit()?);
+    let id = path_id(id)?;
+    let started = Instant::now();
+    let find = move |api: &super::Api| api.store.similar(&id, &filter, limit)?.ok_or_else(|| unknown(&id));
+    let hits = shared.blocking(find).await?;
+    Ok(Json(Found { hits, seconds: started.elapsed().as_secs_f64() }))
+}
+
+/// `GET /v1/status`
+pub async fn status(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Value> {
+    Params::none(&uri)?;
+    let counts = shared.blocking(|api| Ok(api.store.counts()?)).await?;
+    Ok(Json(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "counts": counts,
+        "in_flight": shared.api.progress.all(),
+    })))
+}
+
+fn unknown(id: &DocumentId) -> Problem {
+    Problem::new(&NOT_FOUND, format!("document `{id}` is not known"))
+        .with_remedy("if it was just sent, it may still wait in the inbox: ask again in a moment")
+}

@@ -1,0 +1,220 @@
+//! HTTP beside the flow: uploads into the inbox, states and results out of the store, search,
+//! metrics and health. Nothing here touches the pipeline; a slow client never slows a document.
+
+mod admit;
+mod body;
+mod documents;
+mod page;
+mod params;
+mod problem;
+mod upload;
+
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod tests;
+
+use crate::config::ServeConfig;
+use crate::consume::Inbox;
+use crate::error::{Class, Error, Failure, Result, Stage};
+use crate::metrics::Metrics;
+use crate::progress::Progress;
+use crate::publish::Store;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use problem::Problem;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+
+/// How long open connections may take to end after the stop signal. Uploads that are acknowledged
+/// are durable before the answer, so cutting the rest off loses nothing that was promised.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Gives the L2-normalised embedding of a query. Blocks.
+pub type Embed = Arc<dyn Fn(&str) -> Result<Vec<f32>> + Send + Sync>;
+
+/// Says whether documents can be taken; an error says why not. Blocks.
+pub type Ready = Arc<dyn Fn() -> std::result::Result<(), String> + Send + Sync>;
+
+/// What the routes work with.
+pub struct Api {
+    /// Where documents are found.
+    pub store: Arc<dyn Store>,
+    /// Where documents in flight are.
+    pub progress: Arc<Progress>,
+    /// What `/metrics` shows.
+    pub metrics: Arc<Metrics>,
+    /// Where uploads go.
+    pub inbox: Inbox,
+    /// For the vector half of a search.
+    pub embed: Embed,
+    /// Limits and keys.
+    pub config: ServeConfig,
+    /// What `/health/ready` asks.
+    pub ready: Ready,
+}
+
+/// The parts, with what is in use at the moment.
+struct Shared {
+    api: Api,
+    /// The largest body, in bytes.
+    body_limit: usize,
+    /// Requests under `/v1` that are being answered.
+    requests: AtomicUsize,
+    /// Bytes of uploads that are in memory.
+    buffered: AtomicUsize,
+}
+
+impl Shared {
+    /// Runs what blocks (store, inbox, model) on a thread that may block.
+    async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Api) -> std::result::Result<T, Problem> + Send + 'static,
+    ) -> std::result::Result<T, Problem> {
+        let shared = Arc::clone(self);
+        match tokio::task::spawn_blocking(move || work(&shared.api)).await {
+            Ok(result) => result,
+            Err(error) => {
+                tracing::error!(%error, "a request could not be answered");
+                Err(Problem::new(&problem::INTERNAL, "answering this request failed unexpectedly"))
+            }
+        }
+    }
+}
+
+/// Every route, with its guards. It can be served as it is.
+pub fn router(api: Api) -> Router {
+    let shared = Arc::new(Shared {
+        body_limit: api.config.max_body_mb.saturating_mul(1 << 20),
+        requests: AtomicUsize::new(0),
+        buffered: AtomicUsize::new(0),
+        api,
+    });
+    // The guard is a layer of the nested router, not of its routes: a path under /v1 that does not
+    // exist asks for a key as well.
+    let v1 = Router::new()
+        .route("/documents", post(upload::create).get(documents::list))
+        .route("/documents/{id}", get(documents::one).delete(documents::delete))
+        .route("/documents/{id}/similar", get(documents::similar))
+        .route("/search", get(documents::search))
+        .route("/status", get(documents::status))
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        // `body::read` has a limit of its own, which names the setting.
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(Arc::clone(&shared), admit::admit));
+    Router::new()
+        .route("/", get(page::index))
+        .route("/metrics", get(metrics))
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .nest("/v1", v1)
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(from_fn(problem::finish))
+        .with_state(shared)
+}
+
+/// Takes the address of `serve.listen`.
+///
+/// Errors: `Fatal`: it is no address, it is in use, or others could reach it while no key is asked
+/// for.
+pub async fn bind(config: &ServeConfig) -> Result<TcpListener> {
+    let listen = &config.listen;
+    if config.api_keys.iter().any(|key| key.expose().trim().is_empty()) {
+        return Err(wrong(
+            "serve.api_keys holds an empty key".to_owned(),
+            "remove it, or replace it by a long random one",
+        ));
+    }
+    let form = "set serve.listen to HOST:PORT, as 127.0.0.1:8737";
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host(listen.as_str())
+        .await
+        .map_err(|e| wrong(format!("serve.listen `{listen}` is no address to listen on: {e}"), form))?
+        .collect();
+    let exposed = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback());
+    if let Some(address) = exposed.filter(|_| config.api_keys.is_empty()) {
+        return Err(wrong(
+            format!("serve.listen {address} can be reached from other machines, and serve.api_keys is empty"),
+            "set serve.api_keys, or let serve.listen be 127.0.0.1:PORT",
+        ));
+    }
+    TcpListener::bind(addresses.as_slice()).await.map_err(|e| match e.kind() {
+        ErrorKind::AddrInUse => wrong(
+            format!("serve.listen {listen} is in use by another program"),
+            "stop that program, or set serve.listen to another port",
+        ),
+        ErrorKind::PermissionDenied => wrong(
+            format!("serve.listen {listen} needs rights that this process lacks"),
+            "set serve.listen to a port above 1023",
+        ),
+        _ => wrong(format!("cannot listen on serve.listen {listen}: {e}"), form),
+    })
+}
+
+/// Answers requests until `shutdown`, then lets those that are open end for a few seconds.
+///
+/// Errors: `Fatal` where the socket itself is broken.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
+    let server: Arc<OnceLock<AbortHandle>> = Arc::default();
+    let late = Arc::clone(&server);
+    let told = async move {
+        shutdown.await;
+        // A client that neither reads nor hangs up must not keep the program from ending.
+        tokio::spawn(async move {
+            tokio::time::sleep(GRACE).await;
+            if let Some(server) = late.get() {
+                server.abort();
+            }
+        });
+    };
+    let answering = axum::serve(listener, router).with_graceful_shutdown(told);
+    let task = tokio::spawn(async move { answering.await });
+    let _ = server.set(task.abort_handle());
+    let broken = |e: &dyn std::fmt::Display| {
+        Error::fatal(Stage::Consume, Class::Internal, format!("the HTTP server ended: {e}"))
+    };
+    match task.await {
+        Ok(ended) => ended.map_err(|e| broken(&e)),
+        Err(cut) if cut.is_cancelled() => {
+            tracing::warn!("some HTTP connections did not end in time and were cut off");
+            Ok(())
+        }
+        Err(panic) => Err(broken(&panic)),
+    }
+}
+
+/// A wrong setting; `Stage::Consume` because this is where documents come in.
+fn wrong(reason: String, remedy: &str) -> Error {
+    let mut failure = Failure::new(Stage::Consume, Class::Config, reason);
+    remedy.clone_into(&mut failure.remedy);
+    Error::Fatal(failure)
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, media_type)], shared.api.metrics.encode()).into_response()
+}
+
+async fn live() -> &'static str {
+    "live\n"
+}
+
+async fn ready(State(shared): State<Arc<Shared>>) -> std::result::Result<&'static str, Problem> {
+    let not_yet = |reason| Problem::new(&problem::NOT_READY, reason);
+    shared.blocking(move |api| (api.ready)().map_err(not_yet)).await?;
+    Ok("ready\n")
+}

@@ -1,0 +1,278 @@
+//! For tests: a store in memory, and a server on a real socket.
+
+use super::{Api, bind, router, serve};
+use crate::config::ServeConfig;
+use crate::consume::{Inbox, Upload};
+use crate::document::{DeadLetter, Decision, Document, DocumentId, MediaType, Priority, Scored, Verdict};
+use crate::error::{Class, Error, Failure, Result, Stage};
+use crate::metrics::Metrics;
+use crate::progress::Progress;
+use crate::publish::{Counts, DocumentRow, Filter, Hit, Query, Store};
+use crate::receipt::lock;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// A document as the store would give it.
+pub fn document(id: &str) -> Document {
+    Document {
+        schema: 1,
+        id: DocumentId::parse(id).unwrap(),
+        name: format!("{id}.txt"),
+        media_type: MediaType::Text,
+        size: 5,
+        sha256: "0".repeat(64),
+        priority: Priority::Normal,
+        received_at: "2026-07-01T00:00:00Z".parse().unwrap(),
+        ingested_at: "2026-07-01T00:00:01Z".parse().unwrap(),
+        kind: Scored { label: "letter".to_owned(), confidence: 0.9 },
+        language: Scored { label: "en".to_owned(), confidence: 1.0 },
+        pages: Vec::new(),
+        text: "hello".to_owned(),
+        ocr_confidence: None,
+        summary: Vec::new(),
+        entities: Vec::new(),
+        sentiment: None,
+        passages: Vec::new(),
+        coverage: 1.0,
+        verdict: Verdict { decision: Decision::Accept, reasons: Vec::new() },
+        models: BTreeMap::new(),
+        seconds: BTreeMap::new(),
+        vector: Vec::new(),
+    }
+}
+
+/// Its dead letter.
+pub fn dead_letter(id: &str) -> DeadLetter {
+    let document = document(id);
+    DeadLetter {
+        id: document.id,
+        name: document.name,
+        size: document.size,
+        sha256: document.sha256,
+        priority: document.priority,
+        received_at: document.received_at,
+        failed_at: document.ingested_at,
+        attempts: 5,
+        failure: Failure::new(Stage::Decode, Class::Encrypted, "the PDF asks for a password"),
+    }
+}
+
+/// A store that keeps documents in memory and notes what it was asked.
+#[derive(Default)]
+pub struct MemoryStore {
+    pub documents: Mutex<BTreeMap<DocumentId, Document>>,
+    pub dead: Mutex<BTreeMap<DocumentId, DeadLetter>>,
+    pub asked: Mutex<Vec<String>>,
+    pub broken: AtomicBool,
+}
+
+impl MemoryStore {
+    fn rows(&self) -> Vec<DocumentRow> {
+        let row = |document: &Document| DocumentRow {
+            id: document.id.clone(),
+            name: document.name.clone(),
+            media_type: document.media_type.to_string(),
+            kind: document.kind.label.clone(),
+            kind_confidence: document.kind.confidence,
+            language: document.language.label.clone(),
+            pages: 1,
+            ocr_confidence: None,
+            verdict: document.verdict.decision.to_string(),
+            summary: String::new(),
+            ingested_at: document.ingested_at,
+        };
+        lock(&self.documents).values().map(row).collect()
+    }
+
+    fn hits(&self, limit: usize) -> Vec<Hit> {
+        let hit =
+            |document| Hit { score: 0.5, similarity: Some(0.5), keyword_rank: None, document, passage: None };
+        self.rows().into_iter().take(limit).map(hit).collect()
+    }
+
+    fn ask(&self, what: String) -> Result<()> {
+        lock(&self.asked).push(what);
+        match self.broken.load(Ordering::Acquire) {
+            true => Err(Error::retry(Stage::Publish, Class::Storage, "the disk is full")),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Store for MemoryStore {
+    fn put(&self, document: &Document) -> Result<()> {
+        lock(&self.documents).insert(document.id.clone(), document.clone());
+        Ok(())
+    }
+
+    fn get(&self, id: &DocumentId) -> Result<Option<Document>> {
+        self.ask(format!("get {id}"))?;
+        Ok(lock(&self.documents).get(id).cloned())
+    }
+
+    fn is_current(&self, _: &DocumentId, _: &str, _: &BTreeMap<String, String>) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn delete(&self, id: &DocumentId) -> Result<bool> {
+        let dead = lock(&self.dead).remove(id).is_some();
+        Ok(lock(&self.documents).remove(id).is_some() || dead)
+    }
+
+    fn put_dead(&self, letter: &DeadLetter) -> Result<()> {
+        lock(&self.dead).insert(letter.id.clone(), letter.clone());
+        Ok(())
+    }
+
+    fn dead(&self, id: &DocumentId) -> Result<Option<DeadLetter>> {
+        Ok(lock(&self.dead).get(id).cloned())
+    }
+
+    fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>> {
+        Ok(lock(&self.dead).values().take(limit).cloned().collect())
+    }
+
+    fn list(&self, filter: &Filter, limit: usize, offset: usize) -> Result<Vec<DocumentRow>> {
+        self.ask(format!("list {} {limit} {offset}", serde_json::to_string(filter).unwrap()))?;
+        Ok(self.rows().into_iter().skip(offset).take(limit).collect())
+    }
+
+    fn counts(&self) -> Result<Counts> {
+        let (documents, dead) = (lock(&self.documents).len(), lock(&self.dead).len());
+        Ok(Counts { documents, passages: 0, dead })
+    }
+
+    fn search(&self, query: &Query<'_>) -> Result<Vec<Hit>> {
+        self.ask(format!(
+            "search {} {:?} {:?} {}",
+            query.text, query.vector, query.filter.kind, query.limit
+        ))?;
+        Ok(self.hits(query.limit))
+    }
+
+    fn similar(&self, id: &DocumentId, filter: &Filter, limit: usize) -> Result<Option<Vec<Hit>>> {
+        self.ask(format!("similar {id} {:?} {limit}", filter.language))?;
+        let known = lock(&self.documents).contains_key(id);
+        Ok(known.then(|| self.hits(limit)))
+    }
+}
+
+/// An answer.
+pub struct Answer {
+    pub status: u16,
+    pub headers: ureq::http::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {}", self.text))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    /// Checks that it is a complete problem of this status, and gives its detail.
+    pub fn problem(&self, status: u16, instance: &str) -> String {
+        assert_eq!(self.status, status, "{}", self.text);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let body = self.json();
+        assert_eq!(body["status"], status);
+        assert_eq!(body["instance"], instance);
+        assert!(body["type"].is_string() && body["title"].is_string(), "{body}");
+        body["detail"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A server on a port of its own, and a client of it.
+pub struct Server {
+    pub store: Arc<MemoryStore>,
+    pub progress: Arc<Progress>,
+    pub metrics: Arc<Metrics>,
+    pub ready: Arc<AtomicBool>,
+    pub inbox: Inbox,
+    pub base: String,
+    pub runtime: tokio::runtime::Runtime,
+    agent: ureq::Agent,
+    _folder: tempfile::TempDir,
+}
+
+/// Settings of a server for tests: any port, bodies up to 1 MiB.
+pub fn config(listen: &str, keys: &[&str]) -> ServeConfig {
+    serde_json::from_value(json!({ "listen": listen, "max_body_mb": 1, "api_keys": keys })).unwrap()
+}
+
+impl Server {
+    pub fn start(keys: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let inbox = Inbox::open(folder.path()).unwrap();
+        let (store, progress, metrics) = (Arc::default(), Arc::default(), Arc::default());
+        let ready = Arc::new(AtomicBool::new(true));
+        let is_ready = Arc::clone(&ready);
+        let config = config("127.0.0.1:0", keys);
+        let api = Api {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            progress: Arc::clone(&progress),
+            metrics: Arc::clone(&metrics),
+            inbox: inbox.clone(),
+            embed: Arc::new(|text| Ok(vec![text.len() as f32])),
+            config: config.clone(),
+            ready: Arc::new(move || match is_ready.load(Ordering::Acquire) {
+                true => Ok(()),
+                false => Err("models are still loading".to_owned()),
+            }),
+        };
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(bind(&config)).unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        runtime.spawn(serve(listener, router(api), std::future::pending()));
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        Self { store, progress, metrics, ready, inbox, base, runtime, agent, _folder: folder }
+    }
+
+    /// Sends a request; `body` where the method has one.
+    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let url = format!("{}{path}", self.base);
+        let mut request = ureq::http::Request::builder().method(method).uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = match method {
+            "POST" | "PUT" => self.agent.run(request.body(body).unwrap()).unwrap(),
+            _ => self.agent.run(request.body(()).unwrap()).unwrap(),
+        };
+        Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text: response.body_mut().read_to_string().unwrap(),
+        }
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[], b"")
+    }
+
+    pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.ask("POST", path, headers, body)
+    }
+
+    /// What lies in the inbox of a priority: bytes and what was said.
+    pub fn uploads(&self, priority: Priority) -> Vec<(Vec<u8>, Upload)> {
+        let folder = self.inbox.of_priority(priority);
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let (path, name) = entry.map(|e| (e.path(), e.file_name().into_string().unwrap())).unwrap();
+            if name.starts_with('.') || path.is_dir() {
+                continue;
+            }
+            let about = std::fs::read(folder.join(format!(".{name}.about.json"))).unwrap();
+            found.push((std::fs::read(path).unwrap(), serde_json::from_slice(&about).unwrap()));
+        }
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        found
+    }
+}

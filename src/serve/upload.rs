@@ -1,0 +1,178 @@
+//! `POST /v1/documents`: durable in the inbox before it is acknowledged.
+
+use super::params::{Params, document_id};
+use super::problem::Problem;
+use super::{Shared, body};
+use crate::consume::Upload;
+use crate::document::{DocumentId, Priority, sha256_hex};
+use crate::error::{Class, Error, Stage};
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+use std::sync::Arc;
+
+/// Parameter and the header that may stand for it.
+const SAID: [(&str, &str); 4] = [
+    ("id", "x-document-id"),
+    ("filename", "x-filename"),
+    ("language", "x-language"),
+    ("priority", "x-priority"),
+];
+
+/// One document of an upload.
+struct File {
+    bytes: Bytes,
+    upload: Upload,
+}
+
+/// What the sender hears about it.
+#[derive(Serialize)]
+struct Accepted {
+    id: DocumentId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    status_url: String,
+}
+
+/// `POST /v1/documents`
+pub async fn create(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
+    let params = Params::parse(request.uri(), &[&SAID.map(|(name, _)| name)])?;
+    let (said, priority) = said(&params, request.headers())?;
+    let (mut parts, body) = request.into_parts();
+    let (bytes, held) = body::read(&shared, &parts.headers, body).await?;
+    let several = is_multipart(&parts.headers);
+    let files = if several {
+        // The body is here already, whole and within the limit.
+        parts.headers.remove(header::CONTENT_LENGTH);
+        files(Request::from_parts(parts, Body::from(bytes)), &said).await?
+    } else {
+        let media_type = media_type(parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()));
+        vec![File { bytes: bytes.into(), upload: Upload { media_type, ..said } }]
+    };
+    for file in &files {
+        if file.bytes.is_empty() {
+            let which = file.upload.name.as_ref().map(|name| format!(" `{name}`")).unwrap_or_default();
+            return Err(
+                Problem::bad(format!("the document{which} is empty")).with_remedy(Class::Empty.remedy())
+            );
+        }
+    }
+    let accepted = shared.blocking(move |api| put(&api.inbox, files, priority)).await?;
+    drop(held);
+    Ok(answer(accepted, several))
+}
+
+fn put(
+    inbox: &crate::consume::Inbox,
+    files: Vec<File>,
+    priority: Priority,
+) -> Result<Vec<Accepted>, Problem> {
+    files
+        .into_iter()
+        .map(|File { bytes, upload }| {
+            let id = upload.id.clone().unwrap_or_else(|| DocumentId::of_content(&sha256_hex(&bytes)));
+            inbox.put(&bytes, &upload, priority).map_err(|e| {
+                let reason = format!("cannot write to the inbox: {e}");
+                Problem::from(Error::retry(Stage::Consume, Class::Storage, reason))
+            })?;
+            tracing::debug!(%id, name = upload.name, bytes = bytes.len(), "uploaded");
+            Ok(Accepted { status_url: format!("/v1/documents/{id}"), id, name: upload.name })
+        })
+        .collect()
+}
+
+fn answer(accepted: Vec<Accepted>, several: bool) -> Response {
+    if several {
+        return (StatusCode::ACCEPTED, Json(json!({ "documents": accepted }))).into_response();
+    }
+    let Some(one) = accepted.into_iter().next() else {
+        return StatusCode::ACCEPTED.into_response();
+    };
+    let location = HeaderValue::from_str(&one.status_url).ok();
+    let mut response = (StatusCode::ACCEPTED, Json(one)).into_response();
+    if let Some(location) = location {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// What parameters and headers say about the document; a parameter counts more.
+fn said(params: &Params, headers: &HeaderMap) -> Result<(Upload, Priority), Problem> {
+    let value = |wanted: &str| -> Result<Option<String>, Problem> {
+        if let Some(text) = params.one(wanted)? {
+            return Ok(Some(text.trim().to_owned()));
+        }
+        let of = SAID.iter().find(|(name, _)| *name == wanted).and_then(|(_, of)| headers.get(*of));
+        // Bytes, since file names are not always ASCII.
+        let Some(text) = of.map(|value| std::str::from_utf8(value.as_bytes())) else { return Ok(None) };
+        let text = text.map_err(|_| Problem::bad(format!("the header for `{wanted}` is not UTF-8")))?;
+        Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+    };
+    let id = value("id")?.map(|id| document_id(&id)).transpose()?;
+    let language = value("language")?.map(|text| text.to_ascii_lowercase());
+    if let Some(text) = &language
+        && !(text.len() == 2 && text.chars().all(|c| c.is_ascii_lowercase()))
+    {
+        return Err(Problem::bad(format!("`language` must be two letters (ISO 639-1), is `{text}`")));
+    }
+    let priority = match value("priority")? {
+        Some(text) => text.parse().map_err(|e| Problem::bad(format!("`priority`: {e}")))?,
+        None => Priority::Normal,
+    };
+    let name = value("filename")?.map(|name| file_name(&name)).transpose()?.flatten();
+    Ok((Upload { id, name, media_type: None, language }, priority))
+}
+
+/// The last part of a path, without control characters; `None` if nothing is left.
+fn file_name(path: &str) -> Result<Option<String>, Problem> {
+    let last = path.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name: String = last.chars().filter(|c| !c.is_control()).collect();
+    if name.chars().count() > 255 {
+        return Err(Problem::bad("the file name is longer than 255 characters"));
+    }
+    Ok(Some(name.trim().to_owned()).filter(|name| !name.is_empty()))
+}
+
+/// The declared type, unless it is what clients send when nothing was said.
+fn media_type(declared: Option<&str>) -> Option<String> {
+    let declared = declared?.trim();
+    let essence = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let silent = ["", "application/octet-stream", "application/x-www-form-urlencoded"];
+    (!silent.contains(&essence.as_str())).then(|| declared.to_owned())
+}
+
+fn is_multipart(headers: &HeaderMap) -> bool {
+    let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = declared.and_then(|text| text.split(';').next()).unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("multipart/form-data")
+}
+
+/// The `file` parts of a form.
+async fn files(request: Request, said: &Upload) -> Result<Vec<File>, Problem> {
+    let unreadable = |e: &dyn std::fmt::Display| Problem::bad(format!("the form cannot be read: {e}"));
+    let mut form = Multipart::from_request(request, &()).await.map_err(|e| unreadable(&e.body_text()))?;
+    let mut files = Vec::new();
+    while let Some(part) = form.next_field().await.map_err(|e| unreadable(&e.body_text()))? {
+        let name = part.name().unwrap_or_default();
+        if name != "file" {
+            return Err(Problem::bad(format!("unknown part `{name}`; documents are parts named `file`")));
+        }
+        let own = part.file_name().map(file_name).transpose()?.flatten();
+        let upload = Upload {
+            name: own.or_else(|| said.name.clone()),
+            media_type: media_type(part.content_type()),
+            ..said.clone()
+        };
+        let bytes = part.bytes().await.map_err(|e| unreadable(&e.body_text()))?;
+        files.push(File { bytes, upload });
+    }
+    match files.len() {
+        0 => Err(Problem::bad("the form has no part named `file`")),
+        2.. if said.id.is_some() => Err(Problem::bad("one `id` cannot name several files")),
+        _ => Ok(files),
+    }
+}
