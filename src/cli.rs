@@ -170,12 +170,27 @@ fn sources(global: &Global) -> Result<Sources> {
     if let Some(level) = &global.log {
         flag("--log", "telemetry.log", level);
     }
-    for set in &global.set {
+    for set in &sets(std::env::args(), &global.set) {
         let (key, value) =
             set.split_once('=').with_context(|| format!("--set {set}: expected SECTION.KEY=VALUE"))?;
         flag("--set", key.trim(), value.trim());
     }
     Ok(Sources { file, environment: std::env::vars().collect(), flags })
+}
+
+/// Every `--set`, in order. clap keeps those after the command's name only, and drops those before
+/// it without a word, when there are both.
+fn sets(arguments: impl Iterator<Item = String>, parsed: &[String]) -> Vec<String> {
+    let mut sets = Vec::new();
+    let mut arguments = arguments.skip(1).take_while(|argument| argument != "--");
+    while let Some(argument) = arguments.next() {
+        if argument == "--set" {
+            sets.extend(arguments.next());
+        } else if let Some(set) = argument.strip_prefix("--set=") {
+            sets.push(set.to_owned());
+        }
+    }
+    if sets.len() < parsed.len() { parsed.to_vec() } else { sets }
 }
 
 fn show_config(context: &App) -> Result<ExitCode> {

@@ -96,12 +96,10 @@ impl Worker {
                     return Err(self.late());
                 }
                 Err(Broken::Gone(how)) => {
-                    let end =
-                        self.stop("crash").map_or(how, |status| describe(status, self.settings.memory_mb));
+                    let status = self.stop("crash");
                     deaths += 1;
                     if deaths == 2 {
-                        let reason = format!("the sandboxed process died over it twice: {end}");
-                        return Err(Error::reject(self.settings.stage, Class::Crashed, reason));
+                        return Err(self.crashed(status, how));
                     }
                 }
             }
@@ -177,10 +175,21 @@ impl Worker {
         waited
     }
 
+    fn crashed(&self, status: Option<ExitStatus>, how: String) -> Error {
+        let Settings { stage, memory_mb, .. } = self.settings;
+        let end = status.map_or(how, |status| describe(status, memory_mb));
+        let reason = format!("the sandboxed process died over it twice: {end}");
+        let mut failure = Failure::new(stage, Class::Crashed, reason);
+        if status.and_then(|status| status.signal()) == Some(libc::SIGABRT) {
+            failure.remedy = format!("raise {stage}.memory_mb, or make the document smaller");
+        }
+        Error::Reject(failure)
+    }
+
     fn late(&self) -> Error {
         let Settings { stage, deadline, .. } = self.settings;
         let mut failure =
-            Failure::new(stage, Class::Timeout, format!("took longer than {} s", deadline.as_secs()));
+            Failure::new(stage, Class::Timeout, format!("took longer than {} s", deadline.as_secs_f64()));
         failure.remedy = format!("split the document, or raise {stage}.deadline_s");
         Error::Reject(failure)
     }
