@@ -189,7 +189,7 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Every setting with its value and origin, in the order of the defaults file.
+    /// Every setting with its value and origin, by section and key.
     pub fn settings(&self) -> Vec<Setting> {
         let mut settings = Vec::new();
         for (section, values) in &self.table {

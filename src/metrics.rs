@@ -137,7 +137,7 @@ impl Metrics {
         );
         r.register_with_unit(
             "stage_busy",
-            "Time a stage's workers worked",
+            "Time a stage's workers were busy, waiting for room downstream included",
             Unit::Seconds,
             self.stage_busy.clone(),
         );
@@ -147,8 +147,16 @@ impl Metrics {
             Unit::Seconds,
             self.stage_blocked.clone(),
         );
-        r.register("queue_depth", "Items waiting before a stage", self.queue_depth.clone());
-        r.register("queue_bound", "The most items that may wait before a stage", self.queue_bound.clone());
+        r.register(
+            "queue_depth",
+            "Work waiting before a stage: documents; pages before digitize, tokens before infer",
+            self.queue_depth.clone(),
+        );
+        r.register(
+            "queue_bound",
+            "The most that may wait before a stage, in the units of the depth",
+            self.queue_bound.clone(),
+        );
         r.register("in_flight_documents", "Documents between source and store", self.in_flight.clone());
         r.register(
             "in_flight_documents_bound",
@@ -293,10 +301,14 @@ impl Metrics {
         self.stored.set(as_i64(documents));
     }
 
-    /// Busy seconds of each stage so far.
-    pub fn busy_seconds(&self) -> Vec<(Stage, f64)> {
-        let busy = |stage| self.stage_busy.get_or_create(&StageLabel { stage }).get();
-        Stage::ALL.iter().map(|&stage| (stage, busy(stage))).collect()
+    /// Seconds that each stage worked so far: busy, less waiting for room downstream.
+    pub fn work_seconds(&self) -> Vec<(Stage, f64)> {
+        let work = |stage| {
+            let label = StageLabel { stage };
+            let blocked = self.stage_blocked.get_or_create(&label).get();
+            (self.stage_busy.get_or_create(&label).get() - blocked).max(0.0)
+        };
+        Stage::ALL.iter().map(|&stage| (stage, work(stage))).collect()
     }
 
     /// The OpenMetrics text exposition.

@@ -168,7 +168,7 @@ fn totals(app: &App, running: &Running, documents: &[Shown], new: usize, took: D
         counts.passages,
         counts.dead
     );
-    let busy = app.metrics.busy_seconds();
+    let busy = app.metrics.work_seconds();
     let total: f64 = busy.iter().map(|(_, s)| s).sum();
     if new > 0 && total > 0.0 {
         let shares: Vec<String> = busy
@@ -176,7 +176,7 @@ fn totals(app: &App, running: &Running, documents: &[Shown], new: usize, took: D
             .filter(|(_, s)| *s > 0.0)
             .map(|(stage, s)| format!("{stage} {:.1} %", s / total * 100.0))
             .collect();
-        println!("share of busy time: {}", shares.join(", "));
+        println!("share of working time: {}", shares.join(", "));
     }
     Ok(())
 }

@@ -4,15 +4,15 @@
 //! `working/` only after the store has acknowledged (done) or a cause is written (dead).
 
 use super::names::{WorkingName, escape};
+use super::record::{Record, Shared, shorten, storage};
 use super::spool::{Inbox, Upload, about_name};
-use super::{Source, Watcher, backoff};
+use super::{Source, Watcher};
 use crate::config::ConsumeConfig;
-use crate::document::{DeadLetter, DocumentId, Head, Priority, RawDocument, sha256_hex};
-use crate::durable::{sync_folder, write_whole};
+use crate::document::{DocumentId, Head, Priority, RawDocument, sha256_hex};
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::receipt::{Budget, Permit, Receipt, lock};
 use jiff::Timestamp;
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -32,21 +32,6 @@ pub struct FolderSource {
     picks: u32,
     last_scan: Option<Instant>,
     _lock: File,
-}
-
-struct Shared {
-    inbox: Inbox,
-    config: ConsumeConfig,
-    watcher: Arc<dyn Watcher>,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// Documents that failed and wait: (when, name).
-    delayed: Vec<(Instant, WorkingName)>,
-    /// Names being worked on: a second file of the same name waits in the inbox.
-    busy: HashSet<String>,
 }
 
 impl FolderSource {
@@ -327,106 +312,6 @@ fn scan(
         }
     }
     Ok(())
-}
-
-/// A record that a receipt stands for.
-struct Record {
-    shared: Arc<Shared>,
-    head: Arc<Head>,
-    name: WorkingName,
-}
-
-impl Record {
-    fn settle(self, result: Result<()>) {
-        let mut delayed = false;
-        let moved = match result {
-            Ok(()) => self.finish("done"),
-            Err(Error::Retry(_)) if self.name.tries + 1 >= self.shared.config.attempts => {
-                self.bury(result.err())
-            }
-            Err(error @ Error::Retry(_)) => {
-                delayed = true;
-                self.delay(&error)
-            }
-            Err(Error::Reject(_)) => self.bury(result.err()),
-            Err(error @ Error::Fatal(_)) => {
-                // The file stays in `working/`; the next start finds it.
-                self.shared.watcher.fatal(&error);
-                Ok(())
-            }
-        };
-        if !delayed {
-            lock(&self.shared.state).busy.remove(&self.name.name);
-        }
-        if let Err(e) = moved {
-            // The file stays where it is; what was done for it is idempotent.
-            self.shared.watcher.fatal(&storage(&format!("cannot settle {}", self.head.name), &e));
-        }
-    }
-
-    fn finish(&self, folder: &str) -> std::io::Result<()> {
-        let working = self.shared.inbox.folder("working");
-        let to = self.shared.inbox.folder(folder);
-        let name = kept_name(&self.head);
-        fs::rename(working.join(self.name.encode()), to.join(&name))?;
-        let _ = fs::remove_file(working.join(about_name(&self.name.name)));
-        sync_folder(&to)?;
-        sync_folder(&working)
-    }
-
-    fn bury(&self, error: Option<Error>) -> std::io::Result<()> {
-        let Some(error) = error else { return Ok(()) };
-        let letter = DeadLetter {
-            id: self.head.id.clone(),
-            name: self.head.name.clone(),
-            size: self.head.size,
-            sha256: self.head.sha256.clone(),
-            priority: self.head.priority,
-            received_at: self.head.received_at,
-            failed_at: Timestamp::now(),
-            attempts: self.name.tries + 1,
-            failure: error.failure().clone(),
-        };
-        // The cause first: a file in dead/ always has one.
-        let cause = serde_json::to_vec_pretty(&letter)?;
-        let dead = self.shared.inbox.folder("dead");
-        write_whole(&dead, &format!("{}.cause.json", kept_name(&self.head)), &cause)?;
-        self.shared.watcher.dead(&letter);
-        self.finish("dead")
-    }
-
-    fn delay(&self, error: &Error) -> std::io::Result<()> {
-        let config = &self.shared.config;
-        let next = WorkingName { begun: 0, tries: self.name.tries + 1, ..self.name.clone() };
-        let working = self.shared.inbox.folder("working");
-        fs::rename(working.join(self.name.encode()), working.join(next.encode()))?;
-        let (base, most) =
-            (Duration::from_millis(config.backoff_ms), Duration::from_secs(config.backoff_max_s));
-        let seed = self.head.sha256.bytes().fold(0u64, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
-        let wait = backoff(base, most, next.tries, seed);
-        self.shared.watcher.retry(&self.head.id, error, wait);
-        lock(&self.shared.state).delayed.push((Instant::now() + wait, next));
-        Ok(())
-    }
-}
-
-/// `ID~NAME`: unique by content or key, and recognisable.
-fn kept_name(head: &Head) -> String {
-    let room = 230usize.saturating_sub(head.id.as_str().len());
-    format!("{}~{}", head.id, shorten(&escape(&head.name), room))
-}
-
-/// At most `room` bytes (a file name has 255), the end kept: that is where the extension is.
-fn shorten(name: &str, room: usize) -> String {
-    let mut start = name.len().saturating_sub(room);
-    while !name.is_char_boundary(start) {
-        start += 1;
-    }
-    name.get(start..).unwrap_or(name).to_owned()
-}
-
-fn storage(what: &str, e: &std::io::Error) -> Error {
-    Error::fatal(Stage::Consume, Class::Storage, format!("{what}: {e}"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::document::DeadLetter;
 use std::sync::mpsc;
 
 #[derive(Default)]
@@ -97,7 +98,7 @@ fn a_passing_fault_is_tried_again_with_backoff_then_dead() {
     fixture.drop_file("a.txt", b"a");
     let mut source = fixture.open();
     for _ in 0..fixture.config.attempts {
-        next(&mut source).receipt.resolve(Err(Error::retry(Stage::Publish, Class::Storage, "busy")));
+        next(&mut source).receipt.resolve(Err(Error::retry(Stage::Infer, Class::Model, "busy")));
     }
     assert!(quiet(&mut source));
     assert_eq!(lock(&fixture.heard.retries).len() as u32, fixture.config.attempts - 1);
@@ -202,4 +203,17 @@ fn what_was_said_about_an_upload_travels() {
     document.receipt.resolve(Ok(()));
     assert_eq!(fixture.names("done"), ["order-7~Order 7.pdf"]);
     assert!(fixture.names("working").is_empty());
+}
+
+#[test]
+fn an_outage_of_the_store_never_kills_a_document() {
+    let fixture = Fixture::new();
+    fixture.drop_file("a.txt", b"a");
+    let mut source = fixture.open();
+    for _ in 0..fixture.config.attempts + 3 {
+        next(&mut source).receipt.resolve(Err(Error::retry(Stage::Publish, Class::Storage, "disk full")));
+    }
+    assert!(lock(&fixture.heard.dead).is_empty());
+    next(&mut source).receipt.resolve(Ok(()));
+    assert_eq!(fixture.names("done").len(), 1);
 }

@@ -5,6 +5,7 @@
 
 pub mod folder;
 mod names;
+mod record;
 mod spool;
 
 pub use spool::{Inbox, Upload};

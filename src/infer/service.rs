@@ -10,8 +10,8 @@ use std::time::Instant;
 
 /// Runs batches until there are no more. `budget` is the batcher's, for the fill metric.
 ///
-/// A batch that fails for want of memory is split and run again; a single window that still fails
-/// is its owner's failure. A panic in the engine convicts only the windows of its batch.
+/// A batch that fails, for want of memory or over one window, is split and run again; a single
+/// window that still fails is its owner's failure, and nobody else's.
 pub fn serve(
     engine: &mut dyn Engine,
     mut next: impl FnMut() -> Option<Vec<Job>>,
@@ -41,8 +41,12 @@ fn run(engine: &mut dyn Engine, mut jobs: Vec<Job>, budget: usize, metrics: &Met
                 (job.reply)(Ok(output));
             }
         }
-        Err(Error::Retry(failure)) if jobs.len() > 1 => {
-            tracing::warn!(windows = jobs.len(), reason = failure.reason, "batch is split and run again");
+        Err(error) if jobs.len() > 1 => {
+            tracing::warn!(
+                windows = jobs.len(),
+                reason = error.failure().reason,
+                "batch is split and run again"
+            );
             let second = jobs.split_off(jobs.len() / 2);
             run(engine, jobs, budget, metrics);
             run(engine, second, budget, metrics);
@@ -122,8 +126,9 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_an_error_of_its_batch() {
-        let (answers, _) = answers(&[&[13]]);
-        assert_eq!(answers[0].as_ref().unwrap_err().failure().class, Class::Internal);
+    fn a_panic_convicts_its_window_alone() {
+        let (answers, _) = answers(&[&[1], &[13], &[3]]);
+        assert!(answers[0].is_ok() && answers[2].is_ok());
+        assert_eq!(answers[1].as_ref().unwrap_err().failure().class, Class::Internal);
     }
 }

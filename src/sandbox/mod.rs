@@ -1,7 +1,7 @@
 //! The child processes in which `decode` and `digitize` run.
 //!
-//! A child is this same binary. It gets no environment, no network, no files, a cap on memory and
-//! one socket to its parent; the parent gives each request a deadline and kills a child that
+//! A child is this same binary. It gets an all but empty environment, no network, no files, no
+//! threads, a cap on memory and one socket to its parent; the parent gives each request a deadline and kills a child that
 //! passes it. A child dies with its parent.
 
 pub mod child;
@@ -143,26 +143,26 @@ impl Worker {
     }
 
     fn spawn(&self) -> Result<Running> {
-        let fatal = |what: &str, e: &dyn std::fmt::Display| {
+        let broken = |what: &str, e: &dyn std::fmt::Display| {
             Error::retry(
                 self.settings.stage,
                 Class::Internal,
                 format!("cannot {what} a sandboxed process: {e}"),
             )
         };
-        let (socket, theirs) = UnixStream::pair().map_err(|e| fatal("connect", &e))?;
+        let (socket, theirs) = UnixStream::pair().map_err(|e| broken("connect", &e))?;
         let mut command = Command::new(&self.settings.program);
         command.arg(CHILD_COMMAND).env_clear().envs(child_environment());
         command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::null());
         let memory_mb = self.settings.memory_mb;
         // SAFETY: `before_exec` makes only system calls that are safe between fork and exec.
         unsafe { command.pre_exec(move || seal::before_exec(memory_mb)) };
-        let process = command.spawn().map_err(|e| fatal("start", &e))?;
+        let process = command.spawn().map_err(|e| broken("start", &e))?;
         let running = Running { process, socket, served: 0, holds: String::new() };
         let mut timed = Timed { socket: &running.socket, deadline: Instant::now() + Duration::from_secs(60) };
-        wire::write_frame(&mut timed, &self.settings.setup, None).map_err(|e| fatal("set up", &e))?;
+        wire::write_frame(&mut timed, &self.settings.setup, None).map_err(|e| broken("set up", &e))?;
         let ready = wire::read_frame::<Result<()>>(&mut timed, 0);
-        ready.map_err(|e| fatal("set up", &e))?.0?;
+        ready.map_err(|e| broken("set up", &e))?.0?;
         Ok(running)
     }
 

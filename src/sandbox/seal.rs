@@ -1,7 +1,10 @@
 //! What a child gives up: memory beyond its cap before it starts, files, network and new
 //! processes before it sees the first untrusted byte.
 
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch,
+};
 use std::collections::BTreeMap;
 use std::io::{Error, Result};
 
@@ -87,6 +90,8 @@ const REFUSED: &[i64] = &[
     libc::SYS_execveat,
     libc::SYS_fork,
     libc::SYS_vfork,
+    libc::SYS_clone,
+    libc::SYS_clone3,
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
@@ -108,6 +113,13 @@ const REFUSED: &[i64] = &[
     libc::SYS_init_module,
     libc::SYS_finit_module,
     libc::SYS_kexec_load,
+    libc::SYS_kexec_file_load,
+    libc::SYS_fsopen,
+    libc::SYS_fsmount,
+    libc::SYS_fsconfig,
+    libc::SYS_fspick,
+    libc::SYS_open_tree,
+    libc::SYS_move_mount,
     libc::SYS_reboot,
     libc::SYS_swapon,
     libc::SYS_memfd_create,
@@ -115,11 +127,20 @@ const REFUSED: &[i64] = &[
     libc::SYS_prlimit64,
     libc::SYS_kill,
     libc::SYS_tkill,
+    libc::SYS_rt_sigqueueinfo,
+    libc::SYS_rt_tgsigqueueinfo,
+    libc::SYS_pidfd_send_signal,
 ];
 
-/// Takes files, network and new processes from this process for good (seccomp-BPF).
+/// Takes files, network, new processes and threads, and signals to others from this process for
+/// good (seccomp-BPF).
 pub fn seal() -> Result<()> {
-    let rules: BTreeMap<i64, Vec<_>> = REFUSED.iter().map(|&call| (call, Vec::new())).collect();
+    let mut rules: BTreeMap<i64, Vec<_>> = REFUSED.iter().map(|&call| (call, Vec::new())).collect();
+    // abort() signals the own process with tgkill; every other process is out of reach.
+    let own = u64::from(std::process::id());
+    let other =
+        SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, own).map_err(Error::other)?;
+    rules.insert(libc::SYS_tgkill, vec![SeccompRule::new(vec![other]).map_err(Error::other)?]);
     let refuse = SeccompAction::Errno(libc::EPERM as u32);
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(Error::other)?;
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch).map_err(Error::other)?;

@@ -1,0 +1,136 @@
+//! What becomes of a file in `working/` when its receipt settles.
+
+use super::names::{WorkingName, escape};
+use super::spool::{Inbox, about_name};
+use super::{Watcher, backoff};
+use crate::config::ConsumeConfig;
+use crate::document::{DeadLetter, Head};
+use crate::durable::{sync_folder, write_whole};
+use crate::error::{Class, Error, Failure, Result, Stage};
+use crate::receipt::lock;
+use jiff::Timestamp;
+use std::collections::HashSet;
+use std::fs;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// What the source and its records share.
+pub(super) struct Shared {
+    pub(super) inbox: Inbox,
+    pub(super) config: ConsumeConfig,
+    pub(super) watcher: Arc<dyn Watcher>,
+    pub(super) state: Mutex<State>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    /// Documents that failed and wait: (when, name).
+    pub(super) delayed: Vec<(Instant, WorkingName)>,
+    /// Names being worked on: a second file of the same name waits in the inbox.
+    pub(super) busy: HashSet<String>,
+}
+
+/// A record that a receipt stands for.
+pub(super) struct Record {
+    pub(super) shared: Arc<Shared>,
+    pub(super) head: Arc<Head>,
+    pub(super) name: WorkingName,
+}
+
+impl Record {
+    /// Moves the file to where its outcome belongs.
+    pub(super) fn settle(self, result: Result<()>) {
+        let mut delayed = false;
+        let last = self.name.tries + 1 >= self.shared.config.attempts;
+        let moved = match &result {
+            Ok(()) => self.finish("done"),
+            Err(error @ Error::Retry(failure)) if last && !is_outage(failure) => self.bury(error),
+            Err(error @ Error::Retry(_)) => {
+                delayed = true;
+                self.delay(error)
+            }
+            Err(error @ Error::Reject(_)) => self.bury(error),
+            Err(error @ Error::Fatal(_)) => {
+                // The file stays in `working/`; the next start finds it.
+                self.shared.watcher.fatal(error);
+                Ok(())
+            }
+        };
+        if !delayed {
+            lock(&self.shared.state).busy.remove(&self.name.name);
+        }
+        if let Err(e) = moved {
+            // The file stays where it is; what was done for it is idempotent.
+            self.shared.watcher.fatal(&storage(&format!("cannot settle {}", self.head.name), &e));
+        }
+    }
+
+    fn finish(&self, folder: &str) -> std::io::Result<()> {
+        let working = self.shared.inbox.folder("working");
+        let to = self.shared.inbox.folder(folder);
+        let name = kept_name(&self.head);
+        fs::rename(working.join(self.name.encode()), to.join(&name))?;
+        let _ = fs::remove_file(working.join(about_name(&self.name.name)));
+        sync_folder(&to)?;
+        sync_folder(&working)
+    }
+
+    fn bury(&self, error: &Error) -> std::io::Result<()> {
+        let letter = DeadLetter {
+            id: self.head.id.clone(),
+            name: self.head.name.clone(),
+            size: self.head.size,
+            sha256: self.head.sha256.clone(),
+            priority: self.head.priority,
+            received_at: self.head.received_at,
+            failed_at: Timestamp::now(),
+            attempts: self.name.tries + 1,
+            failure: error.failure().clone(),
+        };
+        // The cause first: a file in dead/ always has one.
+        let cause = serde_json::to_vec_pretty(&letter)?;
+        let dead = self.shared.inbox.folder("dead");
+        write_whole(&dead, &format!("{}.cause.json", kept_name(&self.head)), &cause)?;
+        self.shared.watcher.dead(&letter);
+        self.finish("dead")
+    }
+
+    fn delay(&self, error: &Error) -> std::io::Result<()> {
+        let config = &self.shared.config;
+        let next = WorkingName { begun: 0, tries: self.name.tries + 1, ..self.name.clone() };
+        let working = self.shared.inbox.folder("working");
+        fs::rename(working.join(self.name.encode()), working.join(next.encode()))?;
+        let (base, most) =
+            (Duration::from_millis(config.backoff_ms), Duration::from_secs(config.backoff_max_s));
+        let seed = self.head.sha256.bytes().fold(0u64, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
+        let wait = backoff(base, most, next.tries, seed);
+        self.shared.watcher.retry(&self.head.id, error, wait);
+        lock(&self.shared.state).delayed.push((Instant::now() + wait, next));
+        Ok(())
+    }
+}
+
+/// Whether the store is away or full: no fault of the document, which waits as long as it takes.
+fn is_outage(failure: &Failure) -> bool {
+    failure.stage == Stage::Publish && failure.class == Class::Storage
+}
+
+/// `ID~NAME`: unique by content or key, and recognisable.
+fn kept_name(head: &Head) -> String {
+    let room = 230usize.saturating_sub(head.id.as_str().len());
+    format!("{}~{}", head.id, shorten(&escape(&head.name), room))
+}
+
+/// At most `room` bytes (a file name has 255), the end kept: that is where the extension is.
+pub(super) fn shorten(name: &str, room: usize) -> String {
+    let mut start = name.len().saturating_sub(room);
+    while !name.is_char_boundary(start) {
+        start += 1;
+    }
+    name.get(start..).unwrap_or(name).to_owned()
+}
+
+/// A fault of the folders themselves.
+pub(super) fn storage(what: &str, e: &std::io::Error) -> Error {
+    Error::fatal(Stage::Consume, Class::Storage, format!("{what}: {e}"))
+}
