@@ -44,6 +44,10 @@ impl Reader {
         if languages.contains('\0') {
             return Err(Error::fatal(Stage::Digitize, Class::Config, "digitize.languages holds a NUL"));
         }
+        // Of several languages Tesseract takes those that it finds and is silent about the others.
+        for language in languages.split('+').filter(|_| languages.contains('+')) {
+            drop(LepTess::new(None, language).map_err(missing)?);
+        }
         let mut reader = Self { tesseract: LepTess::new(None, languages).map_err(missing)?, retry_below };
         // The orientation model is loaded at its first use: use it now, before files are out of reach.
         let blank = GrayImage::from_pixel(64, 64, image::Luma([255]));
