@@ -5,6 +5,7 @@
 mod common;
 
 use common::*;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -33,42 +34,86 @@ fn mount(options: &[&str], at: &Path) -> bool {
     run.is_ok_and(|out| out.status.success())
 }
 
-#[test]
-fn a_full_disk_is_named_and_nothing_is_lost() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
+/// A mounted data folder, or `None` with the reason printed.
+fn small(folder: &Path, size: &str) -> Option<(Small, PathBuf)> {
+    let data = folder.join("data");
     std::fs::create_dir(&data).unwrap();
-    let Some(disk) = Small::mount(&data, "3m") else {
+    let disk = Small::mount(&data, size);
+    if disk.is_none() {
         println!("skipped: mounting a small file system needs root and the right to mount");
-        return;
-    };
-    let good = ["night-train-utf8.txt", "orders.csv", "tokio-reactor-design.md", "sqlite-when-to-use.html"];
-    good.iter().for_each(|name| drop_file(&data, name, &document(name)));
-    // An empty store, made while there is room; then a file that takes all there is.
-    let ballast = data.join("ballast");
-    let mut fill = std::fs::File::create(&ballast).unwrap();
-    let block = [0u8; 4096];
-    while std::io::Write::write_all(&mut fill, &block).is_ok() {}
+    }
+    Some((disk?, data))
+}
 
-    // Two tries in quick succession, then it would give a document up: it must not come to that.
-    let quick =
-        ["--set", "consume.backoff_ms=50", "--set", "consume.attempts=2", "--set", "shutdown.drain_s=5"];
-    let out = output(quire(&data).args(["run", "--once"]).args(quick));
-    let said = stderr(&out);
-    println!("on the full disk: {}\n{said}", out.status);
-    assert!(!out.status.success(), "a full disk, and yet: {said}");
-    assert!(said.contains("storage") && said.contains("free space"), "{said}");
-    let kept = |folder: &str| names(&data.join(folder)).into_iter().filter(|n| !n.starts_with('.')).count();
-    assert_eq!(kept("dead"), 0, "a full disk is no fault of the document: {said}");
-    assert_eq!(kept("inbox") + kept("working") + kept("done"), good.len(), "{said}");
+/// Takes all there is, but for `left` bytes.
+fn fill(data: &Path, left: u64) {
+    let mut file = std::fs::File::create(data.join("ballast")).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+    let size = file.metadata().unwrap().len();
+    file.set_len(size.saturating_sub(left)).unwrap();
+}
 
-    disk.enlarge("64m");
-    run_once(&data, &[]);
-    assert_eq!((kept("inbox"), kept("working"), kept("dead"), kept("done")), (0, 0, 0, good.len()));
+fn kept(data: &Path, folder: &str) -> usize {
+    names(&data.join(folder)).into_iter().filter(|name| !name.starts_with('.')).count()
+}
+
+fn assert_understood(data: &Path, good: &[&str]) {
+    let folders = ["inbox", "working", "dead", "done"].map(|folder| kept(data, folder));
+    assert_eq!(folders, [0, 0, 0, good.len()]);
     for name in good {
         let id = id_of(&document(name));
-        assert_eq!(result(&data, &id)["coverage"], 1.0, "{name}");
-        assert_eq!(std::fs::read(data.join("done").join(format!("{id}~{name}"))).unwrap(), document(name));
+        assert_eq!(result(data, &id)["coverage"], 1.0, "{name}");
+        let done = data.join("done").join(format!("{id}~{name}"));
+        assert_eq!(std::fs::read(done).unwrap(), document(name), "{name}");
     }
-    assert_eq!(status(&data)["stored"]["documents"], good.len());
+    assert_eq!(status(data)["stored"]["documents"], good.len());
+}
+
+#[test]
+fn a_disk_full_from_the_start_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((disk, data)) = small(folder.path(), "3m") else { return };
+    let good = ["night-train-utf8.txt", "orders.csv", "tokio-reactor-design.md"];
+    good.iter().for_each(|name| drop_file(&data, name, &document(name)));
+    fill(&data, 0);
+    let out = output(quire(&data).args(["run", "--once"]));
+    let said = stderr(&out);
+    println!("{}: {said}", out.status);
+    assert!(!out.status.success(), "a full disk, and yet: {said}");
+    assert!(said.contains("storage") && said.contains("free space"), "{said}");
+    assert_eq!(kept(&data, "inbox"), good.len(), "{said}");
+    disk.enlarge("64m");
+    run_once(&data, &[]);
+    assert_understood(&data, &good);
+}
+
+#[test]
+fn a_disk_that_fills_holds_documents_up_and_kills_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((disk, data)) = small(folder.path(), "8m") else { return };
+    run_once(&data, &[]);
+    let good = ["tokio-reactor-design.md", "sqlite-when-to-use.html", "night-train-utf8.txt", "orders.csv"];
+    good.iter().for_each(|name| drop_file(&data, name, &document(name)));
+    fill(&data, 16 << 10);
+
+    // Many tries in little time, of which two are allowed where the fault is not the disk's.
+    let quick = ["consume.attempts=2", "consume.backoff_ms=20", "consume.backoff_max_s=1"];
+    let quick: Vec<&str> = quick.iter().flat_map(|set| ["--set", set]).collect();
+    let mut quire = Daemon::start(&data, &quick);
+    let complaints = |log: &str| log.lines().filter(|line| line.contains("(storage)")).count();
+    let tried = wait_for(PATIENCE, || complaints(&quire.log()) >= 6);
+    assert!(tried, "{}", quire.log());
+    assert!(quire.log().contains("free space"), "{}", quire.log());
+    assert!(quire.child.try_wait().unwrap().is_none(), "it gave up: {}", quire.log());
+    assert_eq!(kept(&data, "dead"), 0, "a full disk is no fault of a document: {}", quire.log());
+    let all = ["inbox", "working", "done"].map(|folder| kept(&data, folder)).iter().sum::<usize>();
+    assert_eq!(all, good.len(), "{}", quire.log());
+    println!("{} complaints on the full disk", complaints(&quire.log()));
+
+    disk.enlarge("64m");
+    let done = wait_for(PATIENCE, || kept(&data, "done") == good.len());
+    assert!(done, "{}", quire.log());
+    let (status, log) = quire.terminate();
+    assert!(status.success(), "{log}");
+    assert_understood(&data, &good);
 }

@@ -9,12 +9,13 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Kinds that are guessed right: measured 0.86 of those that the manifest names, less a margin.
-const KINDS_RIGHT: f64 = 0.75;
+/// Kinds that are guessed right: measured 0.74 of 58, less a margin. Eight of the others are what
+/// the manifest calls `other`, a kind of its own that quire names only where nothing else fits.
+const KINDS_RIGHT: f64 = 0.68;
 /// Names of the manifest that the model finds.
 const NAMES_FOUND: f64 = 0.4;
-/// Documents whose language is not found, and why.
-const LANGUAGE_EXCEPTIONS: [&str; 0] = [];
+/// The page that is half English and half German: either is right, and quire says German.
+const LANGUAGE_EXCEPTIONS: [&str; 1] = ["house-rules-english-german-scan.png"];
 
 /// What was measured of one document.
 struct Row {
@@ -87,6 +88,10 @@ fn floor(entry: &Entry) -> f64 {
     match () {
         () if has("noisy") => 0.75,
         () if has("photographed") => 0.8,
+        // The truth leaves out what quire keeps: the headers of a mail and the names of what is
+        // attached, the navigation of a page. Nothing of the truth may be missing: see `recall`.
+        () if entry.media_type == "message/rfc822" => 0.8,
+        () if has("navigation") => 0.9,
         () => 0.95,
     }
 }
@@ -116,6 +121,10 @@ fn done(entry: &Entry, result: &Value, problems: &mut Vec<String>) -> Row {
     if within * 2 < entry.entities.len() {
         problems.push(format!("{file}: {within} of {:?} are in its text", entry.entities));
     }
+    let (f1, recall) = compare(text, &truth);
+    if !entry.needs_ocr && recall < 0.98 {
+        problems.push(format!("{file}: {recall:.3} of the words of its truth are in its text"));
+    }
     let ocr = result["ocr_confidence"].as_f64().map_or_else(|| "   –".to_owned(), |c| format!("{c:.2}"));
     let line = format!(
         "{ocr} {:<12} ({:.2}) {} {}/{} {}",
@@ -126,7 +135,7 @@ fn done(entry: &Entry, result: &Value, problems: &mut Vec<String>) -> Row {
         entry.entities.len(),
         result["sentiment"]["label"].as_str().unwrap_or("–"),
     );
-    Row { file: file.clone(), f1: f1(text, &truth), floor: floor(entry), line }
+    Row { file: file.clone(), f1, floor: floor(entry), line }
 }
 
 /// Lower case on one line: a name may be broken over two.
@@ -134,19 +143,22 @@ fn flat(text: &str) -> String {
     text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Word F1 of bags of words: 2 |A∩B| / (|A| + |B|).
-fn f1(found: &str, truth: &str) -> f64 {
-    let bag = |text: &str| {
-        let mut bag: HashMap<String, usize> = HashMap::new();
-        let lower = text.to_lowercase();
-        let words = lower.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty());
-        words.for_each(|word| *bag.entry(word.to_owned()).or_default() += 1);
+/// Words with how often they occur.
+fn bag(text: &str) -> HashMap<String, usize> {
+    let lower = text.to_lowercase();
+    let words = lower.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty());
+    words.fold(HashMap::new(), |mut bag, word| {
+        *bag.entry(word.to_owned()).or_default() += 1;
         bag
-    };
+    })
+}
+
+/// Word F1 of bags of words, 2 |A∩B| / (|A| + |B|), and the recall of the truth, |A∩B| / |B|.
+fn compare(found: &str, truth: &str) -> (f64, f64) {
     let (a, b) = (bag(found), bag(truth));
     let both: usize = a.iter().map(|(word, n)| *n.min(b.get(word).unwrap_or(&0))).sum();
-    let all: usize = a.values().chain(b.values()).sum();
-    2.0 * both as f64 / all.max(1) as f64
+    let (found, expected): (usize, usize) = (a.values().sum(), b.values().sum());
+    (2.0 * both as f64 / (found + expected).max(1) as f64, both as f64 / expected.max(1) as f64)
 }
 
 fn kind_right(entry: &Entry, result: &Value) -> bool {
