@@ -4,7 +4,6 @@ use crate::publish::contract::{contract_suite, document, embed, id, names, searc
 use proptest::prelude::*;
 use rows::Table;
 use scan::Quantised;
-use std::time::{Duration, Instant};
 
 fn with(promise: fn(&dyn Store)) {
     let dir = tempfile::tempdir().unwrap();
@@ -167,74 +166,4 @@ proptest! {
         }
         prop_assert!(found.len() >= WANTED.min(count));
     }
-}
-
-/// What this thread has computed so far: on a machine that others use, more telling than time.
-fn computed() -> Duration {
-    let scheduled = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    Duration::from_nanos(scheduled.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0))
-}
-
-/// Prints how long `times` runs took, and the mean work of the processor (known in ticks only).
-fn measure(name: &str, times: u32, mut run: impl FnMut(usize)) {
-    let before = computed();
-    let mut taken: Vec<Duration> = (0..times as usize)
-        .map(|n| {
-            let started = Instant::now();
-            run(n);
-            started.elapsed()
-        })
-        .collect();
-    let work = (computed() - before) / times;
-    taken.sort();
-    let rank = |share: usize| taken[(taken.len() - 1) * share / 100];
-    println!("{name}: median {:?}, p99 {:?}, mean work {work:?}", rank(50), rank(99));
-}
-
-/// Measures instead of testing: `cargo test --release --lib speed -- --ignored --nocapture`.
-#[test]
-#[ignore = "measures; takes a while"]
-fn speed_at_twenty_thousand_passages() {
-    const DOCUMENTS: usize = 2000;
-    const PASSAGES: usize = 10;
-    let dir = tempfile::tempdir().unwrap();
-    let store = LocalStore::open(dir.path()).unwrap();
-    let vectors = clustered(7, DOCUMENTS * PASSAGES, 384);
-    let words = |n: usize, p: usize| -> Vec<String> {
-        (0..150).map(|w| format!("word{}", (n * 31 + p * 7 + w * w * 13) % 20_000)).collect()
-    };
-    let documents: Vec<Document> = (0..DOCUMENTS)
-        .map(|n| {
-            let texts: Vec<String> = (0..PASSAGES).map(|p| words(n, p).join(" ")).collect();
-            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            let mut document = document(&format!("d{n}"), &texts);
-            for (passage, vector) in document.passages.iter_mut().zip(&vectors[n * PASSAGES..]) {
-                passage.vector.clone_from(vector);
-            }
-            document.vector.clone_from(&vectors[n * PASSAGES]);
-            document.kind.label = ["invoice", "letter"][n % 2].to_owned();
-            document
-        })
-        .collect();
-    measure("put of ten passages", DOCUMENTS as u32, |n| store.put(&documents[n]).unwrap());
-    let text = "word31 word1300 word77";
-    let (all, half) = (Filter::default(), Filter { kind: vec!["invoice".to_owned()], ..Filter::default() });
-    for (name, text, filter, with_vector) in [
-        ("search by vector", "", &all, true),
-        ("search by keywords", text, &all, false),
-        ("search by both", text, &all, true),
-        ("search by both, half of them filtered out", text, &half, true),
-    ] {
-        measure(name, 200, |n| {
-            let vector: &[f32] = if with_vector { &vectors[n * 97] } else { &[] };
-            assert!(!store.search(&Query { text, vector, filter, limit: 10 }).unwrap().is_empty());
-        });
-    }
-    measure("similar", 200, |n| drop(store.similar(&documents[n].id, &all, 10).unwrap().unwrap()));
-    let index = vectors::read(store.vectors().unwrap());
-    measure("scan alone", 200, |n| drop(index.passages.nearest(&vectors[n * 97], 200, None)));
-    drop(index);
-    drop(store);
-    measure("open", 3, |_| drop(LocalStore::open(dir.path()).unwrap()));
-    println!("file: {} MB", std::fs::metadata(dir.path().join(FILE)).unwrap().len() >> 20);
 }

@@ -1,0 +1,198 @@
+//! The understood document: what is published; and the dead letter of one that could not be.
+
+use super::{DocumentId, MediaType, Priority, StageSeconds, TextSource};
+use crate::error::{Failure, named};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A label with its confidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    /// The label.
+    pub label: String,
+    /// Confidence, 0 to 1.
+    pub confidence: f32,
+}
+
+/// An understood document: what is published. `docs/result.md` describes it for users.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Document {
+    /// Version of this structure.
+    pub schema: u32,
+    /// Its key.
+    pub id: DocumentId,
+    /// File name or subject.
+    pub name: String,
+    /// What it is, by content.
+    pub media_type: MediaType,
+    /// Bytes as received.
+    pub size: usize,
+    /// SHA-256 of the bytes, in hex.
+    pub sha256: String,
+    /// How urgent it was.
+    pub priority: Priority,
+    /// When it was taken from its source.
+    pub received_at: Timestamp,
+    /// When it was understood.
+    pub ingested_at: Timestamp,
+    /// The kind of document.
+    pub kind: Scored,
+    /// Main language, ISO 639-1, `und` if none was found.
+    pub language: Scored,
+    /// Pages in order.
+    pub pages: Vec<PageSummary>,
+    /// The whole text: the pages' texts, joined by form feeds.
+    pub text: String,
+    /// Mean OCR confidence over the words read by OCR.
+    pub ocr_confidence: Option<f32>,
+    /// Sentences that stand for the whole, in their order.
+    pub summary: Vec<SummarySentence>,
+    /// Who and what is named.
+    pub entities: Vec<Entity>,
+    /// The tone of the document; `None` when there is no text.
+    pub sentiment: Option<Sentiment>,
+    /// The passages: together they hold every character of `text`.
+    pub passages: Vec<Passage>,
+    /// Share of the characters of `text` that lie in some passage: must be 1.
+    pub coverage: f64,
+    /// What to do with it.
+    pub verdict: Verdict,
+    /// The model behind each task, as `name@revision`.
+    pub models: BTreeMap<String, String>,
+    /// Seconds of work per stage.
+    pub seconds: StageSeconds,
+    /// The document's vector (mean of its passages', L2-normalised); kept in the store only.
+    #[serde(skip)]
+    pub vector: Vec<f32>,
+}
+
+/// The version of [`Document`]'s structure.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What is known of a page.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PageSummary {
+    /// From 1.
+    pub number: u32,
+    /// Where its text came from.
+    pub source: TextSource,
+    /// Where its text starts in the document's text.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+    /// Mean confidence of its words, if read by OCR.
+    pub ocr_confidence: Option<f32>,
+    /// Clockwise rotation that was undone, in degrees.
+    pub rotation: u16,
+}
+
+/// A sentence of the summary.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SummarySentence {
+    /// The sentence.
+    pub text: String,
+    /// Where it starts in the document's text.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+    /// Its relevance: cosine to the document's vector plus a prior for early sentences.
+    pub score: f32,
+}
+
+/// A named thing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Entity {
+    /// Its most frequent spelling.
+    pub text: String,
+    /// PER, ORG, LOC or MISC, or what the configured model calls it.
+    pub label: String,
+    /// Confidence of its best mention.
+    pub confidence: f32,
+    /// Where it is mentioned.
+    pub mentions: Vec<Mention>,
+}
+
+/// One mention of an entity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mention {
+    /// Page, from 1.
+    pub page: u32,
+    /// Where it starts in the document's text.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+    /// Confidence, 0 to 1.
+    pub confidence: f32,
+}
+
+/// Tone, as probabilities that sum to 1.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Sentiment {
+    /// The most probable of the three.
+    pub label: String,
+    /// Its probability.
+    pub confidence: f32,
+    /// Probability of each label.
+    pub scores: BTreeMap<String, f32>,
+}
+
+/// A piece of the text with a vector of its own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Passage {
+    /// From 0.
+    pub number: u32,
+    /// Page, from 1.
+    pub page: u32,
+    /// Where it starts in the document's text.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+    /// Its vector, L2-normalised; kept in the store only.
+    #[serde(skip)]
+    pub vector: Vec<f32>,
+}
+
+named! {
+    /// What to do with a document.
+    Decision {
+        /// Good as it is.
+        Accept = "accept",
+        /// A person should look at it.
+        Review = "review",
+        /// Nothing useful was found in it.
+        Reject = "reject",
+    }
+}
+
+/// A decision with its reasons.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What to do.
+    pub decision: Decision,
+    /// Why, in words; empty for a plain accept.
+    pub reasons: Vec<String>,
+}
+
+/// A document that will not be tried again, with the reason.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// Its key.
+    pub id: DocumentId,
+    /// File name or subject.
+    pub name: String,
+    /// Bytes as received.
+    pub size: usize,
+    /// SHA-256 of the bytes, in hex.
+    pub sha256: String,
+    /// How urgent it was.
+    pub priority: Priority,
+    /// When it was taken from its source.
+    pub received_at: Timestamp,
+    /// When it was given up.
+    pub failed_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Stage, class, reason and remedy.
+    pub failure: Failure,
+}
