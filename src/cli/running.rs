@@ -94,7 +94,12 @@ impl Running {
     /// Stops in order; how many documents were left to the next start.
     pub fn stop(self, drain: Duration) -> usize {
         self.live.store(false, Ordering::Release);
+        let fatal = self.pipeline.fatal().is_some();
         let left = self.pipeline.stop(drain);
+        // What a fault ended is suspected; what an operator stopped is not.
+        if !fatal && let Err(e) = self.inbox.mark_stop() {
+            tracing::warn!("cannot note the orderly stop: {e}");
+        }
         self.shutdown.ask();
         self.runtime.shutdown_timeout(Duration::from_secs(2));
         left

@@ -12,7 +12,7 @@ use crate::document::{DocumentId, Head, Priority, RawDocument, sha256_hex};
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::receipt::{Budget, Permit, Receipt, lock};
 use jiff::Timestamp;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -64,15 +64,35 @@ impl FolderSource {
         Ok(source)
     }
 
-    /// What a killed run left in `working/` comes first, most urgent first.
+    /// What an earlier run left in `working/` comes first, most urgent first. After an orderly stop
+    /// nobody is suspected: the start that was counted is taken back.
     fn resume(&mut self) -> std::io::Result<()> {
-        let mut left = Vec::new();
-        for entry in fs::read_dir(self.shared.inbox.folder("working"))? {
-            let name = entry?.file_name();
-            left.extend(name.to_str().and_then(WorkingName::decode));
+        let inbox = &self.shared.inbox;
+        let orderly = inbox.take_stop_mark();
+        let working = inbox.folder("working");
+        let (mut left, mut hidden) = (Vec::new(), Vec::new());
+        for entry in fs::read_dir(&working)? {
+            let Ok(name) = entry?.file_name().into_string() else { continue };
+            match WorkingName::decode(&name) {
+                Some(name) => left.push(name),
+                None => hidden.push(name),
+            }
+        }
+        for name in left.iter_mut().filter(|name| orderly && name.begun > 0) {
+            let trusted = WorkingName { begun: name.begun - 1, ..name.clone() };
+            fs::rename(working.join(name.encode()), working.join(trusted.encode()))?;
+            *name = trusted;
         }
         left.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
         lock(&self.shared.state).busy.extend(left.iter().map(|name| name.name.clone()));
+        // What was said about a document that is gone, left by a kill between two steps.
+        let said: HashSet<String> = left.iter().map(|name| about_name(&name.name)).collect();
+        for name in hidden.iter().filter(|name| name.ends_with(".about.json") && !said.contains(*name)) {
+            fs::remove_file(working.join(name))?;
+        }
+        for folder in ["working", "done", "dead", "results"] {
+            inbox.remove_parts(folder)?;
+        }
         self.resumed.extend(left);
         Ok(())
     }

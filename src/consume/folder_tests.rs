@@ -217,3 +217,27 @@ fn an_outage_of_the_store_never_kills_a_document() {
     next(&mut source).receipt.resolve(Ok(()));
     assert_eq!(fixture.names("done").len(), 1);
 }
+
+#[test]
+fn an_orderly_stop_suspects_nobody() {
+    let fixture = Fixture::new();
+    fixture.drop_file("long scan.pdf", b"a");
+    for _ in 0..fixture.config.crashes * 2 {
+        let mut source = fixture.open();
+        std::mem::forget(next(&mut source).receipt);
+        assert!(fixture.names("working")[0].starts_with("1."));
+        Inbox::open(fixture.dir.path()).unwrap().mark_stop().unwrap();
+    }
+    assert!(lock(&fixture.heard.dead).is_empty());
+}
+
+#[test]
+fn what_kills_left_half_written_is_cleared() {
+    let fixture = Fixture::new();
+    Inbox::open(fixture.dir.path()).unwrap();
+    for (folder, name) in [("working", ".gone.about.json"), ("working", ".x.part"), ("results", ".y.part")] {
+        fs::write(fixture.dir.path().join(folder).join(name), b"x").unwrap();
+    }
+    let _source = fixture.open();
+    assert!(fixture.names("working").is_empty() && fixture.names("results").is_empty());
+}

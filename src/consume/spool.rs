@@ -24,6 +24,9 @@ pub struct Upload {
     pub language: Option<String>,
 }
 
+/// Written when the program stops in order.
+const STOP_MARK: &str = "stopped";
+
 /// The folders below `data.dir`.
 #[derive(Debug, Clone)]
 pub struct Inbox {
@@ -56,6 +59,30 @@ impl Inbox {
             Priority::Normal => self.folder("inbox"),
             urgent => self.folder("inbox").join(urgent.as_str()),
         }
+    }
+
+    /// Notes that the program stops in order: what it leaves in `working/` did not end it.
+    pub fn mark_stop(&self) -> Result<()> {
+        write_whole(&self.root, STOP_MARK, b"")
+    }
+
+    /// Whether the last stop was in order; the note is used up.
+    pub(super) fn take_stop_mark(&self) -> bool {
+        fs::remove_file(self.root.join(STOP_MARK)).is_ok()
+    }
+
+    /// Removes what a kill left half-written. Only for the process that works on the folders; not
+    /// for the inbox, into which others write.
+    pub(super) fn remove_parts(&self, folder: &str) -> Result<()> {
+        for entry in fs::read_dir(self.folder(folder))? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with('.') && name.ends_with(".part") {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// Puts a document into the inbox: written beside it first, synced, then renamed. When this

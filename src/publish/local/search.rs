@@ -66,8 +66,14 @@ pub(super) fn similar(
             if near.owner != row
                 && let Some(document) = read::document(&snapshot, near.owner)?
             {
-                let similarity = Some(near.score);
-                hits.push(Hit { score: near.score, similarity, keyword_rank: None, document, passage: None });
+                let similarity = Some(near.score.clamp(-1.0, 1.0));
+                hits.push(Hit {
+                    score: near.score.clamp(-1.0, 1.0),
+                    similarity,
+                    keyword_rank: None,
+                    document,
+                    passage: None,
+                });
             }
         }
         hits.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.document.id.cmp(&b.document.id)));
@@ -189,7 +195,7 @@ impl Merged {
             let passage = best.map(|row| read::passage(snapshot, row)).transpose()?.flatten();
             Ok(Hit {
                 score: candidate.score as f32,
-                similarity: candidate.near.map(|near| near.score),
+                similarity: candidate.near.map(|near| near.score.clamp(-1.0, 1.0)),
                 keyword_rank: candidate.keyword_rank,
                 document: candidate.document,
                 passage,
