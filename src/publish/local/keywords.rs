@@ -9,6 +9,15 @@ use std::collections::HashSet;
 /// a walk over its postings.
 const MAX_WORDS: usize = 32;
 
+/// Words that nearly every passage holds: they find nothing, cost the longest walks, and as matches
+/// of an OR they would lift documents that share nothing else. They count when there are no others.
+const STOPWORDS: &[&str] = &[
+    "a", "about", "an", "and", "are", "as", "at", "be", "by", "for", "from", "has", "have", "in", "is", "it",
+    "my", "of", "on", "or", "our", "that", "the", "this", "to", "was", "we", "what", "which", "with", "you",
+    "your", "auf", "das", "dem", "den", "der", "des", "die", "ein", "eine", "für", "im", "ist", "mit", "und",
+    "von", "zu",
+];
+
 /// A document with its best passage for the words.
 pub(super) struct Found {
     /// Its rowid.
@@ -25,13 +34,16 @@ pub(super) struct Found {
 /// See "FTS5 Strings", <https://www.sqlite.org/fts5.html>.
 fn any_word(text: &str) -> Option<String> {
     let mut seen = HashSet::new();
-    let words: Vec<String> = text
+    let words: Vec<&str> = text
         .split(|c: char| c.is_whitespace() || c.is_control())
         .filter(|word| word.contains(char::is_alphanumeric) && seen.insert(word.to_lowercase()))
-        .take(MAX_WORDS)
-        .map(|word| format!("\"{}\"", word.replace('"', "\"\"")))
         .collect();
-    (!words.is_empty()).then(|| words.join(" OR "))
+    let says_little = |word: &&&str| !STOPWORDS.contains(&word.to_lowercase().as_str());
+    let telling: Vec<&str> = words.iter().filter(says_little).copied().collect();
+    let kept = if telling.is_empty() { words } else { telling };
+    let quoted: Vec<String> =
+        kept.iter().take(MAX_WORDS).map(|word| format!("\"{}\"", word.replace('"', "\"\""))).collect();
+    (!quoted.is_empty()).then(|| quoted.join(" OR "))
 }
 
 /// The `count` documents among `allowed` whose best passage matches `text` best, best first.
@@ -69,5 +81,7 @@ mod tests {
         assert_eq!(any_word("net amount").as_deref(), Some("\"net\" OR \"amount\""));
         assert_eq!(any_word("a\"b NEAR(x) Net net").as_deref(), Some("\"a\"\"b\" OR \"NEAR(x)\" OR \"Net\""));
         assert_eq!(any_word(" * \" - ( \0 "), None);
+        assert_eq!(any_word("a delivery of the Goods").as_deref(), Some("\"delivery\" OR \"Goods\""));
+        assert_eq!(any_word("to be or").as_deref(), Some("\"to\" OR \"be\" OR \"or\""));
     }
 }
