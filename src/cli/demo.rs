@@ -18,7 +18,7 @@ pub struct DemoArgs {
     /// Folder with documents
     documents: PathBuf,
     /// The question that is asked in words
-    #[arg(long, default_value = "a customer complains about a late or damaged delivery")]
+    #[arg(long, default_value = "a customer complains that a parcel never arrived")]
     question: String,
 }
 
