@@ -3,8 +3,22 @@
 set -euo pipefail
 
 build=(build-essential pkg-config clang libclang-dev libtesseract-dev libleptonica-dev
-       tesseract-ocr-eng tesseract-ocr-deu tesseract-ocr-osd python3 python3-pip ca-certificates)
-test=(prometheus)
+       tesseract-ocr-eng tesseract-ocr-deu tesseract-ocr-osd python3 python3-pip ca-certificates
+       libssl-dev zlib1g-dev)
+test=(prometheus openssl default-jre-headless maven kcat python3-venv)
+
+# What came another way than by its package serves as well: a command whose success shows it.
+another_way() {
+  case "$1" in
+    python3-pip) python3 -m pip --version ;;
+    python3-venv) python3 -c 'import ensurepip, venv' ;;
+    default-jre-headless) java -version ;;
+    maven) mvn -version ;;
+    kcat) kcat -V ;;
+    openssl) openssl version ;;
+    *) false ;;
+  esac >/dev/null 2>&1
+}
 
 wanted=("${build[@]}")
 [ "${1:-build}" = test ] && wanted+=("${test[@]}")
@@ -12,9 +26,7 @@ wanted=("${build[@]}")
 missing=()
 for package in "${wanted[@]}"; do
   state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
-  # A pip that came another way serves as well.
-  if [ "$package" = python3-pip ] && python3 -m pip --version >/dev/null 2>&1; then continue; fi
-  [ "$state" = installed ] || missing+=("$package")
+  [ "$state" = installed ] || another_way "$package" || missing+=("$package")
 done
 
 if [ "${#missing[@]}" -gt 0 ]; then

@@ -1,18 +1,23 @@
 //! The command line.
 
+mod dead;
 mod demo;
 mod doctor;
 mod find;
 mod models;
 mod print;
+mod reindex;
 mod running;
+mod schema;
 mod send;
+mod store;
 
 use crate::config::{self, Config, Loaded, Sources};
 use crate::metrics::Metrics;
 use crate::sandbox;
 use anyhow::{Context, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -71,12 +76,20 @@ enum Command {
     Run(running::RunArgs),
     /// Run a folder of documents through the pipeline, show what was understood, ask two questions
     Demo(demo::DemoArgs),
-    /// Put files or folders into the inbox, here or over HTTP
+    /// Put files or folders into the topics or the inbox, or send them over HTTP
     Send(send::SendArgs),
     /// How much is stored, waiting, in flight and dead; or where one document is
     Status(find::StatusArgs),
     /// Find documents by meaning and by words, or like another document
     Search(find::SearchArgs),
+    /// Documents that were given up: list them, look at one, send them once more
+    #[command(subcommand)]
+    Dead(dead::DeadCommand),
+    /// Understand what is stored again with the configured models, and change over to it
+    ///
+    /// For Qdrant. Readers and workers of the old model go on meanwhile; workers of the old model
+    /// stop when the new one is active. Run again, it goes on where it was.
+    Reindex(reindex::ReindexArgs),
     /// The models: what they are, fetch them, verify them
     #[command(subcommand)]
     Models(models::ModelsCommand),
@@ -85,6 +98,13 @@ enum Command {
     /// The configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the JSON schema of what is in a topic
+    ///
+    /// They are also in docs/schema/, and docs/topics.md says what the topics are for.
+    Schema {
+        /// Of what
+        name: schema::SchemaName,
+    },
     /// Print a completion script for your shell
     ///
     /// For example: quire completions bash > /etc/bash_completion.d/quire
@@ -111,6 +131,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Whether to print JSON.
     pub json: bool,
+    /// The environment, for credentials of object stores.
+    pub variables: HashMap<String, String>,
 }
 
 /// Runs the program.
@@ -138,6 +160,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         loaded,
         metrics: Arc::new(Metrics::new()),
         json: cli.global.json,
+        variables: std::env::vars().collect(),
     };
     crate::telemetry::start(&context.config.telemetry).map_err(anyhow::Error::msg)?;
     match cli.command {
@@ -146,9 +169,12 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Send(args) => send::send(&context, &args),
         Command::Status(args) => find::status(&context, &args),
         Command::Search(args) => find::search(&context, &args),
+        Command::Dead(command) => dead::dead(&context, &command),
+        Command::Reindex(args) => reindex::reindex(&context, &args),
         Command::Models(command) => models::models(&context, &command),
         Command::Doctor => doctor::doctor(&context),
         Command::Config(ConfigCommand::Show) => show_config(&context),
+        Command::Schema { name } => schema::schema(name),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "quire", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -3,6 +3,9 @@
 //! The defaults file holds every key, so it is also the list of known keys: an unknown one is
 //! refused with the nearest known one. Only `main` builds a [`Config`]; sections are passed down.
 
+mod check;
+
+use check::{check, redact};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,6 +39,16 @@ config! {
     consume: ConsumeConfig {
         poll_ms: u64, settle_ms: u64, in_flight_documents: usize, in_flight_mb: usize,
         max_document_mb: usize, attempts: u32, backoff_ms: u64, backoff_max_s: u64, crashes: u32,
+        uri_files: PathBuf, uri_private: bool, uri_redirects: u32, uri_timeout_s: u64, uri_fetchers: usize,
+    }
+    /// The other source of documents, and where their results go.
+    kafka: KafkaConfig {
+        brokers: String, prefix: String, group: String, worker: String, create_topics: bool,
+        partitions: i32, replication: i32, commit_ms: u64, progress_ms: u64, queue_mb: usize,
+        pending_mb: usize, slow_after_s: u64, session_timeout_ms: u32, transaction_timeout_ms: u32,
+        commands_window_s: u64, protocol: Protocol, ca_file: PathBuf, certificate_file: PathBuf,
+        key_file: PathBuf, key_password: Secret, mechanism: String, username: String, password: Secret,
+        token_command: String, properties: Vec<String>,
     }
     /// Bytes to pages.
     decode: DecodeConfig {
@@ -63,13 +76,20 @@ config! {
         review_kind_below: f32,
     }
     /// Where results go.
-    publish: PublishConfig { results: bool }
+    publish: PublishConfig { workers: usize, results: bool }
+    /// The store of several workers.
+    qdrant: QdrantConfig {
+        url: String, api_key: Secret, documents: String, passages: String, chunk_points: usize,
+        parallel: usize, timeout_s: u64,
+    }
     /// HTTP beside the flow.
     serve: ServeConfig { listen: String, max_body_mb: usize, api_keys: Vec<Secret> }
     /// Logs.
     telemetry: TelemetryConfig { log: String, format: LogFormat }
     /// How to stop.
     shutdown: ShutdownConfig { drain_s: u64 }
+    /// Faults made on purpose.
+    testing: TestingConfig { failpoints: String }
 }
 
 /// On which device models run.
@@ -80,6 +100,20 @@ pub enum Device {
     Auto,
     /// The CPU.
     Cpu,
+}
+
+/// How the connection to Kafka is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// Not at all.
+    Plaintext,
+    /// TLS.
+    Ssl,
+    /// A user name or token, and no TLS.
+    SaslPlaintext,
+    /// Both.
+    SaslSsl,
 }
 
 /// How logs are written.
@@ -225,11 +259,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         message: e.to_string().trim().to_owned(),
     })?;
     check(&config)?;
-    if !config.serve.api_keys.is_empty()
-        && let Some(keys) = lookup_mut(&mut table, "serve.api_keys")
-    {
-        *keys = Value::String("<redacted>".to_owned());
-    }
+    redact(&mut table);
     Ok(Loaded { config, table, origins })
 }
 
@@ -316,34 +346,6 @@ fn unknown(table: &Table, origin: &str, key: &str) -> ConfigError {
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, k)| k);
     ConfigError::Unknown { origin: origin.to_owned(), key: key.to_owned(), nearest }
-}
-
-/// Ranges that the types do not express.
-fn check(config: &Config) -> Result<(), ConfigError> {
-    let at_least = |key: &str, value: u64, least: u64| {
-        if value >= least {
-            return Ok(());
-        }
-        Err(ConfigError::Value {
-            origin: "configuration".to_owned(),
-            key: key.to_owned(),
-            message: format!("must be at least {least}, is {value}"),
-        })
-    };
-    at_least("consume.in_flight_documents", config.consume.in_flight_documents as u64, 1)?;
-    at_least("consume.attempts", u64::from(config.consume.attempts), 1)?;
-    at_least("consume.crashes", u64::from(config.consume.crashes), 1)?;
-    at_least("consume.max_document_mb", config.consume.max_document_mb as u64, 1)?;
-    at_least("decode.memory_mb", config.decode.memory_mb, 128)?;
-    at_least("digitize.memory_mb", config.digitize.memory_mb, 512)?;
-    at_least("digitize.dpi", u64::from(config.digitize.dpi), 50)?;
-    at_least("feed.window_tokens", config.feed.window_tokens as u64, 16)?;
-    at_least("feed.batch_tokens", config.feed.batch_tokens as u64, config.feed.window_tokens as u64 + 2)?;
-    at_least(
-        "feed.batch_queue_tokens",
-        config.feed.batch_queue_tokens as u64,
-        config.feed.batch_tokens as u64,
-    )
 }
 
 /// One worker per core where the setting is 0.

@@ -5,8 +5,10 @@
 //! exclusive. Pages count from 1. Boxes are fractions of the page's width and height, origin at
 //! the top left.
 
+mod events;
 mod understood;
 
+pub use events::{Command, DocumentState, EVENT_SCHEMA, Event, Notification, ProgressEvent};
 pub use understood::{
     DeadLetter, Decision, Document, Entity, Mention, PageSummary, Passage, SCHEMA_VERSION, Scored, Sentiment,
     SummarySentence, Verdict,
@@ -15,6 +17,7 @@ pub use understood::{
 use crate::error::named;
 use crate::receipt::Receipt;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -22,9 +25,11 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The key of a document: given by its producer, else derived from its content.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct DocumentId(Arc<str>);
+pub struct DocumentId(
+    #[schemars(with = "String", regex(pattern = r"^[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,199}$"))] Arc<str>,
+);
 
 impl DocumentId {
     /// An id that a producer chose. At most 200 characters of `A–Z a–z 0–9 . _ : -`, so that it
@@ -92,6 +97,30 @@ pub struct Head {
     pub sha256: String,
     /// When it was taken from its source.
     pub received_at: Timestamp,
+    /// When its sender wrote it, in milliseconds since 1970-01-01 UTC: a lower version never
+    /// replaces a higher one.
+    pub version: i64,
+    /// The record it came from, where the source has such things.
+    pub origin: Option<Origin>,
+    /// Understand it even if nothing changed.
+    pub force: bool,
+}
+
+/// A record of a topic.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Origin {
+    /// Its topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.topic, self.partition, self.offset)
+    }
 }
 
 /// A record as taken from its source.

@@ -77,6 +77,13 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Whether the store is away or full: no fault of the document, which waits as long as it takes.
+    pub fn is_outage(&self) -> bool {
+        self.stage == Stage::Publish && self.class == Class::Storage
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} failed ({}): {}; remedy: {}", self.stage, self.class, self.reason, self.remedy)
@@ -86,7 +93,9 @@ impl fmt::Display for Failure {
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),* $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+        )]
         pub enum $name {
             $($(#[$vdoc])* #[serde(rename = $text)] $variant,)*
         }
@@ -161,6 +170,18 @@ named! {
         Model = "model",
         /// A setting is wrong.
         Config = "config",
+        /// A message around the document does not say what it should.
+        Malformed = "malformed",
+        /// Something on the network does not answer or refuses.
+        Unreachable = "unreachable",
+        /// A later version was there.
+        Superseded = "superseded",
+        /// Somebody cancelled it.
+        Cancelled = "cancelled",
+        /// Another worker has it.
+        Revoked = "revoked",
+        /// It takes long and is done elsewhere.
+        Postponed = "postponed",
         /// The receipt was dropped unresolved: a fault of this program.
         Lost = "lost",
         /// Anything else that is a fault of this program.
@@ -183,6 +204,9 @@ impl Class {
             Self::Storage => "check free space and permissions of the data folder",
             Self::Model => "run `quire models verify`, then `quire doctor`",
             Self::Config => "run `quire config show` and correct the setting that is named",
+            Self::Malformed => "correct the message as the documentation of topics says, and send it again",
+            Self::Unreachable => "check the address, the network and the credentials",
+            Self::Superseded | Self::Cancelled | Self::Revoked | Self::Postponed => "nothing is to be done",
             Self::Lost | Self::Internal => "report this as a bug, with the log around it",
         }
     }

@@ -13,6 +13,7 @@ pub mod digitize;
 pub mod document;
 pub mod durable;
 pub mod error;
+pub mod failpoint;
 pub mod feed;
 pub mod infer;
 pub mod interpret;

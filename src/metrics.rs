@@ -42,6 +42,7 @@ labels! {
     OutcomeLabel { outcome: &'static str }
     SourceLabel { source: &'static str }
     ReasonLabel { reason: &'static str }
+    LaneLabel { lane: &'static str }
 }
 
 /// Handles to every metric; built once in `main`, shared by `Arc`.
@@ -72,6 +73,11 @@ pub struct Metrics {
     sandbox_restarts: Family<ReasonLabel, Counter>,
     search_seconds: Histogram,
     stored: Gauge,
+    store_away: Gauge,
+    lag: Family<LaneLabel, Gauge>,
+    lag_seconds: FloatGauge,
+    commit_seconds: Histogram,
+    committed: Counter,
 }
 
 /// From half a millisecond to five minutes, about two a doubling at the fast end.
@@ -117,10 +123,16 @@ impl Metrics {
             sandbox_restarts: Family::default(),
             search_seconds: seconds(),
             stored: Gauge::default(),
+            store_away: Gauge::default(),
+            lag: Family::default(),
+            lag_seconds: FloatGauge::default(),
+            commit_seconds: seconds(),
+            committed: Counter::default(),
         };
         metrics.coverage.set(1.0);
         metrics.register_flow();
         metrics.register_work();
+        metrics.register_kafka();
         metrics
     }
 
@@ -170,11 +182,7 @@ impl Metrics {
             self.in_flight_bytes.clone(),
         );
         r.register("failures", "Failures by stage and class, each try counted", self.failures.clone());
-        r.register(
-            "documents",
-            "Documents settled: done, unchanged, retried or dead",
-            self.documents.clone(),
-        );
+        r.register("documents", "Documents settled, by outcome", self.documents.clone());
         r.register_with_unit(
             "document",
             "From the source to settled, waiting included",
@@ -203,13 +211,58 @@ impl Metrics {
             "Share of characters in some passage since the start: must be 1",
             self.coverage.clone(),
         );
-        r.register(
-            "sandbox_restarts",
-            "Sandboxed processes replaced, by reason",
-            self.sandbox_restarts.clone(),
-        );
+        r.register("sandbox_restarts", "Sandboxed processes replaced", self.sandbox_restarts.clone());
         r.register_with_unit("search", "Answering one search", Unit::Seconds, self.search_seconds.clone());
-        r.register("stored_documents", "Documents in the local store", self.stored.clone());
+        r.register("stored_documents", "Documents in the store", self.stored.clone());
+        r.register(
+            "store_away",
+            "1 while the store is away or full: documents wait",
+            self.store_away.clone(),
+        );
+    }
+
+    fn register_kafka(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "lag_documents",
+            "Records of this worker's partitions that are not settled, by lane",
+            self.lag.clone(),
+        );
+        r.register_with_unit(
+            "lag",
+            "Work that waits for this worker: unsettled records times the seconds that it took per document so far",
+            Unit::Seconds,
+            self.lag_seconds.clone(),
+        );
+        r.register_with_unit(
+            "commit",
+            "One transaction of results, progress and offsets",
+            Unit::Seconds,
+            self.commit_seconds.clone(),
+        );
+        r.register("committed_records", "Records settled in committed transactions", self.committed.clone());
+    }
+
+    /// Unsettled records of a lane.
+    pub fn lag(&self, lane: &'static str, records: u64) {
+        self.lag.get_or_create(&LaneLabel { lane }).set(i64::try_from(records).unwrap_or(i64::MAX));
+    }
+
+    /// What `records` that wait will cost: the scaling signal.
+    pub fn lag_seconds(&self, records: u64) {
+        let settled: u64 =
+            ["done", "dead", "retried"].iter().map(|outcome| self.settled_count(outcome)).sum();
+        let work: f64 = self.work_seconds().iter().map(|(_, seconds)| seconds).sum();
+        // Before the first document there is nothing to go by: a second each.
+        let each = if settled == 0 { 1.0 } else { work / settled as f64 };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        self.lag_seconds.set(records as f64 * each / cores as f64);
+    }
+
+    /// A transaction with `records` came through.
+    pub fn committed(&self, took: Duration, records: usize) {
+        self.commit_seconds.observe(took.as_secs_f64());
+        self.committed.inc_by(records as u64);
     }
 
     /// A document left `stage` after `work`.
@@ -301,6 +354,11 @@ impl Metrics {
         self.stored.set(as_i64(documents));
     }
 
+    /// Whether the store does not answer.
+    pub fn store_away(&self, away: bool) {
+        self.store_away.set(i64::from(away));
+    }
+
     /// Seconds that each stage worked so far: busy, less waiting for room downstream.
     pub fn work_seconds(&self) -> Vec<(Stage, f64)> {
         let work = |stage| {
@@ -331,23 +389,5 @@ fn as_i64(n: usize) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_exposition_names_what_happened() {
-        let metrics = Metrics::new();
-        metrics.stage_done(Stage::Decode, Duration::from_millis(3));
-        metrics.failed(Stage::Decode, Class::Corrupt);
-        metrics.covered(10, 10);
-        let text = metrics.encode();
-        for line in [
-            "quire_stage_documents_total{stage=\"decode\"} 1",
-            "quire_failures_total{stage=\"decode\",class=\"corrupt\"} 1",
-            "quire_coverage 1.0",
-            "quire_stage_seconds_bucket{le=\"0.005\",stage=\"decode\"} 1",
-        ] {
-            assert!(text.contains(line), "{line} in {text}");
-        }
-    }
-}
+#[path = "metrics_tests.rs"]
+mod tests;

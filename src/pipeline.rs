@@ -4,6 +4,7 @@
 //! before it. What bounds memory is the [`Budget`] of documents and bytes in flight; the queues
 //! only pass backpressure on.
 
+mod again;
 mod embed;
 mod join;
 mod link;
@@ -12,11 +13,13 @@ mod read;
 mod shared;
 mod understand;
 
+pub use again::Again;
 pub use embed::Embedder;
 
 use crate::config::{Config, workers};
 use crate::consume::{Source, Watcher};
 use crate::error::{Error, Result, Stage};
+use crate::failpoint::Failpoints;
 use crate::feed::{self, BatchQueue};
 use crate::infer::models::Models;
 use crate::interpret::{Interpreter, Kinds};
@@ -29,9 +32,9 @@ use link::{Threads, link};
 use pages::PageBoard;
 use shared::Shared;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The running pipeline.
 pub struct Pipeline {
@@ -56,6 +59,7 @@ impl Pipeline {
         store: Arc<dyn Store>,
         models: &Models,
         program: &Path,
+        failpoints: Arc<Failpoints>,
         source: impl FnOnce(Arc<dyn Watcher>) -> Result<Box<dyn Source>>,
     ) -> Result<Self> {
         let budget = Budget::new(config.consume.in_flight_documents, config.consume.in_flight_mb << 20);
@@ -66,8 +70,14 @@ impl Pipeline {
             store,
             budget,
             stopping: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
             drained: AtomicBool::new(false),
+            away: AtomicBool::new(false),
+            since: Instant::now(),
+            counted: AtomicU64::new(0),
+            uncounted: AtomicBool::new(false),
             fatal: Mutex::new(None),
+            failpoints,
             started: Mutex::default(),
         });
         let limits = feed::Limits {
@@ -117,6 +127,11 @@ impl Pipeline {
         self.embedder.clone()
     }
 
+    /// Whether the store does not answer, so that documents wait.
+    pub fn is_store_away(&self) -> bool {
+        self.shared.away.load(Ordering::Acquire)
+    }
+
     /// The fault that stopped the pipeline, if one did.
     pub fn fatal(&self) -> Option<Error> {
         lock(&self.shared.fatal).clone()
@@ -134,12 +149,14 @@ impl Pipeline {
         let fatal = self.fatal().is_some();
         let idle = self.shared.budget.wait_idle(if fatal { Duration::ZERO } else { patience });
         let left = self.shared.budget.used().documents;
+        let join = |threads: Threads| threads.into_iter().for_each(|t| drop(t.join()));
+        // What did settle is made durable by the source, whatever else is left.
+        self.shared.closing.store(true, Ordering::Release);
+        join(self.consume);
         if !idle {
             // The threads end with the process; joining them would wait for what was given up.
             return left;
         }
-        let join = |threads: Threads| threads.into_iter().for_each(|t| drop(t.join()));
-        join(self.consume);
         join(self.decode);
         self.board.close();
         join(self.digitize);

@@ -4,15 +4,28 @@
 //! it; a holder that is dropped unresolved means failed. It holds the [`Permit`] that bounds work
 //! in flight, so that memory is bounded by the same object that guarantees delivery.
 
+use crate::document::Document;
 use crate::error::{Class, Error, Failure, Stage};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-type Settle = Box<dyn FnOnce(Result<(), Error>) + Send>;
+type Settle = Box<dyn FnOnce(Settled) + Send>;
+
+/// What the source hears when a receipt settles.
+pub struct Settled {
+    /// The worst result of all holders.
+    pub result: Result<(), Error>,
+    /// What was published, if the document was understood or is known already.
+    pub document: Option<Arc<Document>>,
+    /// The room that the document held; the source gives it back by dropping it.
+    pub permit: Permit,
+}
 
 /// A share in a record that is still owed to its source.
 pub struct Receipt {
     inner: Option<Arc<Owed>>,
+    claim: Claim,
 }
 
 struct Owed {
@@ -21,20 +34,41 @@ struct Owed {
 
 struct State {
     worst: Option<Error>,
+    document: Option<Arc<Document>>,
     settle: Option<Settle>,
     permit: Option<Permit>,
 }
 
 impl Receipt {
     /// A receipt that calls `settle` once, when its last holder has resolved or dropped it.
-    pub fn new(permit: Permit, settle: impl FnOnce(Result<(), Error>) + Send + 'static) -> Self {
-        let state = State { worst: None, settle: Some(Box::new(settle)), permit: Some(permit) };
-        Self { inner: Some(Arc::new(Owed { state: Mutex::new(state) })) }
+    pub fn new(permit: Permit, settle: impl FnOnce(Settled) + Send + 'static) -> Self {
+        Self::claimed(permit, Claim::default(), settle)
+    }
+
+    /// A receipt for a document that its source may take back through `claim`.
+    pub fn claimed(permit: Permit, claim: Claim, settle: impl FnOnce(Settled) + Send + 'static) -> Self {
+        let state =
+            State { worst: None, document: None, settle: Some(Box::new(settle)), permit: Some(permit) };
+        Self { inner: Some(Arc::new(Owed { state: Mutex::new(state) })), claim }
     }
 
     /// Another holder: the receipt settles only after that one, too.
     pub fn share(&self) -> Self {
-        Self { inner: self.inner.clone() }
+        Self { inner: self.inner.clone(), claim: self.claim.clone() }
+    }
+
+    /// Whether the document is still wanted: asked before work that costs, and before anything
+    /// that others can see.
+    pub fn check(&self) -> Result<(), Error> {
+        self.claim.check()
+    }
+
+    /// Gives up this share with what was published.
+    pub fn publish(self, document: Arc<Document>) {
+        if let Some(owed) = &self.inner {
+            lock(&owed.state).document = Some(document);
+        }
+        self.resolve(Ok(()));
     }
 
     /// Gives up this share. The worst result of all holders is what the source hears.
@@ -66,13 +100,65 @@ impl Drop for Owed {
     fn drop(&mut self) {
         let mut state = lock(&self.state);
         let result = state.worst.take().map_or(Ok(()), Err);
+        let document = state.document.take();
         let (settle, permit) = (state.settle.take(), state.permit.take());
         drop(state);
-        if let Some(settle) = settle {
-            settle(result);
+        // The room goes along: only the source knows when the document is out of the way.
+        if let (Some(settle), Some(permit)) = (settle, permit) {
+            settle(Settled { result, document, permit });
         }
-        // Only after the source knows: what is settled no longer counts as in flight.
-        drop(permit);
+    }
+}
+
+/// Whether a document in flight is still wanted. Its source may take it back: because another
+/// worker has it now, or because somebody cancelled it.
+#[derive(Debug, Clone, Default)]
+pub struct Claim {
+    /// Of this document, and of everything that was assigned together with it.
+    state: Arc<AtomicU8>,
+    group: Option<Arc<AtomicU8>>,
+}
+
+const LOST: u8 = 1;
+const CANCELLED: u8 = 2;
+const SLOW: u8 = 3;
+
+impl Claim {
+    /// A claim on one document out of many that are lost together.
+    pub fn within(group: &Self) -> Self {
+        Self { state: Arc::default(), group: Some(Arc::clone(&group.state)) }
+    }
+
+    /// Another worker has it: what is done for it here from now on is dropped.
+    pub fn lose(&self) {
+        self.state.store(LOST, Ordering::Release);
+    }
+
+    /// Nobody wants it any more.
+    pub fn cancel(&self) {
+        self.state.store(CANCELLED, Ordering::Release);
+    }
+
+    /// It goes to the slow lane and is begun again there.
+    pub fn postpone(&self) {
+        self.state.store(SLOW, Ordering::Release);
+    }
+
+    /// Whether another worker has it.
+    pub fn is_lost(&self) -> bool {
+        matches!(self.check(), Err(error) if error.failure().class == Class::Revoked)
+    }
+
+    /// Ok while it is wanted.
+    pub fn check(&self) -> Result<(), Error> {
+        let group = self.group.as_ref().map_or(0, |group| group.load(Ordering::Acquire));
+        let (class, reason) = match group.max(self.state.load(Ordering::Acquire)) {
+            0 => return Ok(()),
+            LOST => (Class::Revoked, "another worker has this document now"),
+            CANCELLED => (Class::Cancelled, "it was cancelled"),
+            _ => (Class::Postponed, "it takes long and goes to the slow lane"),
+        };
+        Err(Error::Reject(Failure::new(Stage::Consume, class, reason)))
     }
 }
 
@@ -196,7 +282,7 @@ mod tests {
     fn owed(budget: &Budget) -> (Receipt, mpsc::Receiver<Result<(), Error>>) {
         let (tx, rx) = mpsc::channel();
         let permit = budget.acquire(10, Duration::ZERO).unwrap();
-        (Receipt::new(permit, move |r| tx.send(r).unwrap()), rx)
+        (Receipt::new(permit, move |settled| tx.send(settled.result).unwrap()), rx)
     }
 
     #[test]

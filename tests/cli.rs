@@ -10,7 +10,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
 
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 13] = [
     &["run"],
     &["demo"],
     &["send"],
@@ -22,6 +22,7 @@ const COMMANDS: [&[&str]; 12] = [
     &["models", "verify"],
     &["doctor"],
     &["config", "show"],
+    &["schema"],
     &["completions"],
 ];
 

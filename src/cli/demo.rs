@@ -4,7 +4,7 @@ use super::running::Running;
 use super::{App, find, print, send};
 use crate::consume::Upload;
 use crate::document::{Document, DocumentId, Priority, sha256_hex};
-use crate::publish::{Filter, Query};
+use crate::publish::{Filter, Query, Standing};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::io::IsTerminal;
@@ -34,7 +34,7 @@ struct Shown {
 pub fn demo(app: &App, args: &DemoArgs) -> Result<ExitCode> {
     let documents = read(&args.documents)?;
     let config = &app.config;
-    let running = Running::start(config, &app.metrics)?;
+    let running = Running::start(config, &app.metrics, &app.variables)?;
     let started = Instant::now();
     let new = enqueue(&running, &documents)?;
     follow(app, &running, &documents, new)?;
@@ -79,7 +79,9 @@ fn read(folder: &std::path::Path) -> Result<Vec<Shown>> {
 fn enqueue(running: &Running, documents: &[Shown]) -> Result<usize> {
     let mut new = 0;
     for document in documents {
-        let current = running.store.is_current(&document.id, &document.sha256, &running.revisions)?;
+        let now = jiff::Timestamp::now().as_millisecond();
+        let standing = running.store.standing(&document.id, &document.sha256, now, &running.revisions)?;
+        let current = standing == Standing::Current;
         let dead = running.store.dead(&document.id)?.is_some_and(|letter| letter.sha256 == document.sha256);
         if !current && !dead {
             let upload = Upload { name: Some(document.name.clone()), ..Upload::default() };

@@ -2,8 +2,10 @@
 
 use super::{App, print};
 use crate::config::workers;
+use crate::consume::kafka::client;
 use crate::error::{Error, Stage};
 use crate::infer::models::{Models, manifests, models_dir};
+use crate::publish::qdrant::QdrantStore;
 use crate::sandbox::{Settings, Setup, Worker};
 use anyhow::Result;
 use serde::Serialize;
@@ -35,7 +37,7 @@ impl Check {
 
 /// Checks; fails if anything is missing.
 pub fn doctor(app: &App) -> Result<ExitCode> {
-    let checks = [
+    let mut checks = vec![
         Check::new("data folder", data_folder(&app.config.data.dir)),
         Check::of("models", models(app)),
         Check::new("device", Ok(device(app))),
@@ -43,6 +45,12 @@ pub fn doctor(app: &App) -> Result<ExitCode> {
         Check::of("Tesseract", tesseract(app)),
         Check::new("API address", address(&app.config.serve.listen)),
     ];
+    if !app.config.kafka.brokers.is_empty() {
+        checks.push(Check::of("Kafka", kafka(app)));
+    }
+    if !app.config.qdrant.url.is_empty() {
+        checks.push(Check::of("Qdrant", qdrant(app)));
+    }
     let fine = checks.iter().all(|c| c.fine);
     if app.json {
         print::json(&checks)?;
@@ -100,6 +108,17 @@ fn models(app: &App) -> Result<String, Error> {
     }
     let names: Vec<&str> = models.revisions.values().map(String::as_str).collect();
     Ok(format!("{} in {}, verified", names.join(", "), dir.display()))
+}
+
+fn kafka(app: &App) -> Result<String, Error> {
+    let config = &app.config.kafka;
+    drop(client::sender(config)?);
+    Ok(format!("{} answers", config.brokers))
+}
+
+fn qdrant(app: &App) -> Result<String, Error> {
+    let config = &app.config.qdrant;
+    Ok(format!("version {} answers at {}", QdrantStore::ping(config)?, config.url))
 }
 
 fn device(app: &App) -> String {

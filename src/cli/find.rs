@@ -1,11 +1,10 @@
 //! `quire status` and `quire search`: reading the store, beside a running quire or without one.
 
-use super::{App, print};
+use super::{App, print, store};
 use crate::consume::Inbox;
 use crate::document::DocumentId;
 use crate::infer::models::{Models, models_dir};
 use crate::pipeline::Embedder;
-use crate::publish::local::LocalStore;
 use crate::publish::{Filter, Hit, Query, Store};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -53,9 +52,9 @@ pub struct SearchArgs {
 
 /// Prints how things stand.
 pub fn status(app: &App, args: &StatusArgs) -> Result<ExitCode> {
-    let store = LocalStore::open_read_only(&app.config.data.dir)?;
+    let store = store::open_read_only(&app.config, None)?;
     if let Some(id) = &args.id {
-        return one(app, &store, id);
+        return one(app, store.as_ref(), id);
     }
     let inbox = Inbox::open(&app.config.data.dir)?;
     let counts = store.counts()?;
@@ -79,7 +78,7 @@ pub fn status(app: &App, args: &StatusArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn one(app: &App, store: &LocalStore, id: &str) -> Result<ExitCode> {
+fn one(app: &App, store: &dyn Store, id: &str) -> Result<ExitCode> {
     let id = parse_id(id)?;
     if let Some(document) = store.get(&id)? {
         print::json(&document)?;
@@ -111,7 +110,6 @@ fn parse_id(id: &str) -> Result<DocumentId> {
 
 /// Prints what was found.
 pub fn search(app: &App, args: &SearchArgs) -> Result<ExitCode> {
-    let store = LocalStore::open_read_only(&app.config.data.dir)?;
     let filter = Filter {
         kind: args.kind.clone(),
         language: args.language.clone(),
@@ -123,11 +121,13 @@ pub fn search(app: &App, args: &SearchArgs) -> Result<ExitCode> {
     let hits = match &args.like {
         Some(id) => {
             let id = parse_id(id)?;
+            let store = store::open_read_only(&app.config, None)?;
             store.similar(&id, &filter, args.limit)?.with_context(|| format!("there is no document {id}"))?
         }
         None => {
             let text = args.text.join(" ");
             let models = Models::load(&app.config.infer, &models_dir(&app.config))?;
+            let store = store::open_read_only(&app.config, Some(&models))?;
             let vector = Embedder::alone(&models, &app.config, &app.metrics)?.embed(&text)?;
             store.search(&Query { text: &text, vector: &vector, filter: &filter, limit: args.limit })?
         }

@@ -1,28 +1,33 @@
 //! `quire run`: the pipeline with its ends, and the API beside it.
 
-use super::App;
+use super::{App, store};
 use crate::config::Config;
 use crate::consume::folder::FolderSource;
-use crate::consume::{Inbox, Source};
+use crate::consume::kafka::intake::Intake;
+use crate::consume::kafka::{self, KafkaSource};
+use crate::consume::{Door, Inbox, Source, Watcher};
+use crate::error::{Class, Error, Stage};
+use crate::failpoint::Failpoints;
 use crate::infer::models::{Models, models_dir};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::publish::Store;
-use crate::publish::local::LocalStore;
 use crate::serve;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, Result};
 use clap::Args;
+use std::collections::HashMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 /// Arguments of `quire run`.
 #[derive(Args)]
 pub struct RunArgs {
-    /// Stop when the inbox is empty and everything in flight is done
+    /// Stop when the inbox is empty, or no topic gave anything for three seconds, and everything in
+    /// flight is done
     #[arg(long)]
     once: bool,
 }
@@ -47,7 +52,11 @@ pub struct Running {
 
 impl Running {
     /// Starts pipeline and API.
-    pub fn start(config: &Config, metrics: &Arc<Metrics>) -> Result<Self> {
+    pub fn start(
+        config: &Config,
+        metrics: &Arc<Metrics>,
+        variables: &HashMap<String, String>,
+    ) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let shutdown = Shutdown::listen(&runtime).context("cannot listen for signals")?;
         // First what fails fast: the address, then the models.
@@ -57,18 +66,33 @@ impl Running {
         std::fs::create_dir_all(&config.data.dir)
             .with_context(|| format!("cannot make {} (the setting data.dir)", config.data.dir.display()))?;
         let root = config.data.dir.clone();
-        let store: Arc<dyn Store> = Arc::new(LocalStore::open(&root)?);
-        let counts = store.counts()?;
+        let door = match config.kafka.brokers.is_empty() {
+            true => Door::Folder(Inbox::open(&root)?),
+            false => Door::Kafka(Arc::new(until_reached(&shutdown, || Intake::open(&config.kafka))?)),
+        };
+        let failpoints = Arc::new(Failpoints::parse(&config.testing.failpoints).map_err(anyhow::Error::msg)?);
+        // A server may come back; a disk that is full is for a person to see at once.
+        let open = || {
+            let store = store::open(config, &models, &failpoints)?;
+            let counts = store.counts()?;
+            Ok((store, counts))
+        };
+        let (store, counts) =
+            if config.qdrant.url.is_empty() { open()? } else { until_reached(&shutdown, open)? };
         metrics.stored(counts.documents);
         let device = crate::infer::choose(config.infer.device);
         tracing::info!(device = device.name, reason = device.reason, "device");
         let program = std::env::current_exe().context("cannot find this program's own file")?;
-        let consume = config.consume.clone();
-        let folder = root.clone();
+        let parts = kafka::Parts {
+            config: config.clone(),
+            metrics: Arc::clone(metrics),
+            whence: whence(&store),
+            variables: variables.clone(),
+            failpoints: Arc::clone(&failpoints),
+        };
         let pipeline =
-            Pipeline::start(config, metrics, Arc::clone(&store), &models, &program, move |watcher| {
-                let source: Box<dyn Source> = Box::new(FolderSource::open(&folder, consume, watcher)?);
-                Ok(source)
+            Pipeline::start(config, metrics, Arc::clone(&store), &models, &program, failpoints, |watcher| {
+                source(&shutdown, &parts, &watcher)
             })?;
         let inbox = Inbox::open(&root)?;
         let live = Arc::new(AtomicBool::new(true));
@@ -77,7 +101,7 @@ impl Running {
             store: Arc::clone(&store),
             progress: pipeline.progress(),
             metrics: Arc::clone(metrics),
-            inbox: inbox.clone(),
+            door,
             embed: Arc::new(move |text: &str| embedder.embed(text)),
             config: config.serve.clone(),
             ready: Arc::new(move || match ready.load(Ordering::Acquire) {
@@ -106,9 +130,53 @@ impl Running {
     }
 }
 
+/// Documents come from Kafka where brokers are named, else from the inbox.
+fn source(
+    shutdown: &Shutdown,
+    parts: &kafka::Parts,
+    watcher: &Arc<dyn Watcher>,
+) -> crate::error::Result<Box<dyn Source>> {
+    let config = &parts.config;
+    if config.kafka.brokers.is_empty() {
+        let watcher = Arc::clone(watcher);
+        return Ok(Box::new(FolderSource::open(&config.data.dir, config.consume.clone(), watcher)?));
+    }
+    let open = || KafkaSource::open(parts.clone(), Arc::clone(watcher));
+    Ok(Box::new(until_reached(shutdown, open)?))
+}
+
+/// Where the stored version of a document came from.
+fn whence(store: &Arc<dyn Store>) -> kafka::Whence {
+    let store = Arc::clone(store);
+    Arc::new(move |id| Ok(store.get(id)?.and_then(|document| document.origin)))
+}
+
+/// Tries until something outside answers, with growing waits; what is wrong is said each time.
+fn until_reached<T>(
+    shutdown: &Shutdown,
+    reach: impl Fn() -> crate::error::Result<T>,
+) -> crate::error::Result<T> {
+    let mut wait = Duration::from_secs(1);
+    loop {
+        match reach() {
+            Err(Error::Retry(failure)) => tracing::error!("{failure}; trying again in {wait:?}"),
+            result => return result,
+        }
+        let until = Instant::now() + wait;
+        while Instant::now() < until {
+            if shutdown.is_asked() {
+                let reason = "stopped before everything could be reached";
+                return Err(Error::fatal(Stage::Consume, Class::Unreachable, reason));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        wait = (wait * 2).min(Duration::from_secs(30));
+    }
+}
+
 /// Runs until stopped.
 pub fn run(app: &App, args: &RunArgs) -> Result<ExitCode> {
-    let running = Running::start(&app.config, &app.metrics)?;
+    let running = Running::start(&app.config, &app.metrics, &app.variables)?;
     while !running.shutdown.is_asked() && running.pipeline.fatal().is_none() {
         if args.once && running.pipeline.is_drained() {
             break;

@@ -1,7 +1,8 @@
-//! `quire send`: files and folders into the inbox, here or over HTTP.
+//! `quire send`: files and folders into the topics or the inbox, or over HTTP.
 
 use super::{App, print};
-use crate::consume::{Inbox, Upload};
+use crate::consume::kafka::intake::Intake;
+use crate::consume::{Door, Inbox, Upload};
 use crate::document::Priority;
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -9,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Arguments of `quire send`.
 #[derive(Args)]
@@ -16,8 +18,8 @@ pub struct SendArgs {
     /// Files, or folders with everything below them
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// Where to: the address of a running quire, as http://127.0.0.1:8737; without it, the inbox
-    /// below data.dir
+    /// Where to: the address of a running quire, as http://127.0.0.1:8737; without it, the topics if
+    /// kafka.brokers is set, else the inbox below data.dir
     #[arg(long, value_name = "URL")]
     to: Option<String>,
     /// How urgent: high, normal or low
@@ -43,18 +45,21 @@ pub fn send(app: &App, args: &SendArgs) -> Result<ExitCode> {
     if files.is_empty() {
         bail!("there are no files in what was named");
     }
-    let inbox = match args.to {
-        None => {
-            Some(Inbox::open(&app.config.data.dir).context("cannot use the inbox (the setting data.dir)")?)
-        }
+    let kafka = !app.config.kafka.brokers.is_empty();
+    let door = match args.to {
         Some(_) => None,
+        None if kafka => Some(Door::Kafka(Arc::new(Intake::open(&app.config.kafka)?))),
+        None => {
+            let inbox = Inbox::open(&app.config.data.dir);
+            Some(Door::Folder(inbox.context("cannot use the inbox (the setting data.dir)")?))
+        }
     };
     let bar = bar(files.len() as u64);
     let mut failed = Vec::new();
     for (path, name) in &files {
         bar.set_message(print::short(name, 40));
-        let outcome = match (&inbox, &args.to) {
-            (Some(inbox), _) => to_folder(inbox, path, name, args.priority),
+        let outcome = match (&door, &args.to) {
+            (Some(door), _) => through(door, path, name, args.priority),
             (None, Some(url)) => to_http(url, path, name, args),
             (None, None) => Ok(()),
         };
@@ -102,10 +107,10 @@ fn collect(path: &Path, name: &Path, files: &mut Vec<(PathBuf, String)>) -> Resu
     Ok(())
 }
 
-fn to_folder(inbox: &Inbox, path: &Path, name: &str, priority: Priority) -> Result<()> {
+fn through(door: &Door, path: &Path, name: &str, priority: Priority) -> Result<()> {
     let bytes = std::fs::read(path)?;
     let upload = Upload { name: Some(name.to_owned()), ..Upload::default() };
-    Ok(inbox.put(&bytes, &upload, priority)?)
+    Ok(door.put(&bytes, &upload, priority)?)
 }
 
 fn to_http(url: &str, path: &Path, name: &str, args: &SendArgs) -> Result<()> {

@@ -6,7 +6,8 @@
 use super::names::{WorkingName, escape};
 use super::record::{Record, Shared, shorten, storage};
 use super::spool::{Inbox, Upload, about_name};
-use super::{Source, Watcher};
+use super::turns::{SHARES, Turns};
+use super::{Source, Taken, Watcher};
 use crate::config::ConsumeConfig;
 use crate::document::{DocumentId, Head, Priority, RawDocument, sha256_hex};
 use crate::error::{Class, Error, Failure, Result, Stage};
@@ -21,15 +22,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// How many names one look at the inbox keeps: bounds memory with millions of files waiting.
 const NAMES_PER_SCAN: usize = 10_000;
-/// Of every 16 picks, how many go first to each priority; the low ones never starve.
-const SHARES: [(Priority, u32); 3] = [(Priority::High, 11), (Priority::Normal, 4), (Priority::Low, 1)];
 
 /// The watched folder.
 pub struct FolderSource {
     shared: Arc<Shared>,
     waiting: [VecDeque<PathBuf>; 3],
     resumed: VecDeque<WorkingName>,
-    picks: u32,
+    turns: Turns,
     last_scan: Option<Instant>,
     _lock: File,
 }
@@ -56,7 +55,7 @@ impl FolderSource {
             shared: Arc::new(shared),
             waiting: Default::default(),
             resumed: VecDeque::new(),
-            picks: 0,
+            turns: Turns::default(),
             last_scan: None,
             _lock: held,
         };
@@ -118,16 +117,7 @@ impl FolderSource {
     }
 
     fn pick(&mut self) -> Option<(Priority, PathBuf)> {
-        let turn = self.picks % 16;
-        self.picks = self.picks.wrapping_add(1);
-        let mut bound = 0;
-        let first = SHARES.iter().position(|(_, share)| {
-            bound += share;
-            turn < bound
-        })?;
-        // Its turn first, then the rest by urgency.
-        let order = std::iter::once(first).chain((0..SHARES.len()).filter(|i| *i != first));
-        for index in order {
+        for index in self.turns.next() {
             if let (Some(queue), Some((priority, _))) = (self.waiting.get_mut(index), SHARES.get(index))
                 && let Some(path) = queue.pop_front()
             {
@@ -204,6 +194,11 @@ impl FolderSource {
                 return Ok(None);
             }
         };
+        // A rename keeps it: when the sender wrote the file.
+        let written = fs::metadata(working.join(next.encode()))
+            .and_then(|metadata| metadata.modified())
+            .ok()
+            .and_then(|time| Timestamp::try_from(time).ok());
         let about = fs::read(working.join(about_name(&next.name))).ok();
         let upload: Upload = about.and_then(|a| serde_json::from_slice(&a).ok()).unwrap_or_default();
         let sha256 = sha256_hex(&bytes);
@@ -216,10 +211,13 @@ impl FolderSource {
             size: bytes.len(),
             sha256,
             received_at: Timestamp::now(),
+            version: written.map_or_else(|| Timestamp::now().as_millisecond(), Timestamp::as_millisecond),
+            origin: None,
+            force: false,
         });
         let begun = next.begun;
         let record = Record { shared: Arc::clone(shared), head: Arc::clone(&head), name: next };
-        let receipt = Receipt::new(permit, move |result| record.settle(result));
+        let receipt = Receipt::new(permit, move |settled| record.settle(settled));
         if begun > shared.config.crashes {
             let reason = format!("the program ended {} times while it worked on this document", begun - 1);
             receipt.resolve(Err(Error::reject(Stage::Consume, Class::Crashed, reason)));
@@ -240,9 +238,12 @@ impl FolderSource {
             size: usize::try_from(size).unwrap_or(usize::MAX),
             sha256: String::new(),
             received_at: Timestamp::now(),
+            version: 0,
+            origin: None,
+            force: false,
         };
         let record = Record { shared: Arc::clone(&self.shared), head: Arc::new(head), name };
-        Receipt::new(permit, move |result| record.settle(result)).resolve(Err(error));
+        Receipt::new(permit, move |settled| record.settle(settled)).resolve(Err(error));
     }
 
     fn too_large(&self, size: u64) -> Error {
@@ -255,7 +256,7 @@ impl FolderSource {
 }
 
 impl Source for FolderSource {
-    fn poll(&mut self, budget: &Budget, patience: Duration) -> Result<Option<RawDocument>> {
+    fn poll(&mut self, budget: &Budget, patience: Duration) -> Result<Option<Taken>> {
         let deadline = Instant::now() + patience;
         loop {
             if let Some(name) = self.next_working()? {
@@ -277,7 +278,7 @@ impl Source for FolderSource {
                     continue;
                 }
                 if let Some(document) = self.begin(name, permit)? {
-                    return Ok(Some(document));
+                    return Ok(Some(Taken::Document(document)));
                 }
                 continue;
             }

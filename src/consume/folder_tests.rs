@@ -9,6 +9,12 @@ struct Heard {
 }
 
 impl Watcher for Heard {
+    fn left(&self, _: &DocumentId, _: &'static str) {}
+
+    fn positions(&self) -> Vec<crate::progress::Position> {
+        Vec::new()
+    }
+
     fn retry(&self, _: &DocumentId, _: &Error, wait: Duration) {
         lock(&self.retries).push(wait);
     }
@@ -55,8 +61,16 @@ impl Fixture {
     }
 }
 
+/// A folder gives nothing but documents.
+fn document(taken: Option<Taken>) -> Option<RawDocument> {
+    taken.map(|taken| match taken {
+        Taken::Document(document) => document,
+        Taken::Deletion(head, _) => panic!("{} is deleted", head.id),
+    })
+}
+
 fn next(source: &mut FolderSource) -> RawDocument {
-    source.poll(&Budget::new(100, 1 << 30), Duration::from_secs(5)).unwrap().expect("a document")
+    document(source.poll(&Budget::new(100, 1 << 30), Duration::from_secs(5)).unwrap()).expect("a document")
 }
 
 fn quiet(source: &mut FolderSource) -> bool {
@@ -167,7 +181,7 @@ fn a_giant_is_refused_unread_and_the_budget_holds_back() {
     fixture.drop_file("b.txt", b"b");
     let mut source = fixture.open();
     let budget = Budget::new(1, 10);
-    let poll = |source: &mut FolderSource| source.poll(&budget, Duration::from_millis(50)).unwrap();
+    let poll = |source: &mut FolderSource| document(source.poll(&budget, Duration::from_millis(50)).unwrap());
     let first = poll(&mut source).expect("one fits");
     assert!(poll(&mut source).is_none(), "the budget is used up");
     first.receipt.resolve(Ok(()));

@@ -1,19 +1,36 @@
 //! A dropped file (or a Kafka record) → [`RawDocument`].
 //!
-//! A source gives documents with a [`Receipt`](crate::receipt::Receipt); what it hears when the
+//! A source gives documents with a [`Receipt`]; what it hears when the
 //! receipt settles decides what becomes of the record: done, tried again later, or dead.
 
+mod door;
+pub mod envelope;
+pub mod fetch;
 pub mod folder;
+mod graveyard;
+pub mod kafka;
 mod names;
 mod record;
 mod spool;
+mod turns;
 
+pub use door::Door;
+pub use graveyard::{Grave, Graveyard};
 pub use spool::{Inbox, Upload};
 
-use crate::document::{DeadLetter, RawDocument};
+use crate::document::{DeadLetter, Head, RawDocument};
 use crate::error::Result;
-use crate::receipt::Budget;
+use crate::receipt::{Budget, Receipt};
+use std::sync::Arc;
 use std::time::Duration;
+
+/// What a source gives.
+pub enum Taken {
+    /// A document to be understood.
+    Document(RawDocument),
+    /// A document of which everything is to be deleted.
+    Deletion(Arc<Head>, Receipt),
+}
 
 /// Where documents come from. Blocks; runs on a thread of its own.
 pub trait Source: Send {
@@ -21,7 +38,13 @@ pub trait Source: Send {
     ///
     /// Errors: `Fatal` where the source itself is broken. What is wrong with one document is
     /// dealt with here and told to [`Watcher::dead`].
-    fn poll(&mut self, budget: &Budget, patience: Duration) -> Result<Option<RawDocument>>;
+    fn poll(&mut self, budget: &Budget, patience: Duration) -> Result<Option<Taken>>;
+
+    /// No more is asked for; what is in flight may still settle.
+    fn drain(&mut self) {}
+
+    /// Nothing settles any more: makes what did durable and gives the rest back.
+    fn close(&mut self) {}
 
     /// Whether nothing is waiting: no new document, none to be tried again.
     fn is_drained(&mut self) -> bool;
@@ -34,6 +57,13 @@ pub trait Watcher: Send + Sync {
 
     /// The document was given up.
     fn dead(&self, letter: &DeadLetter);
+
+    /// The document is out of the way for another reason: `cancelled`, `revoked`, `postponed`,
+    /// `deleted`.
+    fn left(&self, id: &crate::document::DocumentId, outcome: &'static str);
+
+    /// Where the documents in flight are.
+    fn positions(&self) -> Vec<crate::progress::Position>;
 
     /// The program cannot go on.
     fn fatal(&self, error: &crate::error::Error);

@@ -6,8 +6,8 @@ use super::{Watcher, backoff};
 use crate::config::ConsumeConfig;
 use crate::document::{DeadLetter, Head};
 use crate::durable::{sync_folder, write_whole};
-use crate::error::{Class, Error, Failure, Result, Stage};
-use crate::receipt::lock;
+use crate::error::{Class, Error, Stage};
+use crate::receipt::{Settled, lock};
 use jiff::Timestamp;
 use std::collections::HashSet;
 use std::fs;
@@ -39,12 +39,16 @@ pub(super) struct Record {
 
 impl Record {
     /// Moves the file to where its outcome belongs.
-    pub(super) fn settle(self, result: Result<()>) {
+    pub(super) fn settle(self, settled: Settled) {
+        // The room is given back at the end: what is settled no longer counts as in flight.
+        let Settled { result, permit: _permit, .. } = settled;
         let mut delayed = false;
         let last = self.name.tries + 1 >= self.shared.config.attempts;
         let moved = match &result {
             Ok(()) => self.finish("done"),
-            Err(error @ Error::Retry(failure)) if last && !is_outage(failure) => self.bury(error),
+            // What is newer is kept as well.
+            Err(Error::Reject(failure)) if failure.class == Class::Superseded => self.finish("done"),
+            Err(error @ Error::Retry(failure)) if last && !failure.is_outage() => self.bury(error),
             Err(error @ Error::Retry(_)) => {
                 delayed = true;
                 self.delay(error)
@@ -83,6 +87,7 @@ impl Record {
             sha256: self.head.sha256.clone(),
             priority: self.head.priority,
             received_at: self.head.received_at,
+            origin: None,
             failed_at: Timestamp::now(),
             attempts: self.name.tries + 1,
             failure: error.failure().clone(),
@@ -108,11 +113,6 @@ impl Record {
         lock(&self.shared.state).delayed.push((Instant::now() + wait, next));
         Ok(())
     }
-}
-
-/// Whether the store is away or full: no fault of the document, which waits as long as it takes.
-fn is_outage(failure: &Failure) -> bool {
-    failure.stage == Stage::Publish && failure.class == Class::Storage
 }
 
 /// `ID~NAME`: unique by content or key, and recognisable.

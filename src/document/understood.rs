@@ -1,13 +1,14 @@
 //! The understood document: what is published; and the dead letter of one that could not be.
 
-use super::{DocumentId, MediaType, Priority, StageSeconds, TextSource};
+use super::{DocumentId, MediaType, Origin, Priority, StageSeconds, TextSource};
 use crate::error::{Failure, named};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A label with its confidence.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Scored {
     /// The label.
     pub label: String,
@@ -16,7 +17,7 @@ pub struct Scored {
 }
 
 /// An understood document: what is published. `docs/result.md` describes it for users.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Document {
     /// Version of this structure.
     pub schema: u32,
@@ -34,6 +35,13 @@ pub struct Document {
     pub priority: Priority,
     /// When it was taken from its source.
     pub received_at: Timestamp,
+    /// When its sender wrote it, in milliseconds since 1970-01-01 UTC: a lower version never
+    /// replaces a higher one.
+    #[serde(default)]
+    pub version: i64,
+    /// The record it came from, where the source has such things.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// When it was understood.
     pub ingested_at: Timestamp,
     /// The kind of document.
@@ -62,6 +70,9 @@ pub struct Document {
     pub models: BTreeMap<String, String>,
     /// Seconds of work per stage.
     pub seconds: StageSeconds,
+    /// What this copy leaves out, because it would be longer than its topic takes; the store has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub omitted: Vec<String>,
     /// The document's vector (mean of its passages', L2-normalised); kept in the store only.
     #[serde(skip)]
     pub vector: Vec<f32>,
@@ -71,7 +82,7 @@ pub struct Document {
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// What is known of a page.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PageSummary {
     /// From 1.
     pub number: u32,
@@ -88,7 +99,7 @@ pub struct PageSummary {
 }
 
 /// A sentence of the summary.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SummarySentence {
     /// The sentence.
     pub text: String,
@@ -101,7 +112,7 @@ pub struct SummarySentence {
 }
 
 /// A named thing.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Entity {
     /// Its most frequent spelling.
     pub text: String,
@@ -114,7 +125,7 @@ pub struct Entity {
 }
 
 /// One mention of an entity.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Mention {
     /// Page, from 1.
     pub page: u32,
@@ -127,7 +138,7 @@ pub struct Mention {
 }
 
 /// Tone, as probabilities that sum to 1.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Sentiment {
     /// The most probable of the three.
     pub label: String,
@@ -138,7 +149,7 @@ pub struct Sentiment {
 }
 
 /// A piece of the text with a vector of its own.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Passage {
     /// From 0.
     pub number: u32,
@@ -166,7 +177,7 @@ named! {
 }
 
 /// A decision with its reasons.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// What to do.
     pub decision: Decision,
@@ -189,6 +200,9 @@ pub struct DeadLetter {
     pub priority: Priority,
     /// When it was taken from its source.
     pub received_at: Timestamp,
+    /// The record it came from, where the source has such things.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// When it was given up.
     pub failed_at: Timestamp,
     /// How often it was tried.

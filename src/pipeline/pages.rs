@@ -164,6 +164,11 @@ impl Reading {
         if partial.left == 0 { slot.take().map(Partial::complete) } else { None }
     }
 
+    /// Why the document is not wanted any more, if so.
+    pub fn unwanted(&self) -> Option<Error> {
+        lock(&self.progress).as_ref().and_then(|p| p.document.receipt.check().err())
+    }
+
     /// Whether a page failed, so that the others need not be read.
     pub fn failure(&self) -> Option<Error> {
         lock(&self.progress).as_ref().and_then(|p| p.failed.clone())

@@ -5,10 +5,11 @@ use super::link::{From, Threads, To, caught, spawn, work};
 use super::pages::{Complete, PageBoard, Reading, add_seconds};
 use super::shared::Shared;
 use crate::config::workers;
-use crate::consume::{Source, Watcher};
-use crate::document::{PagedDocument, RawDocument, TextDocument};
+use crate::consume::{Source, Taken, Watcher};
+use crate::document::{Head, PagedDocument, RawDocument, TextDocument};
 use crate::error::{Class, Error, Result, Stage};
-use crate::receipt::lock;
+use crate::publish::Standing;
+use crate::receipt::{Receipt, lock};
 use crate::sandbox::{Reply, Request, Worker};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,19 +33,53 @@ pub fn start_consume(
             let polled = source.poll(&shared.budget, POLL);
             shared.metrics.in_flight(shared.budget.used(), shared.budget.bound().documents);
             match polled {
-                Ok(Some(raw)) => {
+                Ok(Some(taken)) => {
                     shared.drained.store(false, Ordering::Release);
-                    take(&shared, raw, &to_decode, &models);
+                    match taken {
+                        Taken::Document(raw) => take(&shared, raw, &to_decode, &models),
+                        Taken::Deletion(head, receipt) => delete(&shared, &head, receipt),
+                    }
                 }
                 Ok(None) => {
                     let idle = shared.budget.used().documents == 0 && source.is_drained();
                     shared.drained.store(idle, Ordering::Release);
+                    shared.count_stored();
                 }
                 Err(error) => shared.fatal(&error),
             }
         }
+        source.drain();
+        while !shared.closing.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        source.close();
     };
     Ok(vec![spawn(Stage::Consume, 0, run).map_err(unstarted)?])
+}
+
+/// Deletes everything of a document, unless a later version is stored.
+fn delete(shared: &Arc<Shared>, head: &Head, receipt: Receipt) {
+    lock(&shared.started).insert(head.id.clone(), Instant::now());
+    let delete = || {
+        let later = shared.store.get(&head.id)?.is_some_and(|document| document.version > head.version);
+        if !later {
+            shared.store.delete(&head.id)?;
+        }
+        Ok(later)
+    };
+    match shared.insist(&receipt, delete) {
+        Ok(later) => {
+            tracing::info!(id = %head.id, later, "deletion");
+            shared.settled(&head.id, if later { "superseded" } else { "deleted" });
+            receipt.resolve(if later { Err(superseded()) } else { Ok(()) });
+        }
+        Err(error) => shared.fail(head, receipt, error),
+    }
+}
+
+/// A deletion that came after something newer.
+fn superseded() -> Error {
+    Error::reject(Stage::Consume, Class::Superseded, "a later version is stored")
 }
 
 fn take(
@@ -56,16 +91,35 @@ fn take(
     let started = Instant::now();
     lock(&shared.started).insert(raw.head.id.clone(), started);
     shared.progress.begin(&raw.head);
-    match shared.store.is_current(&raw.head.id, &raw.head.sha256, models) {
-        Ok(true) => {
-            shared.settled(&raw.head.id, "unchanged");
-            raw.receipt.resolve(Ok(()));
+    let head = Arc::clone(&raw.head);
+    let known = || {
+        if head.force {
+            return Ok((Standing::Outdated, None));
         }
-        Ok(false) => {
+        let standing = shared.store.standing(&head.id, &head.sha256, head.version, models)?;
+        // Who sends a record reads its result, also when nothing had to be done for it.
+        let wanted = standing == Standing::Current && head.origin.is_some();
+        let document = if wanted { shared.store.get(&head.id)? } else { None };
+        Ok((standing, document))
+    };
+    match shared.insist(&raw.receipt, known) {
+        Ok((Standing::Outdated, _)) => {
             shared.metrics.stage_done(Stage::Consume, started.elapsed());
             to_decode.send(raw, Stage::Consume);
         }
-        Err(error) => shared.fail(&raw.head, raw.receipt, error),
+        Ok((Standing::Current, document)) => {
+            shared.settled(&head.id, "unchanged");
+            match document {
+                Some(document) => raw.receipt.publish(Arc::new(document)),
+                None => raw.receipt.resolve(Ok(())),
+            }
+        }
+        Ok((Standing::Superseded, _)) => {
+            tracing::warn!(id = %head.id, name = head.name, "a later version is stored; this one is left out");
+            shared.settled(&head.id, "superseded");
+            raw.receipt.resolve(Err(superseded()));
+        }
+        Err(error) => shared.fail(&head, raw.receipt, error),
     }
 }
 
@@ -90,7 +144,9 @@ pub fn start_decode(
                 limits: limits.clone(),
             };
             let RawDocument { head, bytes, receipt } = raw;
-            match worker.call(&request, &head.sha256, &bytes) {
+            shared.failpoints.pass_with("decode", &head.name);
+            let decoded = receipt.check().and_then(|()| worker.call(&request, &head.sha256, &bytes));
+            match decoded {
                 Ok(Reply::Decoded(decoded)) => {
                     let mut seconds = Default::default();
                     add_seconds(&mut seconds, Stage::Decode, started.elapsed().as_secs_f64());
@@ -149,7 +205,7 @@ fn read_page(
     let started = Instant::now();
     let number = u32::try_from(page + 1).unwrap_or(u32::MAX);
     let request = Request::Digitize { media_type: reading.media_type, page: number, limits: shared.limits() };
-    let result = match reading.failure() {
+    let result = match reading.failure().or_else(|| reading.unwanted()) {
         Some(error) => Err(error),
         None => match worker.call(&request, &reading.head.sha256, &reading.bytes) {
             Ok(Reply::Page(text)) => Ok(text),

@@ -4,15 +4,16 @@ use crate::config::Config;
 use crate::consume::Watcher;
 use crate::decode::Limits;
 use crate::document::{DeadLetter, DocumentId, Head};
-use crate::error::{Error, Stage};
+use crate::error::{Class, Error, Result, Stage};
+use crate::failpoint::Failpoints;
 use crate::metrics::Metrics;
-use crate::progress::Progress;
+use crate::progress::{Position, Progress};
 use crate::publish::Store;
 use crate::receipt::{Budget, Receipt, lock};
 use crate::sandbox::{self, Setup, Worker};
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -24,17 +25,36 @@ pub struct Shared {
     pub store: Arc<dyn Store>,
     pub budget: Budget,
     pub stopping: AtomicBool,
+    /// Nothing settles any more.
+    pub closing: AtomicBool,
     pub drained: AtomicBool,
+    /// Whether the store does not answer.
+    pub away: AtomicBool,
+    /// When the stages were started.
+    pub since: Instant,
+    /// When stored documents are counted next, in milliseconds since then.
+    pub counted: AtomicU64,
+    /// Whether something was stored since they were counted.
+    pub uncounted: AtomicBool,
     pub fatal: Mutex<Option<Error>>,
+    /// Faults made on purpose.
+    pub failpoints: Arc<Failpoints>,
     pub started: Mutex<HashMap<DocumentId, Instant>>,
 }
 
 impl Shared {
     /// A document failed: counted, and told to its source.
     pub fn fail(&self, head: &Head, receipt: Receipt, error: Error) {
+        self.fail_id(&head.id, receipt, error);
+    }
+
+    /// The same, where only its id is known any more.
+    pub fn fail_id(&self, id: &DocumentId, receipt: Receipt, error: Error) {
         let failure = error.failure();
-        self.metrics.failed(failure.stage, failure.class);
-        self.progress.end(&head.id);
+        if !matches!(failure.class, Class::Cancelled | Class::Revoked | Class::Postponed) {
+            self.metrics.failed(failure.stage, failure.class);
+        }
+        self.progress.end(id);
         receipt.resolve(Err(error));
     }
 
@@ -43,6 +63,66 @@ impl Shared {
         self.progress.end(id);
         let started = lock(&self.started).remove(id);
         self.metrics.settled(outcome, started.map_or(Duration::ZERO, |at| at.elapsed()));
+    }
+
+    /// Does something with the store, for as long as it takes: what it is away for cannot be
+    /// published, and the queues that fill meanwhile make the source pause.
+    ///
+    /// Errors: what is no outage; and whatever the source says when it takes the document back.
+    pub fn insist<T>(&self, receipt: &Receipt, act: impl Fn() -> Result<T>) -> Result<T> {
+        let mut wait = Duration::from_millis(100);
+        let mut away = false;
+        loop {
+            match act() {
+                Err(Error::Retry(failure)) if failure.is_outage() => {
+                    self.metrics.failed(failure.stage, failure.class);
+                    if !away {
+                        tracing::warn!("nothing can be stored; waiting: {failure}");
+                        self.outage(true);
+                    }
+                    away = true;
+                    if self.stopping.load(Ordering::Acquire) {
+                        return Err(Error::Retry(failure));
+                    }
+                }
+                result => {
+                    if away {
+                        self.outage(false);
+                    }
+                    return result;
+                }
+            }
+            let until = Instant::now() + wait;
+            while Instant::now() < until {
+                receipt.check()?;
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            wait = (wait * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    fn outage(&self, away: bool) {
+        self.away.store(away, Ordering::Release);
+        self.metrics.store_away(away);
+        if !away {
+            tracing::info!("the store is back");
+        }
+    }
+
+    /// Keeps the gauge of stored documents near the truth; counting is not free, so once a second.
+    pub fn count_stored(&self) {
+        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let due = self.counted.load(Ordering::Acquire);
+        let mine = now >= due
+            && self.uncounted.load(Ordering::Acquire)
+            && self.counted.compare_exchange(due, now + 1_000, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if !mine {
+            return;
+        }
+        self.uncounted.store(false, Ordering::Release);
+        if let Ok(counts) = self.store.counts() {
+            self.metrics.stored(counts.documents);
+        }
     }
 
     /// A slot for a child process of a stage.
@@ -88,6 +168,14 @@ impl Watcher for Shared {
     fn retry(&self, id: &DocumentId, error: &Error, wait: Duration) {
         tracing::warn!(%id, wait = wait.as_secs_f64(), "{error}");
         self.settled(id, "retried");
+    }
+
+    fn left(&self, id: &DocumentId, outcome: &'static str) {
+        self.settled(id, outcome);
+    }
+
+    fn positions(&self) -> Vec<Position> {
+        self.progress.all()
     }
 
     fn dead(&self, letter: &DeadLetter) {

@@ -15,6 +15,7 @@ use crate::publish::Publisher;
 use crate::receipt::Receipt;
 use crate::window::{FedDocument, InferredDocument};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Text to windows, and windows to the model threads.
@@ -115,21 +116,21 @@ pub fn start_publish(shared: &Arc<Shared>, from: &From<(Document, Receipt)>) -> 
         let (shared, publisher) = (Arc::clone(shared), Arc::clone(&publisher));
         move |(document, receipt): (Document, Receipt)| {
             let started = Instant::now();
-            match publisher.publish(&document) {
+            shared.failpoints.pass_with("put", &document.name);
+            let published =
+                receipt.check().and_then(|()| shared.insist(&receipt, || publisher.publish(&document)));
+            shared.failpoints.pass_with("stored", &document.name);
+            match published {
                 Ok(()) => {
                     shared.metrics.stage_done(Stage::Publish, started.elapsed());
-                    if let Ok(counts) = shared.store.counts() {
-                        shared.metrics.stored(counts.documents);
-                    }
+                    shared.uncounted.store(true, Ordering::Release);
+                    shared.count_stored();
                     shared.settled(&document.id, "done");
-                    receipt.resolve(Ok(()));
+                    receipt.publish(Arc::new(document));
                 }
-                Err(error) => {
-                    shared.metrics.failed(error.failure().stage, error.failure().class);
-                    receipt.resolve(Err(error));
-                }
+                Err(error) => shared.fail_id(&document.id, receipt, error),
             }
         }
     };
-    work(Stage::Publish, 1, from, make).map_err(unstarted)
+    work(Stage::Publish, shared.config.publish.workers, from, make).map_err(unstarted)
 }

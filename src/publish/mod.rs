@@ -1,11 +1,15 @@
 //! Document → store and results; the receipt is settled.
 //!
-//! [`Store`] is the seam: the local store now, Qdrant beside it. Whatever stands behind it,
+//! [`Store`] is the seam: the local store, and Qdrant for several workers. Whatever stands behind it,
 //! [`Store::put`] returns only when the document would survive a crash of this machine.
 
+mod characters;
 #[cfg(test)]
 mod contract;
+mod fusion;
 pub mod local;
+pub mod qdrant;
+mod words;
 
 use crate::config::Config;
 use crate::document::{DeadLetter, Document, DocumentId};
@@ -23,14 +27,21 @@ use std::sync::Arc;
 /// Errors are `Retry` (busy, disk full) or `Fatal` (the store is broken); never `Reject`.
 pub trait Store: Send + Sync {
     /// Writes a document with all its passages, replacing every trace of an earlier version, and
-    /// clears a dead letter of the same id. Durable when it returns.
+    /// clears a dead letter of the same id. Durable when it returns. Changes nothing where other
+    /// content of a later version is stored.
     fn put(&self, document: &Document) -> Result<()>;
 
     /// The whole document (without vectors).
     fn get(&self, id: &DocumentId) -> Result<Option<Document>>;
 
-    /// Whether this content is already stored as understood by these models.
-    fn is_current(&self, id: &DocumentId, sha256: &str, models: &BTreeMap<String, String>) -> Result<bool>;
+    /// How what is stored under this id stands to this content, as these models would understand it.
+    fn standing(
+        &self,
+        id: &DocumentId,
+        sha256: &str,
+        version: i64,
+        models: &BTreeMap<String, String>,
+    ) -> Result<Standing>;
 
     /// Deletes a document, its passages and its dead letter; false if there was nothing.
     fn delete(&self, id: &DocumentId) -> Result<bool>;
@@ -56,6 +67,30 @@ pub trait Store: Send + Sync {
     /// Documents whose vector is most like that of `id`, best first, itself excluded.
     /// `None` when there is no such document.
     fn similar(&self, id: &DocumentId, filter: &Filter, limit: usize) -> Result<Option<Vec<Hit>>>;
+}
+
+/// How what is stored stands to what came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing is stored, or an earlier version, or one understood by other models.
+    Outdated,
+    /// This content is stored, as understood by these models.
+    Current,
+    /// Other content of a later version is stored.
+    Superseded,
+}
+
+impl Standing {
+    /// Compares what is stored with what came in, each as (SHA-256, version, models).
+    pub fn of(
+        stored: (&str, i64, &BTreeMap<String, String>),
+        given: (&str, i64, &BTreeMap<String, String>),
+    ) -> Self {
+        if stored.0 != given.0 && stored.1 > given.1 {
+            return Self::Superseded;
+        }
+        if (stored.0, stored.2) == (given.0, given.2) { Self::Current } else { Self::Outdated }
+    }
 }
 
 /// Which documents count. Empty: all of them. Conditions are joined by AND; several values of one
@@ -175,7 +210,9 @@ pub struct Publisher {
 impl Publisher {
     /// Errors: `Fatal` where the results folder cannot be made.
     pub fn new(config: &Config, store: Arc<dyn Store>) -> Result<Self> {
-        let results = config.publish.results.then(|| config.data.dir.join("results"));
+        // Where there are topics, results go there.
+        let folder = config.publish.results && config.kafka.brokers.is_empty();
+        let results = folder.then(|| config.data.dir.join("results"));
         if let Some(folder) = &results {
             std::fs::create_dir_all(folder).map_err(|e| {
                 Error::fatal(Stage::Publish, Class::Storage, format!("cannot make {}: {e}", folder.display()))

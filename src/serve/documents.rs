@@ -3,8 +3,8 @@
 use super::Shared;
 use super::params::{FILTER, Params, path_id};
 use super::problem::{IN_FLIGHT, NOT_FOUND, Problem};
+use crate::consume::Door;
 use crate::document::{DeadLetter, Document, DocumentId};
-use crate::error::{Class, Error, Stage};
 use crate::progress::Position;
 use crate::publish::{DocumentRow, Hit, Query};
 use axum::Json;
@@ -13,7 +13,6 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -65,21 +64,20 @@ pub async fn one(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Answer<
 pub async fn delete(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Result<StatusCode, Problem> {
     Params::none(&uri)?;
     let id = path_id(id)?;
-    if shared.api.progress.of(&id).is_some() {
+    let waits = matches!(shared.api.door, Door::Folder(_));
+    if waits && shared.api.progress.of(&id).is_some() {
         // It would be stored right after.
         return Err(Problem::new(&IN_FLIGHT, format!("document `{id}` is being processed"))
             .with_remedy("delete it once it is done"));
     }
     let remove = move |api: &super::Api| {
+        if let Door::Kafka(intake) = &api.door {
+            // In the order of the topic: what was sent before is deleted, what comes after is not.
+            intake.delete(&id)?;
+            return Ok(StatusCode::ACCEPTED);
+        }
         // The result file first: after a crash in between, the store still names what to delete.
-        let file = match std::fs::remove_file(api.inbox.folder("results").join(format!("{id}.json"))) {
-            Ok(()) => true,
-            Err(e) if e.kind() == ErrorKind::NotFound => false,
-            Err(e) => {
-                let reason = format!("cannot delete the result file: {e}");
-                return Err(Error::retry(Stage::Publish, Class::Storage, reason).into());
-            }
-        };
+        let file = api.door.delete_result(&id)?;
         if api.store.delete(&id)? || file { Ok(StatusCode::NO_CONTENT) } else { Err(unknown(&id)) }
     };
     shared.blocking(remove).await

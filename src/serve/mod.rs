@@ -15,7 +15,7 @@ mod support;
 mod tests;
 
 use crate::config::ServeConfig;
-use crate::consume::Inbox;
+use crate::consume::Door;
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
@@ -54,7 +54,7 @@ pub struct Api {
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
     /// Where uploads go.
-    pub inbox: Inbox,
+    pub door: Door,
     /// For the vector half of a search.
     pub embed: Embed,
     /// Limits and keys.

@@ -2,12 +2,12 @@
 
 use super::{Api, bind, router, serve};
 use crate::config::ServeConfig;
-use crate::consume::{Inbox, Upload};
+use crate::consume::{Door, Inbox, Upload};
 use crate::document::{DeadLetter, Decision, Document, DocumentId, MediaType, Priority, Scored, Verdict};
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
-use crate::publish::{Counts, DocumentRow, Filter, Hit, Query, Store};
+use crate::publish::{Counts, DocumentRow, Filter, Hit, Query, Standing, Store};
 use crate::receipt::lock;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -25,6 +25,8 @@ pub fn document(id: &str) -> Document {
         sha256: "0".repeat(64),
         priority: Priority::Normal,
         received_at: "2026-07-01T00:00:00Z".parse().unwrap(),
+        version: 0,
+        origin: None,
         ingested_at: "2026-07-01T00:00:01Z".parse().unwrap(),
         kind: Scored { label: "letter".to_owned(), confidence: 0.9 },
         language: Scored { label: "en".to_owned(), confidence: 1.0 },
@@ -39,6 +41,7 @@ pub fn document(id: &str) -> Document {
         verdict: Verdict { decision: Decision::Accept, reasons: Vec::new() },
         models: BTreeMap::new(),
         seconds: BTreeMap::new(),
+        omitted: Vec::new(),
         vector: Vec::new(),
     }
 }
@@ -53,6 +56,7 @@ pub fn dead_letter(id: &str) -> DeadLetter {
         sha256: document.sha256,
         priority: document.priority,
         received_at: document.received_at,
+        origin: None,
         failed_at: document.ingested_at,
         attempts: 5,
         failure: Failure::new(Stage::Decode, Class::Encrypted, "the PDF asks for a password"),
@@ -112,8 +116,8 @@ impl Store for MemoryStore {
         Ok(lock(&self.documents).get(id).cloned())
     }
 
-    fn is_current(&self, _: &DocumentId, _: &str, _: &BTreeMap<String, String>) -> Result<bool> {
-        Ok(false)
+    fn standing(&self, _: &DocumentId, _: &str, _: i64, _: &BTreeMap<String, String>) -> Result<Standing> {
+        Ok(Standing::Outdated)
     }
 
     fn delete(&self, id: &DocumentId) -> Result<bool> {
@@ -217,7 +221,7 @@ impl Server {
             store: Arc::clone(&store) as Arc<dyn Store>,
             progress: Arc::clone(&progress),
             metrics: Arc::clone(&metrics),
-            inbox: inbox.clone(),
+            door: Door::Folder(inbox.clone()),
             embed: Arc::new(|text| Ok(vec![text.len() as f32])),
             config: config.clone(),
             ready: Arc::new(move || match is_ready.load(Ordering::Acquire) {

@@ -38,6 +38,9 @@ fn in_flight(server: &Server, name: &str) {
         size: 1,
         sha256: String::new(),
         received_at: "2026-07-01T00:00:00Z".parse().unwrap(),
+        version: 0,
+        origin: None,
+        force: false,
     };
     server.progress.begin(&head);
     server.progress.at(&head.id, Stage::Digitize);

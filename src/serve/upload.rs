@@ -3,9 +3,9 @@
 use super::params::{Params, document_id};
 use super::problem::Problem;
 use super::{Shared, body};
-use crate::consume::Upload;
+use crate::consume::{Door, Upload};
 use crate::document::{DocumentId, Priority, sha256_hex};
-use crate::error::{Class, Error, Stage};
+use crate::error::Class;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Multipart, Request, State};
@@ -61,24 +61,17 @@ pub async fn create(State(shared): State<Arc<Shared>>, request: Request) -> Resu
             );
         }
     }
-    let accepted = shared.blocking(move |api| put(&api.inbox, files, priority)).await?;
+    let accepted = shared.blocking(move |api| put(&api.door, files, priority)).await?;
     drop(held);
     Ok(answer(accepted, several))
 }
 
-fn put(
-    inbox: &crate::consume::Inbox,
-    files: Vec<File>,
-    priority: Priority,
-) -> Result<Vec<Accepted>, Problem> {
+fn put(door: &Door, files: Vec<File>, priority: Priority) -> Result<Vec<Accepted>, Problem> {
     files
         .into_iter()
         .map(|File { bytes, upload }| {
             let id = upload.id.clone().unwrap_or_else(|| DocumentId::of_content(&sha256_hex(&bytes)));
-            inbox.put(&bytes, &upload, priority).map_err(|e| {
-                let reason = format!("cannot write to the inbox: {e}");
-                Problem::from(Error::retry(Stage::Consume, Class::Storage, reason))
-            })?;
+            door.put(&bytes, &upload, priority)?;
             tracing::debug!(%id, name = upload.name, bytes = bytes.len(), "uploaded");
             Ok(Accepted { status_url: format!("/v1/documents/{id}"), id, name: upload.name })
         })

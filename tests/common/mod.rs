@@ -1,6 +1,9 @@
 //! What the integration tests share: the real binary, its folders, its processes, the corpus.
 
-#![allow(dead_code)] // every test uses a part of it
+#![allow(dead_code, unused_imports)] // every test uses a part of it
+
+pub mod kafka;
+pub mod qdrant_fake;
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -4,11 +4,11 @@
 
 mod samples;
 
-pub use samples::{document, embed, id};
+pub use samples::{DIMENSION, document, embed, id, letter};
 
-use super::{Filter, Hit, Query, Store};
+use super::{Filter, Hit, Query, Standing, Store};
 use crate::document::Document;
-use samples::{entity, letter, seed, time};
+use samples::{entity, seed, time};
 use std::collections::BTreeMap;
 
 /// Makes one `#[test]` of each promise.
@@ -16,7 +16,8 @@ macro_rules! contract_suite {
     ($with:path) => {
         $crate::publish::contract::contract_suite!($with:
             put_then_get, putting_twice_changes_nothing, replacing_leaves_no_trace, deleting_leaves_no_trace,
-            dead_letters_come_and_go, current_means_same_content_and_models, filters_join_by_and_and_or,
+            dead_letters_come_and_go, current_means_same_content_and_models,
+            an_earlier_version_never_replaces_a_later_one, of_versions_at_once_the_latest_stays, filters_join_by_and_and_or,
             lists_are_newest_first, both_halves_of_a_search_count, nothing_to_search_for_finds_nothing,
             a_hit_shows_the_passage_that_matched, filters_hold_in_both_halves,
             long_documents_do_not_crowd_out_others, similar_leaves_out_the_document_itself,
@@ -130,13 +131,56 @@ pub fn dead_letters_come_and_go(store: &dyn Store) {
 
 pub fn current_means_same_content_and_models(store: &dyn Store) {
     let given = document("a", &["text"]);
-    let current = |sha256: &str, models| store.is_current(&given.id, sha256, models).unwrap();
-    assert!(!current(&given.sha256, &given.models));
+    let standing =
+        |sha256: &str, version, models| store.standing(&given.id, sha256, version, models).unwrap();
+    assert_eq!(standing(&given.sha256, 0, &given.models), Standing::Outdated);
     store.put(&given).unwrap();
-    assert!(current(&given.sha256, &given.models));
-    assert!(!current("0", &given.models));
+    assert_eq!(standing(&given.sha256, 0, &given.models), Standing::Current);
+    // The same content sent again, before or after, is the same content.
+    assert_eq!(standing(&given.sha256, -1, &given.models), Standing::Current);
+    assert_eq!(standing("0", 0, &given.models), Standing::Outdated);
     let newer = BTreeMap::from([("embed".to_owned(), "test@2".to_owned())]);
-    assert!(!current(&given.sha256, &newer));
+    assert_eq!(standing(&given.sha256, 0, &newer), Standing::Outdated);
+}
+
+pub fn an_earlier_version_never_replaces_a_later_one(store: &dyn Store) {
+    let of = |text: &str, version| {
+        let mut document = document("a", &[text]);
+        document.version = version;
+        document
+    };
+    let (early, late) = (of("early", 7), of("late", 8));
+    store.put(&late).unwrap();
+    assert_eq!(store.standing(&early.id, &early.sha256, 7, &early.models).unwrap(), Standing::Superseded);
+    store.put(&early).unwrap();
+    assert_eq!(json(&store.get(&early.id).unwrap().unwrap()), json(&late));
+    assert!(search(store, "early").iter().all(|hit| hit.passage.as_ref().unwrap().text == "late"));
+    let after = of("after", 9);
+    store.put(&after).unwrap();
+    assert_eq!(json(&store.get(&early.id).unwrap().unwrap()), json(&after));
+    assert_eq!(store.counts().unwrap().passages, 1);
+}
+
+pub fn of_versions_at_once_the_latest_stays(store: &dyn Store) {
+    const VERSIONS: usize = 6;
+    let of = |version: usize| {
+        let texts: Vec<String> = (0..=VERSIONS - version).map(|n| format!("amber {version} {n}")).collect();
+        let mut document = document("a", &texts.iter().map(String::as_str).collect::<Vec<_>>());
+        document.version = version as i64;
+        document
+    };
+    for _ in 0..5 {
+        std::thread::scope(|scope| {
+            for version in 1..=VERSIONS {
+                scope.spawn(move || store.put(&of(version)).unwrap());
+            }
+        });
+        let latest = of(VERSIONS);
+        assert_eq!(json(&store.get(&id("a")).unwrap().unwrap()), json(&latest));
+        assert_eq!(store.counts().unwrap().passages, latest.passages.len());
+        assert_eq!(search(store, "amber")[0].passage.as_ref().unwrap().text, latest.text);
+        store.delete(&id("a")).unwrap();
+    }
 }
 
 /// Filters over [`seed`] with what passes them, newest first.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// Dimensions of [`embed`].
-const DIMENSION: usize = 64;
+pub const DIMENSION: usize = 64;
 
 /// A stand-in for a model: each word adds to one component, chosen by its hash; L2-normalised.
 pub fn embed(text: &str) -> Vec<f32> {
@@ -51,6 +51,8 @@ pub fn document(name: &str, texts: &[&str]) -> Document {
         sha256: sha256_hex(text.as_bytes()),
         priority: Priority::Normal,
         received_at: time(0),
+        version: 0,
+        origin: None,
         ingested_at: time(0),
         kind: Scored { label: "letter".to_owned(), confidence: 0.75 },
         language: Scored { label: "en".to_owned(), confidence: 1.0 },
@@ -64,6 +66,7 @@ pub fn document(name: &str, texts: &[&str]) -> Document {
         verdict: Verdict { decision: Decision::Accept, reasons: Vec::new() },
         models: BTreeMap::from([("embed".to_owned(), "test@1".to_owned())]),
         seconds: BTreeMap::new(),
+        omitted: Vec::new(),
         vector: embed(&text),
         text,
     }
@@ -77,6 +80,7 @@ pub fn letter(name: &str, seconds: i64) -> DeadLetter {
         sha256: sha256_hex(name.as_bytes()),
         priority: Priority::Low,
         received_at: time(0),
+        origin: None,
         failed_at: time(seconds),
         attempts: 2,
         failure: Failure::new(Stage::Decode, Class::Corrupt, "no xref"),

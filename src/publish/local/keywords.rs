@@ -2,21 +2,9 @@
 
 use super::filter::Rowset;
 use crate::error::Result;
+use crate::publish::words;
 use rusqlite::Connection;
 use std::collections::HashSet;
-
-/// Words of a query that count: what follows is most likely a pasted document, and each word costs
-/// a walk over its postings.
-const MAX_WORDS: usize = 32;
-
-/// Words that nearly every passage holds: they find nothing, cost the longest walks, and as matches
-/// of an OR they would lift documents that share nothing else. They count when there are no others.
-const STOPWORDS: &[&str] = &[
-    "a", "about", "an", "and", "are", "as", "at", "be", "by", "for", "from", "has", "have", "in", "is", "it",
-    "my", "of", "on", "or", "our", "that", "the", "this", "to", "was", "we", "what", "which", "with", "you",
-    "your", "auf", "das", "dem", "den", "der", "des", "die", "ein", "eine", "für", "im", "ist", "mit", "und",
-    "von", "zu",
-];
 
 /// A document with its best passage for the words.
 pub(super) struct Found {
@@ -33,16 +21,8 @@ pub(super) struct Found {
 ///
 /// See "FTS5 Strings", <https://www.sqlite.org/fts5.html>.
 fn any_word(text: &str) -> Option<String> {
-    let mut seen = HashSet::new();
-    let words: Vec<&str> = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| word.contains(char::is_alphanumeric) && seen.insert(word.to_lowercase()))
-        .collect();
-    let says_little = |word: &&&str| !STOPWORDS.contains(&word.to_lowercase().as_str());
-    let telling: Vec<&str> = words.iter().filter(says_little).copied().collect();
-    let kept = if telling.is_empty() { words } else { telling };
-    let quoted: Vec<String> =
-        kept.iter().take(MAX_WORDS).map(|word| format!("\"{}\"", word.replace('"', "\"\""))).collect();
+    let kept = words::telling(text, |c| c.is_whitespace() || c.is_control());
+    let quoted: Vec<String> = kept.iter().map(|word| format!("\"{}\"", word.replace('"', "\"\""))).collect();
     (!quoted.is_empty()).then(|| quoted.join(" OR "))
 }
 

@@ -10,7 +10,6 @@
 //! another wrote. Any number may read meanwhile: SQLite's write-ahead log gives each search its own
 //! snapshot, so that searches never wait for writes.
 
-mod characters;
 mod failure;
 mod filter;
 mod keywords;
@@ -25,7 +24,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use super::{Counts, DeadLetter, DocumentRow, Filter, Hit, Query, Store};
+use super::{Counts, DeadLetter, DocumentRow, Filter, Hit, Query, Standing, Store};
 use crate::document::{Document, DocumentId};
 use crate::error::Result;
 use rusqlite::Connection;
@@ -106,8 +105,14 @@ impl Store for LocalStore {
         self.readers.with(|reader| read::get(reader, id))
     }
 
-    fn is_current(&self, id: &DocumentId, sha256: &str, models: &BTreeMap<String, String>) -> Result<bool> {
-        self.readers.with(|reader| read::is_current(reader, id, sha256, models))
+    fn standing(
+        &self,
+        id: &DocumentId,
+        sha256: &str,
+        version: i64,
+        models: &BTreeMap<String, String>,
+    ) -> Result<Standing> {
+        self.readers.with(|reader| read::standing(reader, id, sha256, version, models))
     }
 
     fn delete(&self, id: &DocumentId) -> Result<bool> {

@@ -1,11 +1,11 @@
 //! Everything that is looked up rather than ranked.
 
-use super::characters::Characters;
 use super::failure;
 use super::filter::Condition;
 use crate::document::{Document, DocumentId};
 use crate::error::{Class, Error, Result, Stage};
-use crate::publish::{Counts, DeadLetter, DocumentRow, Filter, PassageRow};
+use crate::publish::characters::Characters;
+use crate::publish::{Counts, DeadLetter, DocumentRow, Filter, PassageRow, Standing};
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
@@ -24,19 +24,21 @@ pub(super) fn get(reader: &Connection, id: &DocumentId) -> Result<Option<Documen
     Ok(Some(Document { text, ..parse(&payload, id)? }))
 }
 
-/// See [`Store::is_current`](crate::publish::Store::is_current).
-pub(super) fn is_current(
+/// See [`Store::standing`](crate::publish::Store::standing).
+pub(super) fn standing(
     reader: &Connection,
     id: &DocumentId,
     sha256: &str,
+    version: i64,
     models: &BTreeMap<String, String>,
-) -> Result<bool> {
-    let found: Option<(String, String)> = reader
-        .prepare_cached("SELECT sha256, models FROM documents WHERE id = ?")?
-        .query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+) -> Result<Standing> {
+    let found: Option<(String, i64, String)> = reader
+        .prepare_cached("SELECT sha256, version, models FROM documents WHERE id = ?")?
+        .query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    let Some((stored_sha256, stored_models)) = found else { return Ok(false) };
-    Ok(stored_sha256 == sha256 && parse::<BTreeMap<String, String>>(&stored_models, id)? == *models)
+    let Some((stored_sha256, stored_version, stored_models)) = found else { return Ok(Standing::Outdated) };
+    let stored_models = parse::<BTreeMap<String, String>>(&stored_models, id)?;
+    Ok(Standing::of((&stored_sha256, stored_version, &stored_models), (sha256, version, models)))
 }
 
 /// See [`Store::dead`](crate::publish::Store::dead).

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Each entry takes the file one version further; `PRAGMA user_version` counts them. Entries that
 /// were released are never changed.
-const MIGRATIONS: &[&str] = &[VERSION_1];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
 /// - `documents` is narrow, so that lists and filters read few pages; what is long is in `bodies`.
 /// - `bodies.payload` is the `Document` as JSON without its text, which has a column of its own:
@@ -70,6 +70,9 @@ const VERSION_1: &str = "
     ) WITHOUT ROWID;
     CREATE INDEX dead_newest ON dead (failed_at DESC, id);
 ";
+
+/// When a document's sender wrote it, so that a late try never replaces what came after it.
+const VERSION_2: &str = "ALTER TABLE documents ADD COLUMN version INTEGER NOT NULL DEFAULT 0;";
 
 /// How long a connection waits for another before it reports busy. Writers hold the lock for the
 /// length of one document's transaction.

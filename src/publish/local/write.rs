@@ -1,10 +1,13 @@
 //! Every change to the store: one transaction each, then the index in memory.
 
+use super::LocalStore;
 use super::vectors::{self, Added, Rounded};
-use super::{LocalStore, characters::Characters, filter};
+
 use crate::document::{Document, DocumentId};
 use crate::error::{Class, Error, Result, Stage};
 use crate::publish::DeadLetter;
+use crate::publish::characters::Characters;
+use crate::publish::words::fold;
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, named_params, params};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -17,6 +20,9 @@ pub(super) fn put(store: &LocalStore, document: &Document) -> Result<()> {
     let stored = vectors::read(index).dimension();
     vectors::check(document, stored)?;
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if is_superseded(&transaction, document)? {
+        return Ok(());
+    }
     let row = put_row(&transaction, document)?;
     clear(&transaction, row)?;
     put_body(&transaction, row, document)?;
@@ -61,18 +67,25 @@ pub(super) fn put_dead(store: &LocalStore, letter: &DeadLetter) -> Result<()> {
     Ok(())
 }
 
+/// Whether other content of a later version is stored.
+fn is_superseded(transaction: &Transaction<'_>, document: &Document) -> Result<bool> {
+    let later = "SELECT 1 FROM documents WHERE id = ? AND version > ? AND sha256 <> ?";
+    let values = params![document.id.as_str(), document.version, document.sha256];
+    Ok(transaction.prepare_cached(later)?.exists(values)?)
+}
+
 /// Writes the narrow row and returns its rowid, which an earlier version's row keeps.
 fn put_row(transaction: &Transaction<'_>, document: &Document) -> Result<i64> {
     let mut statement = transaction.prepare_cached(
         "INSERT INTO documents (id, name, media_type, kind, kind_confidence, language, pages,
-             ocr_confidence, verdict, summary, sha256, models, ingested_at)
+             ocr_confidence, verdict, summary, sha256, version, models, ingested_at)
          VALUES (:id, :name, :media_type, :kind, :kind_confidence, :language, :pages,
-             :ocr_confidence, :verdict, :summary, :sha256, :models, :ingested_at)
+             :ocr_confidence, :verdict, :summary, :sha256, :version, :models, :ingested_at)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, media_type = excluded.media_type,
              kind = excluded.kind, kind_confidence = excluded.kind_confidence,
              language = excluded.language, pages = excluded.pages,
              ocr_confidence = excluded.ocr_confidence, verdict = excluded.verdict,
-             summary = excluded.summary, sha256 = excluded.sha256, models = excluded.models,
+             summary = excluded.summary, sha256 = excluded.sha256, version = excluded.version, models = excluded.models,
              ingested_at = excluded.ingested_at
          RETURNING row",
     )?;
@@ -89,6 +102,7 @@ fn put_row(transaction: &Transaction<'_>, document: &Document) -> Result<i64> {
         ":verdict": document.verdict.decision.as_str(),
         ":summary": summary,
         ":sha256": document.sha256,
+        ":version": document.version,
         ":models": json(&document.models)?,
         ":ingested_at": document.ingested_at.as_microsecond(),
     };
@@ -142,8 +156,7 @@ fn put_passages(
 }
 
 fn put_entities(transaction: &Transaction<'_>, row: i64, document: &Document) -> Result<()> {
-    let folded: BTreeSet<String> =
-        document.entities.iter().map(|entity| filter::fold(&entity.text)).collect();
+    let folded: BTreeSet<String> = document.entities.iter().map(|entity| fold(&entity.text)).collect();
     let mut statement =
         transaction.prepare_cached("INSERT INTO entities (folded, document) VALUES (?, ?)")?;
     for entity in folded {

@@ -1,0 +1,47 @@
+//! `quire schema`: the JSON schemas of what is written to topics and read from them.
+
+use super::print;
+use crate::consume::envelope::WrittenEnvelope;
+use crate::document;
+use anyhow::Result;
+use clap::ValueEnum;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+use std::process::ExitCode;
+
+/// Whose schema.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum SchemaName {
+    /// An understood document: the topic of results, results/ID.json, the API
+    Result,
+    /// A record of the topic of progress
+    Progress,
+    /// A record of the topic of notifications
+    Notification,
+    /// A record of the topic of commands
+    Command,
+    /// An envelope around a document
+    Envelope,
+}
+
+/// Prints a schema.
+pub fn schema(name: SchemaName) -> Result<ExitCode> {
+    print::json(&match name {
+        SchemaName::Result => written::<document::Document>(),
+        SchemaName::Progress => written::<document::ProgressEvent>(),
+        SchemaName::Notification => written::<document::Notification>(),
+        SchemaName::Command => read::<document::Command>(),
+        SchemaName::Envelope => read::<WrittenEnvelope>(),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What quire writes: every field that is always there is required, and later versions may have more.
+fn written<T: JsonSchema>() -> Schema {
+    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
+}
+
+/// What quire reads: what it does not need is not required, and what it does not know is refused.
+fn read<T: JsonSchema>() -> Schema {
+    SchemaSettings::draft2020_12().for_deserialize().into_generator().into_root_schema_for::<T>()
+}

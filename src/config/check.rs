@@ -1,0 +1,60 @@
+//! What the types of settings do not say: ranges, and which values are secret.
+
+use super::{Config, ConfigError, lookup_mut};
+use toml::{Table, Value};
+
+/// Ranges that the types do not express.
+pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
+    let at_least = |key: &str, value: u64, least: u64| {
+        if value >= least {
+            return Ok(());
+        }
+        Err(ConfigError::Value {
+            origin: "configuration".to_owned(),
+            key: key.to_owned(),
+            message: format!("must be at least {least}, is {value}"),
+        })
+    };
+    at_least("consume.in_flight_documents", config.consume.in_flight_documents as u64, 1)?;
+    at_least("consume.attempts", u64::from(config.consume.attempts), 1)?;
+    at_least("consume.crashes", u64::from(config.consume.crashes), 1)?;
+    at_least("consume.max_document_mb", config.consume.max_document_mb as u64, 1)?;
+    at_least("decode.memory_mb", config.decode.memory_mb, 128)?;
+    at_least("digitize.memory_mb", config.digitize.memory_mb, 512)?;
+    at_least("digitize.dpi", u64::from(config.digitize.dpi), 50)?;
+    at_least("feed.window_tokens", config.feed.window_tokens as u64, 16)?;
+    at_least("feed.batch_tokens", config.feed.batch_tokens as u64, config.feed.window_tokens as u64 + 2)?;
+    at_least(
+        "feed.batch_queue_tokens",
+        config.feed.batch_queue_tokens as u64,
+        config.feed.batch_tokens as u64,
+    )?;
+    at_least("kafka.commit_ms", config.kafka.commit_ms, 1)?;
+    at_least("kafka.partitions", u64::try_from(config.kafka.partitions).unwrap_or(0), 1)?;
+    at_least("kafka.queue_mb", config.kafka.queue_mb as u64, 1)?;
+    at_least("kafka.pending_mb", config.kafka.pending_mb as u64, 1)?;
+    at_least("qdrant.chunk_points", config.qdrant.chunk_points as u64, 1)?;
+    at_least("qdrant.parallel", config.qdrant.parallel as u64, 1)
+}
+
+/// Settings whose values are never shown.
+const SECRETS: [&str; 4] = ["serve.api_keys", "kafka.password", "kafka.key_password", "qdrant.api_key"];
+
+pub(super) fn redact(table: &mut Table) {
+    let redacted = || Value::String("<redacted>".to_owned());
+    for key in SECRETS {
+        if let Some(value) = lookup_mut(table, key) {
+            let empty = value.as_str() == Some("") || value.as_array().is_some_and(Vec::is_empty);
+            if !empty {
+                *value = redacted();
+            }
+        }
+    }
+    let properties = lookup_mut(table, "kafka.properties").and_then(Value::as_array_mut);
+    for property in properties.into_iter().flatten() {
+        let name = property.as_str().and_then(|p| p.split_once('=')).map_or("", |(name, _)| name).to_owned();
+        if ["password", "secret", "pem", "oauthbearer", "jaas"].iter().any(|word| name.contains(word)) {
+            *property = Value::String(format!("{name}=<redacted>"));
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! What this worker owns, has begun and has finished: the state that its threads share.
+//!
+//! The poll thread puts records in and changes what is owned; the pipeline takes documents and
+//! settles them; the committer takes what is finished and says when it is committed. A record is
+//! settled once: whoever takes it out of `in_flight` settles it, all others come too late.
+
+use super::marks::{Deaths, Marks};
+use super::queues::Queues;
+use super::record::{Place, Record};
+use super::settle::{Outcomes, Output, Subject};
+use super::topics::Lane;
+use super::tracker::Tracker;
+use crate::config::Config;
+use crate::consume::Watcher;
+use crate::document::DocumentId;
+use crate::metrics::Metrics;
+use crate::receipt::{Claim, lock};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A partition of a lane.
+pub type Partition = (Lane, i32);
+
+/// What the threads share.
+pub struct Board {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// The committer waits apart: it has a time of its own, and is not woken by every record.
+    wanted: Condvar,
+    /// The settings.
+    pub config: Config,
+    /// What records become.
+    pub outcomes: Outcomes,
+    /// Hears what becomes of documents.
+    pub watcher: Arc<dyn Watcher>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The state.
+#[derive(Default)]
+pub struct State {
+    /// Partitions of this worker.
+    pub owned: HashMap<Partition, Owned>,
+    /// Records that wait.
+    pub queues: Queues,
+    /// Documents that the pipeline has.
+    pub in_flight: HashMap<Place, InFlight>,
+    /// Ids that the pipeline has, with the records that wait for it to be done with them.
+    pub busy: HashMap<DocumentId, VecDeque<Record>>,
+    /// Records under suspicion, each of which is tried alone.
+    pub suspects: VecDeque<Record>,
+    /// Records whose document is being fetched.
+    pub fetching: usize,
+    /// Records that are settled and not committed.
+    pub finished: Vec<Finished>,
+    /// Their size in bytes.
+    pub finished_bytes: usize,
+    /// When a partition was opened or a record came the last time.
+    pub quiet_since: Option<Instant>,
+    /// A commit is wanted at once.
+    pub urgent: bool,
+    /// Nothing more is taken.
+    pub draining: bool,
+    /// The threads end.
+    pub ended: bool,
+}
+
+/// Where a partition stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Its committed offset is not known yet.
+    Pending,
+    /// It is known; that this worker has it is not committed yet.
+    Opening,
+    /// Documents are taken from it.
+    Open,
+    /// It is given up; the last commit is under way.
+    Closing,
+    /// The last commit is done.
+    Closed,
+}
+
+/// A partition of this worker.
+pub struct Owned {
+    /// Where it stands.
+    pub phase: Phase,
+    /// On all its documents.
+    pub claim: Claim,
+    /// Its offsets.
+    pub tracker: Tracker,
+    /// Owners that died with its offsets.
+    pub deaths: Deaths,
+    /// The offset that the last owner died with alone.
+    pub was_alone: Option<i64>,
+    /// The offset that is to be tried alone.
+    pub alone: Option<i64>,
+    /// Whether `alone` is committed.
+    pub alone_noted: bool,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// Whether there is something to commit.
+    pub dirty: bool,
+    /// Records that came before the committed offset was known.
+    pub early: Vec<Record>,
+}
+
+impl Owned {
+    /// A partition that was just assigned, paused.
+    pub fn new() -> Self {
+        Self {
+            phase: Phase::Pending,
+            claim: Claim::default(),
+            tracker: Tracker::new(0, &Marks::default()),
+            deaths: Deaths::new(),
+            was_alone: None,
+            alone: None,
+            alone_noted: false,
+            paused: true,
+            dirty: false,
+            early: Vec::new(),
+        }
+    }
+
+    /// What is committed beside its offset.
+    pub fn marks(&self) -> Marks {
+        let position = self.tracker.position();
+        let open = self.tracker.gaps();
+        let reach = self.tracker.reach();
+        let unsettled = |offset: &i64| *offset >= reach || open.contains(offset);
+        let deaths =
+            self.deaths.range(position..).filter(|(o, _)| unsettled(o)).map(|(o, n)| (*o, *n)).collect();
+        let alone = self.alone.filter(unsettled);
+        Marks { reach, open, closed: self.phase == Phase::Closing, alone, deaths }
+    }
+}
+
+/// A document that the pipeline has.
+pub struct InFlight {
+    /// Its record.
+    pub record: Arc<Record>,
+    /// Who it is.
+    pub subject: Subject,
+    /// To take it back.
+    pub claim: Claim,
+    /// When it was handed out.
+    pub since: Instant,
+}
+
+/// A record that is settled, with what leaves for it.
+pub struct Finished {
+    /// Its partition.
+    pub partition: Partition,
+    /// What leaves.
+    pub outputs: Vec<Output>,
+}
+
+impl Board {
+    /// Nothing owned.
+    pub fn new(config: Config, outcomes: Outcomes, watcher: Arc<dyn Watcher>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            wanted: Condvar::new(),
+            config,
+            outcomes,
+            watcher,
+            metrics,
+        }
+    }
+
+    /// The state, for a short time.
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Something changed that others may wait for.
+    pub fn notify(&self) {
+        self.changed.notify_all();
+    }
+
+    /// The committer is to look now: something is urgent, or much is finished.
+    pub fn urge(&self) {
+        self.wanted.notify_all();
+        self.changed.notify_all();
+    }
+
+    /// Much is finished, so that the next commit should not wait for its time.
+    pub fn is_much(&self, state: &State) -> bool {
+        state.finished_bytes > (self.config.kafka.pending_mb << 20) / 2
+    }
+
+    /// Waits until the committer is wanted, at most until `deadline`.
+    pub fn wait_wanted<'s>(
+        &'s self,
+        state: MutexGuard<'s, State>,
+        deadline: Instant,
+    ) -> MutexGuard<'s, State> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.wanted.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Waits for a change, at most until `deadline`. False: it passed.
+    pub fn wait<'s>(
+        &'s self,
+        state: MutexGuard<'s, State>,
+        deadline: Instant,
+    ) -> (MutexGuard<'s, State>, bool) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return (state, false);
+        }
+        let (state, _) = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+        (state, true)
+    }
+
+    /// Moves to the slow lane what holds up others for too long.
+    pub fn postpone_slow(&self) {
+        let after = Duration::from_secs(self.config.kafka.slow_after_s);
+        let mut state = self.lock();
+        let late: Vec<Place> = state
+            .owned
+            .iter()
+            .filter(|((lane, _), owned)| *lane != Lane::Slow && owned.phase == Phase::Open)
+            .filter_map(|((lane, partition), owned)| {
+                Some(Place { lane: *lane, partition: *partition, offset: owned.tracker.holding_up()? })
+            })
+            .filter(|place| state.in_flight.get(place).is_some_and(|flight| flight.since.elapsed() >= after))
+            .collect();
+        for place in late {
+            let Some(flight) = state.in_flight.get(&place) else { continue };
+            let outputs = self.outcomes.postponed(&flight.record, &flight.subject);
+            let (claim, subject) = (flight.claim.clone(), flight.subject.clone());
+            claim.postpone();
+            state.finish(place, outputs);
+            tracing::info!(id = %subject.id, name = subject.name, "takes long; goes on in the slow lane");
+            self.watcher.left(&subject.id, "postponed");
+        }
+        drop(state);
+        self.notify();
+    }
+
+    /// Takes back the documents in flight that `of` picks out; they are settled as cancelled.
+    pub fn cancel(&self, of: impl Fn(&InFlight) -> bool) {
+        let mut state = self.lock();
+        let wanted: Vec<Place> =
+            state.in_flight.iter().filter(|(_, flight)| of(flight)).map(|(place, _)| *place).collect();
+        for place in wanted {
+            let Some(flight) = state.in_flight.get(&place) else { continue };
+            let outputs = self.outcomes.cancelled(&flight.record, &flight.subject);
+            let id = flight.subject.id.clone();
+            flight.claim.cancel();
+            if state.finish(place, outputs) {
+                self.watcher.left(&id, "cancelled");
+            }
+        }
+        drop(state);
+        self.notify();
+    }
+}
+
+impl State {
+    /// Takes a record out of flight and settles it.
+    pub fn finish(&mut self, place: Place, outputs: Vec<Output>) -> bool {
+        let partition = (place.lane, place.partition);
+        if self.in_flight.remove(&place).is_none() {
+            return false;
+        }
+        let Some(owned) = self.owned.get_mut(&partition) else { return false };
+        if !owned.tracker.settle(place.offset) {
+            return false;
+        }
+        owned.dirty = true;
+        self.finished_bytes += outputs.iter().map(Output::size).sum::<usize>();
+        self.finished.push(Finished { partition, outputs });
+        true
+    }
+
+    /// The pipeline is done with an id: the next record of it may go.
+    pub fn release(&mut self, id: &DocumentId) {
+        let Some(mut waiting) = self.busy.remove(id) else { return };
+        // All go back, in their order: the first makes the id busy again.
+        while let Some(record) = waiting.pop_back() {
+            self.queues.put_back(record);
+        }
+    }
+
+    /// Forgets everything of partitions that are lost: documents in flight are told, late results
+    /// find nothing to settle.
+    pub fn lose(&mut self, lost: &[Partition]) {
+        let gone = |place: &Place| lost.contains(&(place.lane, place.partition));
+        for partition in lost {
+            if let Some(owned) = self.owned.get(partition) {
+                owned.claim.lose();
+            }
+        }
+        self.in_flight.retain(|place, _| !gone(place));
+        self.queues.retain(|place| !gone(place));
+        self.suspects.retain(|record| !gone(&record.place));
+        self.busy.values_mut().for_each(|waiting| waiting.retain(|record| !gone(&record.place)));
+    }
+
+    /// Drops what is finished and can no longer be committed here.
+    pub fn drop_finished(&mut self, lost: &[Partition]) {
+        self.finished.retain(|finished| !lost.contains(&finished.partition));
+        let sizes = self.finished.iter().flat_map(|finished| &finished.outputs).map(Output::size);
+        self.finished_bytes = sizes.sum();
+    }
+}

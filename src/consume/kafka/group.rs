@@ -1,0 +1,128 @@
+//! What the group hears: partitions that come and go, and how much waits.
+
+use super::board::{Board, Owned, Partition, Phase};
+use super::client::Context;
+use super::topics::{Lane, Topics};
+use rdkafka::client::{ClientContext, OAuthToken};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::error::KafkaError;
+use rdkafka::{Statistics, TopicPartitionList};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The consumer of the group.
+pub type GroupConsumer = BaseConsumer<Group>;
+
+/// Callbacks of the consumer; they run on the poll thread.
+pub struct Group {
+    pub(super) context: Context,
+    pub(super) board: Arc<Board>,
+    pub(super) topics: Topics,
+}
+
+impl Group {
+    fn partitions(&self, list: &TopicPartitionList) -> Vec<Partition> {
+        let elements = list.elements();
+        elements.iter().filter_map(|e| Some((self.topics.lane_of(e.topic())?, e.partition()))).collect()
+    }
+
+    /// Settled work is committed, the rest is dropped: its late results find nothing to settle.
+    fn revoked(&self, consumer: &BaseConsumer<Self>, partitions: &[Partition]) {
+        let lost = consumer.assignment_lost();
+        tracing::info!(partitions = partitions.len(), lost, "partitions revoked");
+        let mut state = self.board.lock();
+        state.lose(partitions);
+        if !lost {
+            for partition in partitions {
+                let Some(owned) = state.owned.get_mut(partition) else { continue };
+                let known = !matches!(owned.phase, Phase::Pending);
+                owned.phase = if known { Phase::Closing } else { Phase::Closed };
+                owned.dirty = known;
+            }
+            state.urgent = true;
+            self.board.urge();
+            // The broker waits for this member until the session times out.
+            let patience = Duration::from_millis(u64::from(self.board.config.kafka.session_timeout_ms)) / 2;
+            let deadline = Instant::now() + patience;
+            while state.owned.iter().any(|(p, o)| partitions.contains(p) && o.phase == Phase::Closing) {
+                let (next, in_time) = self.board.wait(state, deadline);
+                state = next;
+                if !in_time {
+                    tracing::warn!("the last commit of revoked partitions did not come through in time");
+                    break;
+                }
+            }
+        }
+        state.owned.retain(|partition, _| !partitions.contains(partition));
+        state.drop_finished(partitions);
+        drop(state);
+        self.board.notify();
+    }
+
+    /// Paused until it is known where to begin.
+    fn assigned(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
+        let partitions = self.partitions(list);
+        tracing::info!(partitions = partitions.len(), "partitions assigned");
+        if let Err(e) = consumer.pause(list) {
+            tracing::warn!("cannot pause what was assigned: {e}");
+        }
+        let mut state = self.board.lock();
+        for partition in partitions {
+            state.owned.insert(partition, Owned::new());
+        }
+    }
+}
+
+impl ClientContext for Group {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.context.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.context.error(error, reason);
+    }
+
+    fn generate_oauth_token(&self, of: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.context.generate_oauth_token(of)
+    }
+
+    /// What waits at the broker for this worker's partitions.
+    fn stats(&self, statistics: Statistics) {
+        let mut waiting =
+            [(Lane::High, 0u64), (Lane::Normal, 0), (Lane::Low, 0), (Lane::Retry, 0), (Lane::Slow, 0)];
+        let state = self.board.lock();
+        for (lane, lag) in &mut waiting {
+            let Some(topic) = statistics.topics.get(&self.topics.lane(*lane)) else { continue };
+            for partition in topic.partitions.values() {
+                let Some(owned) = state.owned.get(&(*lane, partition.partition)) else { continue };
+                if owned.phase == Phase::Open && partition.hi_offset >= 0 {
+                    *lag += u64::try_from(partition.hi_offset - owned.tracker.position()).unwrap_or(0);
+                }
+            }
+        }
+        drop(state);
+        for (lane, lag) in waiting {
+            self.board.metrics.lag(lane.name(), lag);
+        }
+        self.board.metrics.lag_seconds(waiting.iter().map(|(_, lag)| lag).sum());
+    }
+}
+
+impl ConsumerContext for Group {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Revoke(list) => self.revoked(consumer, &self.partitions(list)),
+            Rebalance::Error(error) => tracing::warn!("rebalance: {error}"),
+            Rebalance::Assign(_) => {}
+        }
+    }
+
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(list) = rebalance {
+            self.assigned(consumer, list);
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! What is committed beside a partition's offset, as its metadata: what was settled ahead of it,
+//! whether the owner left in order, and which documents were there when an owner died.
+//!
+//! So results need not wait for the slowest document before them, and still none is done twice; and
+//! a document that kills its worker is found wherever it goes next. Pure.
+//!
+//! Suspicion: when an owner dies, every unsettled offset that it may have begun is counted. After two
+//! such deaths a document is tried alone, with a mark committed first: if the worker dies then, it
+//! was most likely the cause, and nothing else is counted. What ends its worker alone again and again
+//! is convicted; what merely was there never is.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use std::collections::BTreeMap;
+
+/// Brokers refuse longer metadata (`offset.metadata.max.bytes`).
+const MAX_LENGTH: usize = 4096;
+/// Deaths after which a document is tried alone.
+const ALONE_FROM: u8 = 2;
+const FORMAT: u8 = 1;
+
+/// The note beside a committed offset.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Marks {
+    /// One after the highest settled offset.
+    pub reach: i64,
+    /// Offsets below `reach` that are not settled; all others below it are.
+    pub open: Vec<i64>,
+    /// The owner left in order: whatever is open was not the cause.
+    pub closed: bool,
+    /// The offset that is being tried alone.
+    pub alone: Option<i64>,
+    /// How many owners died while they may have had an offset begun.
+    pub deaths: Deaths,
+}
+
+/// Offsets with the number of owners that died with them.
+pub type Deaths = BTreeMap<i64, u8>;
+
+/// Whether a document with so many deaths is tried alone.
+pub fn must_be_alone(deaths: u8) -> bool {
+    deaths >= ALONE_FROM
+}
+
+impl Marks {
+    /// The deaths to count at takeover. `margin` is how many offsets beyond `reach` an owner may
+    /// have begun without having noted it.
+    pub fn deaths_after_takeover(&self, position: i64, margin: i64) -> Deaths {
+        let mut deaths: Deaths = self
+            .deaths
+            .range(position..)
+            .filter(|(offset, _)| self.is_open(**offset))
+            .map(|(o, n)| (*o, *n))
+            .collect();
+        if self.closed {
+            return deaths;
+        }
+        match self.alone {
+            Some(offset) if offset >= position => {
+                let alone = deaths.entry(offset).or_insert(ALONE_FROM);
+                *alone = alone.saturating_add(1);
+            }
+            _ => {
+                let reach = self.reach.max(position);
+                let noted = self.open.iter().copied().filter(|offset| *offset >= position);
+                for offset in noted.chain(reach..reach.saturating_add(margin)) {
+                    // In company it is suspected at most; only alone it can be the cause.
+                    let shared = deaths.entry(offset).or_insert(0);
+                    *shared = (*shared).max((*shared + 1).min(ALONE_FROM));
+                }
+            }
+        }
+        deaths
+    }
+
+    fn is_open(&self, offset: i64) -> bool {
+        offset >= self.reach || self.open.contains(&offset)
+    }
+
+    /// The note as text, relative to the committed `position`. Counts are left out where the note
+    /// would be too long, the least suspicious first.
+    pub fn encode(&self, position: i64) -> String {
+        for least in [1, ALONE_FROM, u8::MAX] {
+            let text = STANDARD_NO_PAD.encode(self.bytes(position, least));
+            if text.len() <= MAX_LENGTH {
+                return text;
+            }
+        }
+        // Cannot be while a partition has at most `MAX_OPEN` open; then nothing is noted, and what
+        // was settled ahead would be done again.
+        String::new()
+    }
+
+    fn bytes(&self, position: i64, least: u8) -> Vec<u8> {
+        let flags = u8::from(self.closed) | u8::from(self.alone.is_some()) << 1;
+        let mut bytes = vec![FORMAT, flags];
+        put(&mut bytes, self.reach - position);
+        put(&mut bytes, i64::try_from(self.open.len()).unwrap_or(i64::MAX));
+        let mut last = position;
+        for offset in &self.open {
+            put(&mut bytes, offset - last);
+            last = *offset;
+        }
+        if let Some(offset) = self.alone {
+            put(&mut bytes, offset - position);
+        }
+        let mut last = position;
+        for (from, length, deaths) in runs(&self.deaths, least) {
+            put(&mut bytes, from - last);
+            put(&mut bytes, length);
+            bytes.push(deaths);
+            last = from + length;
+        }
+        bytes
+    }
+
+    /// Reads a note. `None` where it is another program's, or damaged.
+    pub fn decode(text: &str, position: i64) -> Option<Self> {
+        let bytes = STANDARD_NO_PAD.decode(text).ok()?;
+        let mut rest = bytes.as_slice();
+        let (format, flags) = (byte(&mut rest)?, byte(&mut rest)?);
+        if format != FORMAT {
+            return None;
+        }
+        let mut marks = Self { closed: flags & 1 != 0, ..Self::default() };
+        marks.reach = position.checked_add(number(&mut rest)?)?;
+        let mut last = position;
+        for _ in 0..number(&mut rest)? {
+            last = last.checked_add(number(&mut rest)?)?;
+            marks.open.push(last);
+        }
+        if flags & 2 != 0 {
+            marks.alone = Some(position.checked_add(number(&mut rest)?)?);
+        }
+        let mut last = position;
+        while !rest.is_empty() {
+            let from = last.checked_add(number(&mut rest)?)?;
+            let length = number(&mut rest)?;
+            let deaths = byte(&mut rest)?;
+            last = from.checked_add(length)?;
+            // A damaged length must not fill the memory.
+            if length > 1 << 20 {
+                return None;
+            }
+            marks.deaths.extend((from..last).map(|offset| (offset, deaths)));
+        }
+        Some(marks)
+    }
+}
+
+/// Consecutive offsets with the same count, as (from, length, count).
+fn runs(deaths: &Deaths, least: u8) -> Vec<(i64, i64, u8)> {
+    let mut runs: Vec<(i64, i64, u8)> = Vec::new();
+    for (offset, deaths) in deaths.iter().filter(|(_, deaths)| **deaths >= least) {
+        match runs.last_mut() {
+            Some((from, length, same)) if *from + *length == *offset && same == deaths => *length += 1,
+            _ => runs.push((*offset, 1, *deaths)),
+        }
+    }
+    runs
+}
+
+/// LEB128, as in the Protocol Buffers encoding. Numbers here are never negative.
+fn put(bytes: &mut Vec<u8>, n: i64) {
+    let mut n = n.max(0).cast_unsigned();
+    while n >= 0x80 {
+        bytes.push((n & 0x7f) as u8 | 0x80);
+        n >>= 7;
+    }
+    bytes.push(n as u8);
+}
+
+fn byte(rest: &mut &[u8]) -> Option<u8> {
+    let (first, tail) = rest.split_first()?;
+    *rest = tail;
+    Some(*first)
+}
+
+fn number(rest: &mut &[u8]) -> Option<i64> {
+    let mut n = 0u64;
+    for shift in (0..63).step_by(7) {
+        let next = byte(rest)?;
+        n |= u64::from(next & 0x7f) << shift;
+        if next & 0x80 == 0 {
+            return i64::try_from(n).ok();
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consume::kafka::tracker::MAX_OPEN;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_longest_note_fits() {
+        let open: Vec<i64> = (0..MAX_OPEN as i64).map(|n| 1_000_000_007 * n).collect();
+        let deaths = open.iter().map(|offset| (*offset, (offset % 5) as u8 + 1)).collect();
+        let marks = Marks { reach: i64::MAX / 2, open, deaths, ..Marks::default() };
+        let text = marks.encode(0);
+        assert!(!text.is_empty() && text.len() <= MAX_LENGTH, "{}", text.len());
+        let read = Marks::decode(&text, 0).unwrap();
+        assert_eq!((read.reach, read.open), (marks.reach, marks.open));
+    }
+
+    #[test]
+    fn an_orderly_end_suspects_nobody_and_a_death_suspects_what_may_have_begun() {
+        let mut marks = Marks { reach: 20, open: vec![12, 15], closed: true, ..Marks::default() };
+        assert!(marks.deaths_after_takeover(12, 3).is_empty());
+        marks.closed = false;
+        let once: Vec<_> = marks.deaths_after_takeover(12, 3).into_iter().collect();
+        assert_eq!(once, [(12, 1), (15, 1), (20, 1), (21, 1), (22, 1)]);
+        marks.deaths = once.into_iter().collect();
+        let twice = marks.deaths_after_takeover(12, 1);
+        assert_eq!(twice, Deaths::from([(12, 2), (15, 2), (20, 2), (21, 1), (22, 1)]));
+        // However many more: in company nothing is more than suspected.
+        marks.deaths = twice;
+        assert!((0..9).all(|_| {
+            marks.deaths = marks.deaths_after_takeover(12, 3);
+            marks.deaths.values().all(|deaths| *deaths <= 2)
+        }));
+    }
+
+    #[test]
+    fn a_document_that_was_alone_is_the_only_one_counted() {
+        let deaths = Deaths::from([(5, 2), (6, 2), (7, 2)]);
+        let marks = Marks { reach: 5, alone: Some(6), deaths, ..Marks::default() };
+        assert_eq!(marks.deaths_after_takeover(5, 9), Deaths::from([(5, 2), (6, 3), (7, 2)]));
+        // What is settled meanwhile is no suspect.
+        let marks = Marks { reach: 8, open: vec![6], closed: true, ..marks };
+        assert_eq!(marks.deaths_after_takeover(6, 9), Deaths::from([(6, 2)]));
+    }
+
+    proptest! {
+        #[test]
+        fn notes_round_trip(
+            position in 0i64..1 << 40,
+            gaps in proptest::collection::vec(1i64..9, 0..MAX_OPEN),
+            closed: bool,
+            alone in proptest::option::of(0i64..99),
+            deaths in proptest::collection::btree_map(0i64..99, 1u8..9, 0..40),
+        ) {
+            let open: Vec<i64> =
+                gaps.iter().scan(position, |at, gap| { *at += gap; Some(*at) }).collect();
+            let marks = Marks {
+                reach: open.last().map_or(position, |last| last + 1),
+                open,
+                closed,
+                alone: alone.map(|n| position + n),
+                deaths: deaths.into_iter().map(|(n, count)| (position + n, count)).collect(),
+            };
+            prop_assert_eq!(Marks::decode(&marks.encode(position), position), Some(marks));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC{0,60}", bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let _ = Marks::decode(&text, 7);
+            let _ = Marks::decode(&STANDARD_NO_PAD.encode(bytes), 7);
+        }
+    }
+}

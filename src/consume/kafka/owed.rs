@@ -1,0 +1,91 @@
+//! What becomes of a record when the receipt of its document settles.
+
+use super::board::Board;
+use super::record::Record;
+use super::settle::{Output, Subject};
+use crate::document::{Document, DocumentState, Head};
+use crate::error::{Class, Error, Result};
+use crate::receipt::Settled;
+use std::sync::Arc;
+
+/// A record whose document the pipeline has.
+pub(super) struct Owed {
+    pub(super) board: Arc<Board>,
+    pub(super) record: Arc<Record>,
+    pub(super) head: Arc<Head>,
+}
+
+impl Owed {
+    /// Puts what leaves onto the board, and lets the next record of the document go.
+    pub(super) fn settle(self, settled: Settled) {
+        let Settled { result, document, permit } = settled;
+        let outputs = self.outputs(&result, document.as_deref());
+        let mut state = self.board.lock();
+        if let Some(outputs) = outputs {
+            state.finish(self.record.place, outputs);
+        } else {
+            // It stays owed: whoever has the partition next takes it again.
+            state.in_flight.remove(&self.record.place);
+        }
+        state.release(&self.head.id);
+        let much = self.board.is_much(&state);
+        drop(state);
+        drop(permit);
+        if much { self.board.urge() } else { self.board.notify() }
+    }
+
+    /// What leaves; `None` where the record stays owed.
+    fn outputs(&self, result: &Result<()>, document: Option<&Document>) -> Option<Vec<Output>> {
+        let (outcomes, record) = (&self.board.outcomes, &*self.record);
+        let subject = Subject { id: self.head.id.clone(), name: self.head.name.clone() };
+        match (result, document) {
+            (Ok(()), Some(document)) => {
+                let ours = document.origin.as_ref() == Some(&record.origin);
+                let state = if ours { DocumentState::Done } else { DocumentState::Unchanged };
+                Some(outcomes.understood(record, document, state))
+            }
+            (Ok(()), None) if record.value.is_none() => Some(outcomes.deleted(record, &subject)),
+            (Err(Error::Reject(failure)), _) if failure.class == Class::Superseded => {
+                Some(outcomes.superseded(record, &subject))
+            }
+            // Understood, and yet no document: the pipeline never does that; what is owed stays owed.
+            (Ok(()), None) => None,
+            (Err(Error::Fatal(failure)), _) => {
+                self.board.watcher.fatal(&Error::Fatal(failure.clone()));
+                None
+            }
+            // The program is stopping and the store is away.
+            (Err(Error::Retry(failure)), _) if failure.is_outage() => None,
+            // Whoever took it back has settled it, or will.
+            (Err(Error::Reject(failure)), _) if failure.class == Class::Revoked => {
+                self.board.watcher.left(&self.head.id, "revoked");
+                None
+            }
+            (Err(Error::Reject(failure)), _)
+                if matches!(failure.class, Class::Cancelled | Class::Postponed) =>
+            {
+                None
+            }
+            (Err(error), _) => Some(failed(&self.board, record, &subject, self.head.sha256.clone(), error)),
+        }
+    }
+}
+
+/// Tried again, or given up.
+pub(super) fn failed(
+    board: &Board,
+    record: &Record,
+    subject: &Subject,
+    sha256: String,
+    error: &Error,
+) -> Vec<Output> {
+    let outcomes = &board.outcomes;
+    if matches!(error, Error::Retry(_)) && record.attempts + 1 < board.config.consume.attempts {
+        let (outputs, wait) = outcomes.retried(record, subject, error);
+        board.watcher.retry(&subject.id, error, wait);
+        return outputs;
+    }
+    let letter = outcomes.letter(record, subject, sha256, error.failure());
+    board.watcher.dead(&letter);
+    outcomes.dead(record, &letter)
+}

@@ -1,0 +1,175 @@
+//! A record of a topic, as it came; and what its headers say.
+
+use super::topics::{Lane, Topics};
+use crate::document::{DocumentId, Origin, Priority, sha256_hex};
+use crate::error::{Class, Error, Result, Stage};
+use rdkafka::Message;
+use rdkafka::message::{BorrowedMessage, Header, Headers, OwnedHeaders};
+use std::sync::Arc;
+
+/// What quire's own headers begin with.
+const OWN: &str = "quire-";
+/// Carried on to every record that comes of a record (W3C Trace Context, Baggage).
+const TRACE: [&str; 3] = ["traceparent", "tracestate", "baggage"];
+
+/// Where a record is, for this worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// Its topic.
+    pub lane: Lane,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+}
+
+/// A header: name and value.
+pub type Pair = (String, Vec<u8>);
+
+/// A record that was taken from a topic.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Where it is.
+    pub place: Place,
+    /// Its key, untouched.
+    pub key: Option<Vec<u8>>,
+    /// Its value, untouched; `None` deletes the document.
+    pub value: Option<Arc<[u8]>>,
+    /// The headers that its sender gave.
+    pub headers: Vec<Pair>,
+    /// Failed tries before this one.
+    pub attempts: u32,
+    /// Not to be tried before, in milliseconds since 1970-01-01 UTC.
+    pub not_before: i64,
+    /// When its sender wrote it, likewise.
+    pub version: i64,
+    /// The record that its sender wrote; another one than this where it was tried before.
+    pub origin: Origin,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Understand it even if nothing changed.
+    pub force: bool,
+}
+
+impl Record {
+    /// A record as the broker gave it. `None` where the topic is none that is read.
+    pub fn new(message: &BorrowedMessage<'_>, topics: &Topics) -> Option<Self> {
+        let lane = topics.lane_of(message.topic())?;
+        let place = Place { lane, partition: message.partition(), offset: message.offset() };
+        let all: Vec<Pair> = message
+            .headers()
+            .into_iter()
+            .flat_map(|headers| headers.iter())
+            .map(|h| (h.key.to_owned(), h.value.unwrap_or_default().to_vec()))
+            .collect();
+        let (own, headers): (Vec<Pair>, Vec<Pair>) =
+            all.into_iter().partition(|(name, _)| name.starts_with(OWN));
+        let said = |name: &str| {
+            own.iter().rev().find(|(own, _)| own.strip_prefix(OWN) == Some(name)).map(|(_, v)| text(v))
+        };
+        let here =
+            Origin { topic: message.topic().to_owned(), partition: place.partition, offset: place.offset };
+        Some(Self {
+            place,
+            key: message.key().filter(|key| !key.is_empty()).map(<[u8]>::to_vec),
+            value: message.payload().map(Arc::from),
+            attempts: said("attempt").and_then(|n| n.parse().ok()).unwrap_or(0),
+            not_before: said("not-before").and_then(|n| n.parse().ok()).unwrap_or(0),
+            version: said("version")
+                .and_then(|n| n.parse().ok())
+                .or_else(|| message.timestamp().to_millis())
+                .unwrap_or(0),
+            origin: said("origin").and_then(|o| parse_origin(&o)).unwrap_or(here),
+            priority: said("priority").and_then(|p| p.parse().ok()).unwrap_or(lane.priority()),
+            force: said("force").is_some(),
+            headers,
+        })
+    }
+
+    /// The document's id: the key, else derived from the value.
+    ///
+    /// Errors: `Reject` where the key cannot be an id.
+    pub fn id(&self) -> Result<DocumentId> {
+        let wrong = |what: &str| Error::reject(Stage::Consume, Class::Malformed, what);
+        match (&self.key, &self.value) {
+            (Some(key), _) => {
+                let key = std::str::from_utf8(key).map_err(|_| wrong("the key is not UTF-8"))?;
+                DocumentId::parse(key).ok_or_else(|| {
+                    wrong(&format!(
+                        "the key `{}` is no document id: 1 to 200 of A–Z a–z 0–9 . _ : -, not beginning with a dot",
+                        key.chars().take(80).collect::<String>()
+                    ))
+                })
+            }
+            (None, Some(value)) => Ok(DocumentId::of_content(&sha256_hex(value))),
+            (None, None) => Err(wrong("the record has neither key nor value")),
+        }
+    }
+
+    /// A name for this record where it cannot have the id that it should.
+    pub fn stand_in(&self) -> DocumentId {
+        DocumentId::of_content(&sha256_hex(self.origin.to_string().as_bytes()))
+    }
+
+    /// A header that the sender gave, as text.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let mut found = self.headers.iter().rev().filter(|(own, _)| own.eq_ignore_ascii_case(name));
+        found.next().map(|(_, value)| text(value)).filter(|value| !value.is_empty())
+    }
+
+    /// Bytes of the value.
+    pub fn size(&self) -> usize {
+        self.value.as_ref().map_or(0, |value| value.len())
+    }
+
+    /// Memory that it takes while it waits.
+    pub fn weight(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + 64).sum();
+        self.size() + headers + 512
+    }
+
+    /// What holds on for records that come of this one.
+    pub fn trace(&self) -> Vec<Pair> {
+        self.headers
+            .iter()
+            .filter(|(name, _)| TRACE.iter().any(|t| name.eq_ignore_ascii_case(t)))
+            .cloned()
+            .collect()
+    }
+
+    /// The sender's headers with quire's own after them.
+    pub fn with(&self, own: &[(&str, String)]) -> Vec<Pair> {
+        let own = own.iter().map(|(name, value)| (format!("{OWN}{name}"), value.clone().into_bytes()));
+        self.headers.iter().cloned().chain(own).collect()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Reads `topic/partition/offset`.
+pub fn parse_origin(text: &str) -> Option<Origin> {
+    let mut parts = text.rsplitn(3, '/');
+    let (offset, partition, topic) = (parts.next()?, parts.next()?, parts.next()?);
+    Some(Origin { topic: topic.to_owned(), partition: partition.parse().ok()?, offset: offset.parse().ok()? })
+}
+
+/// Headers as the client library wants them.
+pub fn owned_headers(pairs: &[Pair]) -> OwnedHeaders {
+    pairs.iter().fold(OwnedHeaders::new_with_capacity(pairs.len()), |headers, (name, value)| {
+        headers.insert(Header { key: name, value: Some(value) })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_read_back() {
+        let origin = Origin { topic: "a/b.c".to_owned(), partition: 3, offset: 1 << 40 };
+        assert_eq!(parse_origin(&origin.to_string()), Some(origin));
+        assert_eq!(parse_origin("a/b"), None);
+    }
+}

@@ -1,0 +1,129 @@
+//! What is said about documents while they are under way, and what can be asked for them.
+
+use super::{DocumentId, Priority};
+use crate::error::{Stage, named};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+named! {
+    /// Where a document is.
+    DocumentState {
+        /// In a stage.
+        Processing = "processing",
+        /// Understood and published.
+        Done = "done",
+        /// Sent again with nothing changed; its result was published again.
+        Unchanged = "unchanged",
+        /// Left out, because a later version was there already.
+        Superseded = "superseded",
+        /// Met a passing fault; it will be tried again.
+        Retrying = "retrying",
+        /// Takes long; it goes on in the slow lane.
+        Postponed = "postponed",
+        /// Given up.
+        Dead = "dead",
+        /// Somebody cancelled it.
+        Cancelled = "cancelled",
+        /// Everything of it was deleted.
+        Deleted = "deleted",
+    }
+}
+
+/// A record of `documents.progress`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProgressEvent {
+    /// Version of this structure.
+    pub schema: u32,
+    /// The document's key.
+    pub id: DocumentId,
+    /// File name or subject.
+    pub name: String,
+    /// Where it is.
+    pub state: DocumentState,
+    /// The stage that it waits for or is in, while it is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
+    /// Pages whose text is known.
+    pub pages_done: u32,
+    /// All its pages; 0 before they are counted.
+    pub pages_total: u32,
+    /// When this was so.
+    pub at: Timestamp,
+    /// Failed tries, if there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+}
+
+named! {
+    /// What happened to a document.
+    Event {
+        /// It was understood, and nothing is doubtful.
+        Finished = "finished",
+        /// It was understood, and a person should look at it.
+        NeedsReview = "needs_review",
+        /// It was given up.
+        Failed = "failed",
+    }
+}
+
+/// A record of `documents.notifications`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Notification {
+    /// Version of this structure.
+    pub schema: u32,
+    /// The document's key.
+    pub id: DocumentId,
+    /// File name or subject.
+    pub name: String,
+    /// What happened.
+    pub event: Event,
+    /// When.
+    pub at: Timestamp,
+    /// Its kind, if it was understood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Why it failed or is doubtful, in words.
+    pub reasons: Vec<String>,
+}
+
+/// A record of `documents.commands`; its key is the document's id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "command", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Command {
+    /// Do not go on with what was sent before this command.
+    // Braces, for serde refuses unknown fields of variants with fields only.
+    Cancel {},
+    /// Understand the document again from the record that it came from.
+    Reprocess {},
+    /// Change how urgent it is, for what was sent before this command.
+    Priority {
+        /// The new one.
+        priority: Priority,
+    },
+}
+
+/// The version of [`ProgressEvent`] and [`Notification`].
+pub const EVENT_SCHEMA: u32 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_read_strictly() {
+        let read = |json: &str| serde_json::from_str::<Command>(json).ok();
+        assert_eq!(read(r#"{"command":"cancel"}"#), Some(Command::Cancel {}));
+        assert_eq!(read(r#"{"command":"reprocess"}"#), Some(Command::Reprocess {}));
+        let low = Command::Priority { priority: Priority::Low };
+        assert_eq!(read(r#"{"command":"priority","priority":"low"}"#), Some(low));
+        for wrong in [
+            r#"{"command":"cancel","at":1}"#,
+            r#"{"command":"reprocess","x":1}"#,
+            r#"{"command":"priority"}"#,
+        ] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+        assert_eq!(serde_json::to_string(&Command::Cancel {}).unwrap(), r#"{"command":"cancel"}"#);
+    }
+}

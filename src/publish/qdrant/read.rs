@@ -1,0 +1,213 @@
+//! Everything that is looked up rather than ranked.
+
+use super::points::{
+    self, FAILED_US, GENERATION, INGESTED_US, LETTER, MODELS, RESULT, ROW, SHA256, STATE_DEAD,
+    STATE_UNDERSTOOD, VERSION,
+};
+use super::{QdrantStore, filter};
+use crate::document::{DeadLetter, Document, DocumentId};
+use crate::error::Result;
+use crate::publish::{Counts, DocumentRow, Filter, Standing};
+use ::qdrant_client::qdrant::{
+    Condition, CountPointsBuilder, Direction, Filter as Conditions, GetPointsBuilder, OrderBy, PointId,
+    RetrievedPoint, ScrollPointsBuilder, StartFrom, start_from,
+};
+use std::collections::{BTreeMap, HashMap};
+
+/// Points that one call of a list returns at most: their rows are small.
+const PAGE: u32 = 1000;
+
+/// What decides how a stored document stands to another.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub(super) struct Head {
+    pub sha256: String,
+    pub version: i64,
+    pub models: BTreeMap<String, String>,
+    pub generation: String,
+}
+
+/// A stored document, as a search needs it.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub(super) struct Listed {
+    pub generation: String,
+    #[serde(flatten)]
+    pub row: DocumentRow,
+}
+
+/// The points of these ids that there are, with some fields of their payloads.
+async fn points(store: &QdrantStore, ids: Vec<PointId>, keys: &[&str]) -> Result<Vec<RetrievedPoint>> {
+    let request =
+        GetPointsBuilder::new(&store.target.documents, ids).with_payload(points::include(keys)).build();
+    Ok(store
+        .connection
+        .call(request, |client, request| async move { client.get_points(request).await })
+        .await?
+        .result)
+}
+
+async fn point(store: &QdrantStore, id: PointId, keys: &[&str]) -> Result<Option<RetrievedPoint>> {
+    Ok(points(store, vec![id], keys).await?.pop())
+}
+
+/// See [`Store::get`](crate::publish::Store::get).
+pub(super) async fn get(store: &QdrantStore, id: &DocumentId) -> Result<Option<Document>> {
+    let found = point(store, store.document_id(id), &[RESULT]).await?;
+    found.map(|point| points::field(point.payload, RESULT)).transpose()
+}
+
+/// How the stored document of that id stands, if there is one.
+pub(super) async fn head(store: &QdrantStore, id: &DocumentId) -> Result<Option<Head>> {
+    let found = point(store, store.document_id(id), &[SHA256, VERSION, MODELS, GENERATION]).await?;
+    found.map(|point| points::parse(point.payload)).transpose()
+}
+
+/// See [`Store::standing`](crate::publish::Store::standing).
+pub(super) async fn standing(
+    store: &QdrantStore,
+    id: &DocumentId,
+    sha256: &str,
+    version: i64,
+    models: &BTreeMap<String, String>,
+) -> Result<Standing> {
+    let Some(head) = head(store, id).await? else { return Ok(Standing::Outdated) };
+    Ok(Standing::of((&head.sha256, head.version, &head.models), (sha256, version, models)))
+}
+
+/// Lines about these documents, where they are stored, in chunks.
+pub(super) async fn listed(
+    store: &QdrantStore,
+    ids: impl IntoIterator<Item = &DocumentId>,
+) -> Result<HashMap<DocumentId, Listed>> {
+    let ids: Vec<PointId> = ids.into_iter().map(|id| store.document_id(id)).collect();
+    let keys: Vec<&str> = ROW.iter().copied().chain([GENERATION]).collect();
+    let mut all = HashMap::new();
+    for chunk in ids.chunks(PAGE as usize) {
+        for point in points(store, chunk.to_vec(), &keys).await? {
+            let listed: Listed = points::parse(point.payload)?;
+            all.insert(listed.row.id.clone(), listed);
+        }
+    }
+    Ok(all)
+}
+
+/// See [`Store::dead`](crate::publish::Store::dead).
+pub(super) async fn dead(store: &QdrantStore, id: &DocumentId) -> Result<Option<DeadLetter>> {
+    let found = point(store, points::dead_id(id), &[LETTER]).await?;
+    found.map(|point| points::field(point.payload, LETTER)).transpose()
+}
+
+/// See [`Store::dead_letters`](crate::publish::Store::dead_letters).
+pub(super) async fn dead_letters(store: &QdrantStore, limit: usize) -> Result<Vec<DeadLetter>> {
+    let newest = Newest { key: FAILED_US, keys: &[LETTER, FAILED_US], filter: filter::state(STATE_DEAD) };
+    let read = |point: RetrievedPoint| points::field::<DeadLetter>(point.payload, LETTER);
+    newest.take(store, limit, 0, read, |letter| &letter.id).await
+}
+
+/// See [`Store::list`](crate::publish::Store::list).
+pub(super) async fn list(
+    store: &QdrantStore,
+    filter: &Filter,
+    limit: usize,
+    offset: usize,
+) -> Result<Vec<DocumentRow>> {
+    let keys: Vec<&str> = ROW.iter().copied().chain([INGESTED_US]).collect();
+    let newest = Newest { key: INGESTED_US, keys: &keys, filter: filter::documents(filter) };
+    newest.take(store, limit, offset, |point| points::parse(point.payload), |row: &DocumentRow| &row.id).await
+}
+
+/// See [`Store::counts`](crate::publish::Store::counts).
+pub(super) async fn counts(store: &QdrantStore) -> Result<Counts> {
+    let target = &store.target;
+    let (documents, passages, dead) = tokio::try_join!(
+        count(store, &target.documents, filter::state(STATE_UNDERSTOOD)),
+        count(store, &target.passages, Conditions::default()),
+        count(store, &target.documents, filter::state(STATE_DEAD)),
+    )?;
+    Ok(Counts { documents, passages, dead })
+}
+
+/// How many points pass, exactly.
+pub(super) async fn count(store: &QdrantStore, collection: &str, filter: Conditions) -> Result<usize> {
+    let request = CountPointsBuilder::new(collection).filter(filter).exact(true).build();
+    let answer =
+        store.connection.call(request, |client, request| async move { client.count(request).await }).await?;
+    Ok(answer.result.map_or(0, |result| usize::try_from(result.count).unwrap_or(usize::MAX)))
+}
+
+/// Points in falling order of a number in their payload, those with equal numbers by document id.
+struct Newest<'q> {
+    key: &'q str,
+    keys: &'q [&'q str],
+    filter: Conditions,
+}
+
+impl Newest<'_> {
+    /// Items `offset..offset + limit` of that order.
+    ///
+    /// The server orders by the number alone and knows no offsets there. So pages are read from the
+    /// top, each from where the last one ended, until the last item wanted and all its equals are in.
+    async fn take<T>(
+        &self,
+        store: &QdrantStore,
+        limit: usize,
+        offset: usize,
+        read: impl Fn(RetrievedPoint) -> Result<T>,
+        id: impl Fn(&T) -> &DocumentId,
+    ) -> Result<Vec<T>> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let wanted = limit.saturating_add(offset);
+        let mut items: Vec<(i64, T)> = Vec::new();
+        // The points with the last number: the next page begins with that number too.
+        let mut last: Option<(i64, Vec<PointId>)> = None;
+        loop {
+            let size = u32::try_from(wanted.saturating_add(1)).unwrap_or(PAGE).clamp(64, PAGE);
+            let page = self.page(store, last.as_ref(), size).await?;
+            let complete = page.len() < size as usize;
+            for point in page {
+                let number = point.payload.get(self.key).and_then(|value| value.as_integer()).unwrap_or(0);
+                let equals = last.get_or_insert((number, Vec::new()));
+                if equals.0 != number {
+                    *equals = (number, Vec::new());
+                }
+                equals.1.extend(point.id.clone());
+                items.push((number, read(point)?));
+            }
+            let boundary = wanted.checked_sub(1).and_then(|at| items.get(at)).map(|item| item.0);
+            let beyond = items.last().map(|item| item.0) < boundary;
+            if complete || (boundary.is_some() && beyond) {
+                break;
+            }
+        }
+        items.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| id(&a.1).cmp(id(&b.1))));
+        Ok(items.into_iter().skip(offset).take(limit).map(|(_, item)| item).collect())
+    }
+
+    async fn page(
+        &self,
+        store: &QdrantStore,
+        from: Option<&(i64, Vec<PointId>)>,
+        size: u32,
+    ) -> Result<Vec<RetrievedPoint>> {
+        let mut filter = self.filter.clone();
+        let mut order = OrderBy { key: self.key.to_owned(), ..OrderBy::default() };
+        order.set_direction(Direction::Desc);
+        if let Some((number, seen)) = from {
+            filter.must_not.push(Condition::has_id(seen.iter().cloned()));
+            order.start_from = Some(StartFrom { value: Some(start_from::Value::Integer(*number)) });
+        }
+        let request = ScrollPointsBuilder::new(&store.target.documents)
+            .filter(filter)
+            .order_by(order)
+            .limit(size)
+            .with_payload(points::include(self.keys))
+            .with_vectors(false)
+            .build();
+        Ok(store
+            .connection
+            .call(request, |client, request| async move { client.scroll(request).await })
+            .await?
+            .result)
+    }
+}

@@ -1,0 +1,334 @@
+//! Nothing is lost and nothing done twice with Kafka and Qdrant at the ends, whatever is killed,
+//! stopped or away. `make chaos KILLS=500` runs it for longer, `BROKERS=3` with three brokers.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod common;
+
+use common::kafka::{Kafka, Options, Record};
+use common::qdrant_fake::{FakePoint, QdrantFake};
+use common::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+const PREFIX: &str = "chaos";
+/// Every step of delivery after which a worker can die.
+const STEPS: [&str; 9] = [
+    "taken",
+    "put",
+    "put-passages",
+    "put-document",
+    "stored",
+    "txn-begin",
+    "txn-produced",
+    "txn-offsets",
+    "txn-committed",
+];
+/// Documents for each fault.
+const SHARE: usize = 12;
+/// So many wait for the faults to be over: to the end there is something to do.
+const PACE: Duration = Duration::from_millis(250);
+
+fn kills() -> usize {
+    std::env::var("KILLS").ok().map_or(20, |n| n.parse().expect("KILLS is a number"))
+}
+
+/// What is sent: topic, key, value.
+#[derive(Clone)]
+struct Sent {
+    topic: String,
+    key: String,
+    value: Vec<u8>,
+}
+
+fn plan(count: usize, chance: &mut Chance) -> Vec<Sent> {
+    let lanes = [format!("{PREFIX}.high"), PREFIX.to_owned(), format!("{PREFIX}.low")];
+    let poison: Vec<Vec<u8>> =
+        manifest().into_iter().filter(|e| e.outcome == "dead").map(|e| e.bytes()).collect();
+    let mut sent = Vec::new();
+    for number in 0..count {
+        let topic = lanes[chance.below(3) as usize].clone();
+        if number % 25 == 7 {
+            let value = poison[(number / 25) % poison.len()].clone();
+            sent.push(Sent { topic, key: format!("poison-{number}"), value });
+            continue;
+        }
+        let sentences = (0..2 + number % 5).map(|at| {
+            format!("Miss Ardley of Leipzig paid for delivery {} on day {at}.", number * 7919 + at)
+        });
+        let text = sentences.collect::<Vec<_>>().join(" ");
+        sent.push(Sent {
+            topic: topic.clone(),
+            key: format!("note-{number}"),
+            value: text.clone().into_bytes(),
+        });
+        if number % 10 == 3 {
+            // A later version of the same document, in the same topic.
+            let later = format!("{text} And it was late.").into_bytes();
+            sent.push(Sent { topic, key: format!("note-{number}"), value: later });
+        }
+    }
+    sent
+}
+
+/// One worker of the group.
+struct Worker<'w> {
+    name: String,
+    data: PathBuf,
+    brokers: String,
+    qdrant: &'w str,
+    daemon: Option<Daemon>,
+}
+
+impl Worker<'_> {
+    fn start(&mut self, failpoints: &str) {
+        let settings = [
+            format!("kafka.brokers={}", self.brokers),
+            format!("kafka.prefix={PREFIX}"),
+            format!("kafka.worker={}", self.name),
+            "kafka.partitions=3".to_owned(),
+            "kafka.session_timeout_ms=6000".to_owned(),
+            "kafka.transaction_timeout_ms=8000".to_owned(),
+            "kafka.commit_ms=100".to_owned(),
+            "consume.backoff_ms=100".to_owned(),
+            "shutdown.drain_s=5".to_owned(),
+            // Here the killer is known: no document may be convicted of it.
+            "consume.crashes=100".to_owned(),
+            format!("qdrant.url={}", self.qdrant),
+            format!("testing.failpoints={failpoints}"),
+        ];
+        let flags: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+        self.daemon = Some(Daemon::spawn(&self.data, &flags));
+    }
+
+    fn daemon(&mut self) -> &mut Daemon {
+        self.daemon.as_mut().expect("started")
+    }
+
+    fn kill(&mut self) {
+        self.daemon.take().expect("started").kill();
+    }
+}
+
+fn sha(value: &[u8]) -> String {
+    quire::document::sha256_hex(value)
+}
+
+/// Waits until every input is settled; tells how far it got where it is not.
+fn wait_until_settled(kafka: &Kafka, workers: &[Worker<'_>]) {
+    let lanes = ["", ".high", ".low", ".retry", ".slow"].map(|lane| format!("{PREFIX}{lane}"));
+    let behind = || -> Vec<(String, i32, i64, i64)> {
+        let mut behind = Vec::new();
+        for topic in &lanes {
+            let committed = kafka.committed("quire", topic);
+            // The last record, not the end: transactions leave marks of their own behind it.
+            let mut last: BTreeMap<i32, i64> = BTreeMap::new();
+            for record in kafka.read(topic) {
+                last.insert(record.partition, record.offset);
+            }
+            for (partition, last) in last {
+                let at = committed.get(&partition).copied().unwrap_or(0);
+                if at <= last {
+                    behind.push((topic.clone(), partition, at, last));
+                }
+            }
+        }
+        behind
+    };
+    let patience = Duration::from_secs(240);
+    let settled = wait_for(patience, || {
+        std::thread::sleep(Duration::from_millis(300));
+        behind().is_empty()
+    });
+    if !settled {
+        for worker in workers {
+            let log = worker.daemon.as_ref().map(Daemon::log).unwrap_or_default();
+            let tail: Vec<&str> = log.lines().rev().take(25).collect();
+            println!("{}:\n{}", worker.name, tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+        }
+        panic!("not settled (topic, partition, committed, end): {:?}", behind());
+    }
+}
+
+fn assert_exact(kafka: &Kafka, qdrant: &QdrantFake, sent: &[Sent]) {
+    let results = kafka.read(&format!("{PREFIX}.results"));
+    let mut by_key: BTreeMap<String, Vec<&Record>> = BTreeMap::new();
+    for record in &results {
+        by_key.entry(record.key.clone().unwrap()).or_default().push(record);
+    }
+    let mut versions: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for document in sent.iter().filter(|document| !document.key.starts_with("poison")) {
+        versions.entry(&document.key).or_default().push(sha(&document.value));
+    }
+    let found: BTreeSet<&str> = by_key.keys().map(String::as_str).collect();
+    let wanted: BTreeSet<&str> = versions.keys().copied().collect();
+    for lost in wanted.difference(&found) {
+        let progress = kafka.read(&format!("{PREFIX}.progress"));
+        for record in progress.iter().filter(|record| record.key.as_deref() == Some(lost)) {
+            println!("{}", record.json());
+        }
+    }
+    let difference: Vec<_> = wanted.symmetric_difference(&found).collect();
+    assert!(difference.is_empty(), "sent and without a result, or the other way round: {difference:?}");
+    let mut passages = 0;
+    for (key, versions) in &versions {
+        let records = &by_key[*key];
+        let hashes: Vec<String> =
+            records.iter().map(|record| record.json()["sha256"].as_str().unwrap().to_owned()).collect();
+        let distinct: BTreeSet<&String> = hashes.iter().collect();
+        assert_eq!(distinct.len(), hashes.len(), "{key} was published twice: {hashes:?}");
+        assert_eq!(hashes.last(), versions.last(), "{key}: the last result is not of the last version");
+        assert!(versions.len() > 1 || hashes.len() == 1, "{key}");
+        passages += records.last().unwrap().json()["passages"].as_array().unwrap().len();
+    }
+    let dead: Vec<String> =
+        kafka.read(&format!("{PREFIX}.dead")).into_iter().map(|record| record.key.unwrap()).collect();
+    let poison: BTreeSet<&str> =
+        sent.iter().map(|document| document.key.as_str()).filter(|key| key.starts_with("poison")).collect();
+    assert_eq!(dead.iter().map(String::as_str).collect::<BTreeSet<_>>(), poison, "dead letters");
+    assert_eq!(dead.len(), poison.len(), "a dead letter twice: {dead:?}");
+
+    let dead = |point: &FakePoint| point.payload["state"] == "dead";
+    let (buried, stored): (Vec<_>, Vec<_>) = points(qdrant, "documents").into_iter().partition(dead);
+    assert_eq!(stored.len(), versions.len(), "documents in the store");
+    assert_eq!(buried.len(), poison.len(), "dead letters in the store");
+    assert_eq!(points(qdrant, "passages").len(), passages, "passages in the store");
+}
+
+fn points(qdrant: &QdrantFake, alias: &str) -> Vec<FakePoint> {
+    qdrant.points(&qdrant.alias(alias).expect("the collection is there"))
+}
+
+/// Makes one fault and undoes it.
+fn fault(
+    number: usize,
+    chance: &mut Chance,
+    kafka: &Kafka,
+    qdrant: &QdrantFake,
+    workers: &mut [Worker<'_>],
+) -> String {
+    let index = chance.below(workers.len() as u64) as usize;
+    let pause =
+        |chance: &mut Chance, most: u64| std::thread::sleep(Duration::from_millis(300 + chance.below(most)));
+    // Most are kills; every tenth is an outage of something outside, every tenth a worker that
+    // stands still for longer than its session.
+    match number % 10 {
+        4 => {
+            let worker = workers[index].daemon().pid();
+            signal(worker, libc::SIGSTOP);
+            std::thread::sleep(Duration::from_secs(9));
+            signal(worker, libc::SIGCONT);
+            format!("{} stood still for 9 s", workers[index].name)
+        }
+        7 => {
+            // One of several is lost and comes back; a lone one takes everything along.
+            kafka.kill_any(|brokers| chance.below(brokers as u64) as usize);
+            pause(chance, 6_000);
+            kafka.start_again();
+            "a broker was killed".to_owned()
+        }
+        6 => {
+            // What the real server says when its disk is full.
+            let full = Instant::now();
+            while full.elapsed() < Duration::from_secs(4) {
+                qdrant.fail_next(3, tonic::Code::Internal);
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            qdrant.heal();
+            "the vector store's disk was full".to_owned()
+        }
+        8 => {
+            qdrant.stop();
+            pause(chance, 8_000);
+            qdrant.start_again();
+            "the vector store was away".to_owned()
+        }
+        1 => {
+            let (status, log) = workers[index].daemon.take().unwrap().terminate();
+            // One that has just begun to start does not hear yet, and simply ends.
+            assert!(status.success() || !log.contains("ready"), "{status}: {log}");
+            workers[index].start("");
+            format!("{} stopped in order", workers[index].name)
+        }
+        n if n % 2 == 0 => {
+            let step = STEPS[(number / 2) % STEPS.len()];
+            workers[index].kill();
+            workers[index].start(&format!("{step}=kill:{}", 1 + chance.below(4)));
+            let worker = workers[index].daemon();
+            let died = wait_for(Duration::from_secs(20), || worker.child.try_wait().unwrap().is_some());
+            workers[index].kill();
+            workers[index].start("");
+            format!(
+                "{} {} at {step}",
+                workers[index].name,
+                if died { "died" } else { "was killed, having not died" }
+            )
+        }
+        _ => {
+            pause(chance, 4_000);
+            workers[index].kill();
+            pause(chance, 500);
+            workers[index].start("");
+            format!("{} was killed", workers[index].name)
+        }
+    }
+}
+
+#[test]
+fn everything_is_delivered_once_whatever_is_killed() {
+    let kills = kills();
+    let seed = std::env::var("SEED").ok().map_or(20_261_124, |n| n.parse().expect("SEED is a number"));
+    let mut chance = Chance(seed);
+    println!("{kills} faults, SEED={seed}");
+    let brokers = std::env::var("BROKERS").ok().map_or(1, |n| n.parse().expect("BROKERS is a number"));
+    let kafka = Kafka::start_with(Options { brokers, ..Options::default() });
+    let qdrant = QdrantFake::start();
+    let url = qdrant.url();
+    let folder = tempfile::tempdir().unwrap();
+    let mut workers: Vec<Worker<'_>> = (0..2)
+        .map(|index| {
+            let data = folder.path().join(format!("worker-{index}"));
+            std::fs::create_dir_all(&data).unwrap();
+            Worker { name: format!("w{index}"), data, brokers: kafka.brokers(), qdrant: &url, daemon: None }
+        })
+        .collect();
+    workers[0].start("");
+    assert!(wait_for(PATIENCE, || workers[0].daemon().api().is_some()), "{}", workers[0].daemon().log());
+    workers[1].start("");
+
+    let sent = plan(kills * SHARE, &mut chance);
+    let over = AtomicBool::new(false);
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        let (kafka, over) = (&kafka, &over);
+        let all = sent.clone();
+        scope.spawn(move || {
+            for document in &all {
+                // A broker that is away is waited for, as a producer does.
+                kafka.send(
+                    &document.topic,
+                    Some(&document.key),
+                    &document.value,
+                    &[("content-type", "text/plain")],
+                );
+                if !over.load(Ordering::Relaxed) {
+                    std::thread::sleep(PACE);
+                }
+            }
+        });
+        for number in 0..kills {
+            let what = fault(number, &mut chance, kafka, &qdrant, &mut workers);
+            println!("{:6.1} s  {number}: {what}", started.elapsed().as_secs_f64());
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    wait_until_settled(&kafka, &workers);
+    println!("{:6.1} s  settled", started.elapsed().as_secs_f64());
+    for worker in &mut workers {
+        let (status, log) = worker.daemon.take().unwrap().terminate();
+        assert!(status.success(), "{log}");
+    }
+    assert_exact(&kafka, &qdrant, &sent);
+}

@@ -1,0 +1,45 @@
+//! Faults that were ordered, and when they are due.
+
+use std::time::Duration;
+use tonic::Status;
+
+#[derive(Default)]
+pub struct Faults {
+    pub delay: Duration,
+    /// Methods called.
+    pub calls: Vec<String>,
+    ordered: Vec<Ordered>,
+}
+
+struct Ordered {
+    /// Empty for any.
+    method: String,
+    /// Calls that are let through first.
+    skip: usize,
+    /// Calls that fail then.
+    count: usize,
+    status: Status,
+    /// Whether the work is done all the same.
+    done: bool,
+}
+
+impl Faults {
+    pub fn add(&mut self, method: &str, skip: usize, count: usize, status: Status, done: bool) {
+        self.ordered.push(Ordered { method: method.to_owned(), skip, count, status, done });
+    }
+
+    /// Notes a call; how long it takes, and how it fails, if so.
+    pub fn of_call(&mut self, method: &str) -> (Duration, Option<(Status, bool)>) {
+        self.calls.push(method.to_owned());
+        self.ordered.retain(|fault| fault.count > 0);
+        for fault in self.ordered.iter_mut().filter(|f| f.method.is_empty() || f.method == method) {
+            if fault.skip > 0 {
+                fault.skip -= 1;
+            } else {
+                fault.count -= 1;
+                return (self.delay, Some((fault.status.clone(), fault.done)));
+            }
+        }
+        (self.delay, None)
+    }
+}

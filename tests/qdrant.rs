@@ -1,0 +1,125 @@
+//! The program with Qdrant as its store: away at the start, away in between, and with another model.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod common;
+
+use common::qdrant_fake::QdrantFake;
+use common::*;
+use std::path::Path;
+use std::time::Duration;
+
+fn settings(fake: &QdrantFake) -> [String; 2] {
+    ["--set".to_owned(), format!("qdrant.url={}", fake.url())]
+}
+
+/// Runs a command that reads the store; what it prints as JSON.
+fn ask(data: &Path, fake: &QdrantFake, arguments: &[&str]) -> serde_json::Value {
+    let out = output(quire(data).args(arguments).args(settings(fake)).arg("--json"));
+    assert!(out.status.success(), "{}", stderr(&out));
+    json(&out)
+}
+
+fn daemon(data: &Path, fake: &QdrantFake) -> Daemon {
+    let set = settings(fake);
+    Daemon::spawn(data, &[&set[0], &set[1]])
+}
+
+fn understood(fake: &QdrantFake) -> usize {
+    fake.points("documents").iter().filter(|point| point.payload["state"] == "understood").count()
+}
+
+#[test]
+fn documents_wait_for_a_server_that_is_away() {
+    let data = tempfile::tempdir().unwrap();
+    let fake = QdrantFake::start();
+    fake.stop();
+    // It can be stopped while it waits.
+    let waiting = daemon(data.path(), &fake);
+    assert!(wait_for(PATIENCE, || waiting.log().contains("qdrant.url")), "{}", waiting.log());
+    waiting.terminate();
+
+    drop_file(data.path(), "fox.txt", b"The red fox runs through the autumn forest of Marlow.");
+    let mut worker = daemon(data.path(), &fake);
+    assert!(wait_for(PATIENCE, || worker.log().matches("trying again").count() >= 2), "{}", worker.log());
+    fake.start_again();
+    assert!(wait_for(PATIENCE, || understood(&fake) == 1), "{}", worker.log());
+
+    fake.stop();
+    drop_file(data.path(), "tax.txt", b"The tax office asks for the accounts of the year 2025.");
+    drop_file(data.path(), "none.pdf", b"%PDF-1.7 and nothing else");
+    assert!(wait_for(PATIENCE, || worker.log().contains("nothing can be stored")), "{}", worker.log());
+    std::thread::sleep(Duration::from_secs(6));
+    assert!(worker.child.try_wait().unwrap().is_none(), "{}", worker.log());
+    fake.start_again();
+    assert!(wait_for(PATIENCE, || understood(&fake) == 2), "{}", worker.log());
+    assert_eq!(names(&data.path().join("dead")).len(), 2, "only what nobody can read");
+
+    let counts = ask(data.path(), &fake, &["status"]);
+    assert_eq!((&counts["stored"]["documents"], &counts["stored"]["passages"]), (&2.into(), &2.into()));
+    let hits = ask(data.path(), &fake, &["search", "accounts", "for", "the", "tax", "office"]);
+    assert_eq!((&hits[0]["name"], &hits[0]["keyword_rank"]), (&"tax.txt".into(), &1.into()));
+    let fox = id_of(b"The red fox runs through the autumn forest of Marlow.");
+    let like = ask(data.path(), &fake, &["search", "--like", &fox]);
+    assert_eq!((like.as_array().unwrap().len(), &like[0]["name"]), (1, &"tax.txt".into()));
+    assert_eq!(ask(data.path(), &fake, &["status", &fox])["name"], "fox.txt");
+    let doctor = stdout(&output(quire(data.path()).arg("doctor").args(settings(&fake))));
+    assert!(doctor.contains("version 1.20.0 answers"), "{doctor}");
+    let (status, log) = worker.terminate();
+    assert!(status.success(), "{log}");
+    assert!(!data.path().join("store.sqlite").exists(), "the local store is not touched");
+
+    fake.stop();
+    let out = output(quire(data.path()).arg("status").args(settings(&fake)));
+    assert!(!out.status.success() && stderr(&out).contains("qdrant.url"), "{}", stderr(&out));
+}
+
+#[test]
+fn another_model_takes_over_while_a_worker_goes_on() {
+    let data = tempfile::tempdir().unwrap();
+    let fake = QdrantFake::start();
+    let mut worker = daemon(data.path(), &fake);
+    let texts: Vec<String> =
+        (0..20).map(|n| format!("Note {n}: the harbour office measured delivery number {n}.")).collect();
+    for (n, text) in texts.iter().enumerate() {
+        drop_file(data.path(), &format!("note {n}.txt"), text.as_bytes());
+    }
+    drop_file(data.path(), "none.pdf", b"%PDF-1.7 and nothing else");
+    assert!(wait_for(PATIENCE, || understood(&fake) == texts.len()), "{}", worker.log());
+    assert!(wait_for(PATIENCE, || fake.points("documents").len() == texts.len() + 1), "{}", worker.log());
+
+    // The same weights under another name are another model: they give the same vectors.
+    let other = data.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    for file in std::fs::read_dir(models_dir().join("minilm-l6")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), other.join(file.file_name())).unwrap();
+    }
+    let embedding = format!("infer.embedding={}", other.display());
+    let before = fake.alias("documents").unwrap();
+    let run = |data: &Path, more: &[&str]| {
+        output(quire(data).arg("reindex").args(settings(&fake)).args(["--set", &embedding]).args(more))
+    };
+    let out = run(data.path(), &["--drop-old"]);
+    assert!(out.status.success(), "{}", stderr(&out));
+    assert!(stdout(&out).contains("20 documents were understood again"), "{}", stdout(&out));
+    assert_ne!(fake.alias("documents").unwrap(), before);
+    assert_eq!((fake.collections().len(), understood(&fake)), (2, texts.len()));
+    assert_eq!(fake.points("documents").len(), texts.len() + 1, "the dead letter too");
+    for point in fake.points("documents").iter().filter(|point| point.payload["state"] == "understood") {
+        assert!(point.payload["models"]["embedding"].as_str().unwrap().starts_with("other@"));
+        assert_eq!(point.vectors, ["meaning"]);
+        assert!(texts.iter().any(|text| point.payload["result"]["text"] == text.as_str()));
+    }
+    // The worker of the old model says so and stops, and its document stays with it.
+    drop_file(data.path(), "late.txt", b"A late letter about the old harbour.");
+    assert!(wait_for(PATIENCE, || worker.child.try_wait().unwrap().is_some()), "{}", worker.log());
+    assert!(worker.log().contains("other@") && worker.log().contains("infer.embedding"), "{}", worker.log());
+    assert_eq!(understood(&fake), texts.len());
+    let out = run(data.path(), &[]);
+    assert!(out.status.success() && stdout(&out).contains("nothing is to be done"), "{}", stdout(&out));
+    // With the new one it goes on.
+    let set = settings(&fake);
+    let worker = Daemon::start(data.path(), &[&set[0], &set[1], "--set", &embedding]);
+    assert!(wait_for(PATIENCE, || understood(&fake) == texts.len() + 1), "{}", worker.log());
+}
