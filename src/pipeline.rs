@@ -127,9 +127,10 @@ impl Pipeline {
         self.embedder.clone()
     }
 
-    /// Whether the store does not answer, so that documents wait.
-    pub fn is_store_away(&self) -> bool {
-        self.shared.away.load(Ordering::Acquire)
+    /// Tells whether the store does not answer, so that documents wait.
+    pub fn store_away(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+        let shared = Arc::clone(&self.shared);
+        move || shared.away.load(Ordering::Acquire)
     }
 
     /// The fault that stopped the pipeline, if one did.

@@ -51,8 +51,12 @@ fn documents_wait_for_a_server_that_is_away() {
     assert!(wait_for(PATIENCE, || worker.log().contains("nothing can be stored")), "{}", worker.log());
     std::thread::sleep(Duration::from_secs(6));
     assert!(worker.child.try_wait().unwrap().is_none(), "{}", worker.log());
+    let health = format!("{}/health/ready", worker.api().unwrap());
+    let ready = || ureq::get(&health).call().is_ok();
+    assert!(!ready(), "no traffic is wanted while nothing can be stored");
     fake.start_again();
     assert!(wait_for(PATIENCE, || understood(&fake) == 2), "{}", worker.log());
+    assert!(wait_for(PATIENCE, ready), "{}", worker.log());
     assert_eq!(names(&data.path().join("dead")).len(), 2, "only what nobody can read");
 
     let counts = ask(data.path(), &fake, &["status"]);

@@ -2,6 +2,8 @@
 
 use super::{App, print, store};
 use crate::consume::Inbox;
+use crate::consume::kafka::topics::{Lane, Topics};
+use crate::consume::kafka::waiting;
 use crate::document::DocumentId;
 use crate::infer::models::{Models, models_dir};
 use crate::pipeline::Embedder;
@@ -56,26 +58,41 @@ pub fn status(app: &App, args: &StatusArgs) -> Result<ExitCode> {
     if let Some(id) = &args.id {
         return one(app, store.as_ref(), id);
     }
-    let inbox = Inbox::open(&app.config.data.dir)?;
     let counts = store.counts()?;
-    let waiting = files(&inbox, "inbox");
-    let working = files(&inbox, "working");
+    let waiting = waiting(app)?;
     if app.json {
-        print::json(&json!({ "stored": counts, "waiting": waiting, "in_flight": working }))?;
+        let mut status = serde_json::Map::from_iter([("stored".to_owned(), json!(counts))]);
+        status.extend(waiting.into_iter().map(|(name, _, n)| (name, json!(n))));
+        print::json(&status)?;
     } else {
-        let row = |what: &str, n: usize| vec![what.to_owned(), n.to_string()];
-        print::table(
-            &["documents", "count"],
-            vec![
-                row("understood", counts.documents),
-                row("  their passages", counts.passages),
-                row("dead letters", counts.dead),
-                row("waiting in the inbox", waiting),
-                row("in flight", working),
-            ],
-        );
+        let row = |what: &str, n: String| vec![what.to_owned(), n];
+        let mut rows = vec![
+            row("understood", counts.documents.to_string()),
+            row("  their passages", counts.passages.to_string()),
+            row("dead letters", counts.dead.to_string()),
+        ];
+        rows.extend(waiting.iter().map(|(_, what, n)| row(what, n.to_string())));
+        print::table(&["documents", "count"], rows);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is not understood yet: a key, words for people, and how many.
+fn waiting(app: &App) -> Result<Vec<(String, String, u64)>> {
+    if app.config.kafka.brokers.is_empty() {
+        let inbox = Inbox::open(&app.config.data.dir)?;
+        let count = |folder: &str| files(&inbox, folder) as u64;
+        return Ok(vec![
+            ("waiting".to_owned(), "waiting in the inbox".to_owned(), count("inbox")),
+            ("in_flight".to_owned(), "in flight".to_owned(), count("working")),
+        ]);
+    }
+    let lanes = waiting::waiting(&app.config.kafka)?;
+    let topics = Topics::new(&app.config.kafka);
+    let row = |(lane, n): (Lane, u64)| {
+        (format!("unsettled_{}", lane.name()), format!("not settled in {}", topics.lane(lane)), n)
+    };
+    Ok(lanes.into_iter().map(row).collect())
 }
 
 fn one(app: &App, store: &dyn Store, id: &str) -> Result<ExitCode> {

@@ -96,7 +96,7 @@ impl Running {
             })?;
         let inbox = Inbox::open(&root)?;
         let live = Arc::new(AtomicBool::new(true));
-        let (embedder, ready) = (pipeline.embedder(), Arc::clone(&live));
+        let (embedder, ready, away) = (pipeline.embedder(), Arc::clone(&live), pipeline.store_away());
         let api = serve::Api {
             store: Arc::clone(&store),
             progress: pipeline.progress(),
@@ -104,9 +104,10 @@ impl Running {
             door,
             embed: Arc::new(move |text: &str| embedder.embed(text)),
             config: config.serve.clone(),
-            ready: Arc::new(move || match ready.load(Ordering::Acquire) {
-                true => Ok(()),
-                false => Err("the pipeline is stopping".to_owned()),
+            ready: Arc::new(move || match (ready.load(Ordering::Acquire), away()) {
+                (true, false) => Ok(()),
+                (true, true) => Err("the store does not answer; documents wait for it".to_owned()),
+                (false, _) => Err("the pipeline is stopping".to_owned()),
             }),
         };
         let stopped = shutdown.clone().asked();

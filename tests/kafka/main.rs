@@ -230,6 +230,25 @@ fn a_document_is_understood_again_by_command() {
 }
 
 #[test]
+fn the_status_tells_what_waits_in_the_topics() {
+    let kafka = world().kafka;
+    for name in ["idle", "idle.low"] {
+        kafka.create_topics(&[name], 3);
+    }
+    for key in ["a", "b", "c"] {
+        kafka.send("idle", Some(key), b"A note that nobody reads.", &[]);
+    }
+    kafka.send("idle.low", Some("d"), b"A note that can wait.", &[]);
+    let settings = [format!("kafka.brokers={}", kafka.brokers()), "kafka.prefix=idle".to_owned()];
+    let flags = settings.iter().flat_map(|setting| ["--set", setting]);
+    let data = tempfile::tempdir().unwrap();
+    assert!(run_once(data.path(), &[]).contains("ready"), "a store to ask");
+    let status = json(&output(quire(data.path()).args(flags).args(["status", "--json"])));
+    let lanes = ["normal", "low", "high", "retry"].map(|lane| status[format!("unsettled_{lane}")].clone());
+    assert_eq!(lanes, [3, 1, 0, 0].map(|n| json!(n)), "{status}");
+}
+
+#[test]
 fn the_dashboard_asks_for_metrics_that_there_are() {
     let world = world();
     world.send("measured", b"A note about a measuring tape.", &[]);

@@ -5,7 +5,7 @@ use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::receipt::lock;
 use rdkafka::client::{Client, ClientContext, OAuthToken};
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
-use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{Producer, ProducerContext, ThreadedProducer};
@@ -279,12 +279,20 @@ pub fn answer(sender: &Sender, context: &Context, config: &KafkaConfig) -> Resul
 
 /// A consumer outside of every group, for reading a topic from any offset.
 pub fn reader(config: &KafkaConfig, context: &Context) -> Result<BaseConsumer<Context>> {
-    let mut client = base(config);
     // A group's name is asked for; nothing is ever committed to it.
-    client.set("group.id", format!("{}-reader", config.group));
+    member(config, &format!("{}-reader", config.group), context)
+}
+
+/// A consumer that knows a group's offsets and never joins it.
+pub fn member(config: &KafkaConfig, group: &str, context: &Context) -> Result<BaseConsumer<Context>> {
+    let mut client = base(config);
+    client.set("group.id", group);
     client.set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
     client.set("session.timeout.ms", config.session_timeout_ms.to_string());
     client.set("isolation.level", "read_committed").set("enable.partition.eof", "true");
     client.set("queued.max.messages.kbytes", "16384");
-    connect(client, config, context.clone())
+    let reader: BaseConsumer<Context> = connect(client, config, context.clone())?;
+    // It is asked for metadata before it is first polled.
+    give_token(reader.client(), context, config)?;
+    Ok(reader)
 }

@@ -26,6 +26,7 @@ mod source;
 mod suspects;
 pub mod topics;
 mod tracker;
+pub mod waiting;
 
 #[cfg(test)]
 mod model;
