@@ -65,7 +65,9 @@ impl Context {
 /// Which setting a fault is about.
 fn remedy(code: Option<RDKafkaErrorCode>, said: &str) -> &'static str {
     use RDKafkaErrorCode as Code;
-    let lower = said.to_lowercase();
+    // The protocol is part of a broker's name there, as in sasl_ssl://HOST:PORT.
+    let lower = said.to_lowercase().replace("sasl_plaintext://", "").replace("sasl_ssl://", "");
+    let lower = lower.replace("ssl://", "");
     match code {
         Some(Code::Authentication | Code::SaslAuthenticationFailed) => {
             "check kafka.mechanism, kafka.username and kafka.password, or kafka.token_command"
