@@ -2,7 +2,8 @@
 
 use super::{App, send};
 use crate::document::DocumentId;
-use crate::infer::models::{Models, models_dir};
+use crate::infer::manifests::models_dir;
+use crate::infer::models::Models;
 use crate::pipeline::Again;
 use crate::publish::Store;
 use crate::publish::qdrant::reindex::{Reindex, SETTLED};

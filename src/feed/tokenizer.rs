@@ -3,16 +3,25 @@
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::window::Piece;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A text is handed to the library in blocks of about this many bytes, cut at blanks, so that its
 /// memory (about 100 bytes a token) stays bounded for a text of any length.
 const BLOCK: usize = 1 << 18;
 
-/// Text → token ids.
+/// Text ↔ token ids.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
-    start_mark: u32,
-    end_mark: u32,
+    marks: Arc<Marks>,
+}
+
+/// What stands around the tokens of each window.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Before them, as `[CLS]`, or `summarize: `.
+    pub start: Vec<u32>,
+    /// After them, as `[SEP]`.
+    pub end: Vec<u32>,
 }
 
 /// The tokens of a text.
@@ -21,15 +30,14 @@ pub struct Tokens {
     pub ids: Vec<u32>,
     /// What each stands for.
     pub pieces: Vec<Piece>,
-    /// The mark at the start of a window.
-    pub start_mark: u32,
-    /// The mark at the end.
-    pub end_mark: u32,
+    /// What stands around them.
+    pub marks: Arc<Marks>,
 }
 
 impl Tokenizer {
-    /// Opens a tokenizer.json whose ids must all be below `vocabulary`.
-    pub fn open(path: &Path, vocabulary: usize) -> Result<Self> {
+    /// Opens a tokenizer.json whose ids must all be below `vocabulary`; `prefix` stands before the
+    /// text of each window (T5's `summarize: `).
+    pub fn open(path: &Path, vocabulary: usize, prefix: &str) -> Result<Self> {
         let wrong = |what: String| {
             Error::Fatal(Failure::new(Stage::Feed, Class::Model, format!("{} {what}", path.display())))
         };
@@ -38,28 +46,41 @@ impl Tokenizer {
         // Windows are cut here, with overlap: the library must not truncate, nor pad.
         inner.with_truncation(None).map_err(|e| wrong(format!("cannot be used untruncated: {e}")))?;
         inner.with_padding(None);
-        let size = inner.get_vocab_size(true);
-        if size > vocabulary {
-            return Err(wrong(format!("has {size} tokens, but the model's vocabulary has {vocabulary}")));
+        let last = inner.get_vocab(true).into_values().max().unwrap_or(0);
+        if last as usize >= vocabulary {
+            return Err(wrong(format!(
+                "has tokens up to number {last}, but the model's vocabulary has {vocabulary}"
+            )));
         }
-        let mark = |names: [&str; 2]| {
-            names
-                .iter()
-                .find_map(|n| inner.token_to_id(n))
-                .ok_or_else(|| wrong(format!("has none of the marks {names:?}")))
-        };
-        let (start_mark, end_mark) = (mark(["[CLS]", "<s>"])?, mark(["[SEP]", "</s>"])?);
-        Ok(Self { inner, start_mark, end_mark })
+        let refused = |e: tokenizers::Error| wrong(format!("refuses a plain word: {e}"));
+        let marked = inner.encode("a", true).map_err(refused)?;
+        let special = marked.get_special_tokens_mask();
+        let leading = special.iter().take_while(|mask| **mask == 1).count();
+        let trailing = special.iter().rev().take_while(|mask| **mask == 1).count();
+        let ids = marked.get_ids();
+        let mut start = ids.get(..leading).unwrap_or_default().to_vec();
+        start.extend(inner.encode(prefix, false).map_err(refused)?.get_ids());
+        let end = ids.get(ids.len().saturating_sub(trailing).max(leading)..).unwrap_or_default().to_vec();
+        Ok(Self { inner, marks: Arc::new(Marks { start, end }) })
+    }
+
+    /// What stands around the tokens of each window.
+    pub fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    /// The text of tokens, without marks.
+    ///
+    /// Errors: `Reject` where the tokenizer refuses them.
+    pub fn decode(&self, tokens: &[u32]) -> Result<String> {
+        self.inner.decode(tokens, true).map_err(|e| {
+            Error::reject(Stage::Feed, Class::Corrupt, format!("the tokenizer refuses what was written: {e}"))
+        })
     }
 
     /// All tokens of a text.
     pub fn encode(&self, text: &str) -> Result<Tokens> {
-        let mut tokens = Tokens {
-            ids: Vec::new(),
-            pieces: Vec::new(),
-            start_mark: self.start_mark,
-            end_mark: self.end_mark,
-        };
+        let mut tokens = Tokens { ids: Vec::new(), pieces: Vec::new(), marks: Arc::clone(&self.marks) };
         let mut start = 0;
         while start < text.len() {
             let end = block_end(text, start);

@@ -7,6 +7,7 @@
 mod cpu;
 mod device;
 mod families;
+pub mod manifests;
 pub mod models;
 mod service;
 mod weights;

@@ -1,4 +1,4 @@
-//! A model thread: takes batches, runs them, answers each window's owner.
+//! A model thread: takes batches of any model, runs them, answers each window's owner.
 
 use super::Engine;
 use crate::batch::{Job, PackedBatch, WindowOutput};
@@ -8,19 +8,27 @@ use crate::receipt::panicked;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-/// Runs batches until there are no more. `budget` is the batcher's, for the fill metric.
+/// Runs batches until there are no more. `engines` has one for each model; `budget` is the
+/// batcher's, for the fill metric.
 ///
 /// A batch that fails, for want of memory or over one window, is split and run again; a single
 /// window that still fails is its owner's failure, and nobody else's.
 pub fn serve(
-    engine: &mut dyn Engine,
-    mut next: impl FnMut() -> Option<Vec<Job>>,
+    engines: &mut [Box<dyn Engine>],
+    mut next: impl FnMut() -> Option<(usize, Vec<Job>)>,
     budget: usize,
     metrics: &Metrics,
 ) {
-    while let Some(jobs) = next() {
+    while let Some((model, jobs)) = next() {
         let started = Instant::now();
-        run(engine, jobs, budget, metrics);
+        match engines.get_mut(model) {
+            Some(engine) => run(&mut **engine, jobs, budget, metrics),
+            None => {
+                let missing =
+                    Error::fatal(Stage::Infer, Class::Internal, format!("there is no model {model}"));
+                jobs.into_iter().for_each(|job| (job.reply)(Err(missing.clone())));
+            }
+        }
         metrics.stage_busy(Stage::Infer, started.elapsed());
     }
 }

@@ -2,6 +2,7 @@
 
 use super::characters::Characters;
 use crate::document::{Entity, Mention};
+use crate::tasks::HeadOf;
 use crate::window::{InferredDocument, Window};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -58,14 +59,12 @@ impl<'l> Scheme<'l> {
 }
 
 /// Entities with at least `least` confidence, most mentioned first.
-pub fn find(inferred: &InferredDocument, text: &Characters, labels: &[String], least: f32) -> Vec<Entity> {
-    if labels.is_empty() {
-        return Vec::new();
-    }
-    let scheme = Scheme::new(labels);
+pub fn find(inferred: &InferredDocument, text: &Characters, head: &HeadOf, least: f32) -> Vec<Entity> {
+    let scheme = Scheme::new(&head.labels);
     let mut found: Vec<Found> = Vec::new();
-    for (window, output) in inferred.fed.windows.iter().zip(&inferred.outputs) {
-        for mention in mentions(window, &output.token_labels, &scheme) {
+    for (window, output) in inferred.of(head.model) {
+        let probabilities = output.heads.get(head.head).map(Vec::as_slice).unwrap_or_default();
+        for mention in mentions(window, probabilities, &scheme) {
             if mention.confidence >= least {
                 keep(&mut found, mention);
             }
@@ -92,8 +91,9 @@ fn keep(found: &mut Vec<Found>, mention: Found) {
 fn mentions(window: &Window, probabilities: &[f32], scheme: &Scheme<'_>) -> Vec<Found> {
     let labels = scheme.tags.len();
     let mut words: Vec<(Range<usize>, &[f32])> = Vec::new();
-    // The mark at the start has a row too.
-    for (piece, row) in window.pieces.iter().zip(probabilities.chunks_exact(labels).skip(1)) {
+    // The marks at the start have rows too.
+    let rows = probabilities.chunks_exact(labels.max(1)).skip(window.before);
+    for (piece, row) in window.pieces.iter().zip(rows) {
         match words.last_mut() {
             Some((bytes, _)) if !piece.starts_word => bytes.end = bytes.end.max(piece.bytes.end),
             _ => words.push((piece.bytes.clone(), row)),
