@@ -65,10 +65,9 @@ pub struct WindowOutput {
     pub embedding: Vec<f32>,
     /// The same for each span: `[spans][hidden]`.
     pub spans: Vec<Vec<f32>>,
-    /// Label probabilities of each token: `[tokens × labels]`; empty without such a task.
-    pub token_labels: Vec<f32>,
-    /// Label probabilities of the window: `[labels]`; empty without such a task.
-    pub window_labels: Vec<f32>,
+    /// What each task's head gave, in the order of the tasks: `[tokens × labels]` of one that labels
+    /// tokens, `[labels]` of one that labels windows. Probabilities, or numbers of a regression.
+    pub heads: Vec<Vec<f32>>,
     /// Its share, by tokens, of the time that its batch took.
     pub seconds: f64,
 }
