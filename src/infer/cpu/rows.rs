@@ -12,17 +12,17 @@ const LANES: usize = 16;
 
 /// Compiles a function body for each instruction set and picks one at run time.
 macro_rules! by_instruction_set {
-    ($(#[$doc:meta])* pub fn $name:ident($($arg:ident : $ty:ty),*) $body:block) => {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident : $ty:ty),*) $(-> $ret:ty)? $body:block) => {
         $(#[$doc])*
-        pub fn $name($($arg: $ty),*) {
+        $vis fn $name($($arg: $ty),*) $(-> $ret)? {
             #[inline(always)]
-            fn body($($arg: $ty),*) $body
+            fn body($($arg: $ty),*) $(-> $ret)? $body
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-                fn avx512($($arg: $ty),*) { body($($arg),*) }
+                fn avx512($($arg: $ty),*) $(-> $ret)? { body($($arg),*) }
                 #[target_feature(enable = "avx2,fma")]
-                fn avx2($($arg: $ty),*) { body($($arg),*) }
+                fn avx2($($arg: $ty),*) $(-> $ret)? { body($($arg),*) }
                 use std::arch::is_x86_feature_detected as has;
                 if has!("avx512f") && has!("avx512vl") && has!("avx512dq") && has!("avx512bw") {
                     // SAFETY: the features were just detected.
@@ -37,6 +37,8 @@ macro_rules! by_instruction_set {
         }
     };
 }
+
+pub(super) use by_instruction_set;
 
 /// eˣ within 2 units in the last place for −87 ≤ x ≤ 88, clamped beyond (Cephes' polynomial,
 /// Moshier 1992).
