@@ -67,8 +67,8 @@ pub struct WindowOutput {
     pub embedding: Vec<f32>,
     /// The same for each span: `[spans][hidden]`.
     pub spans: Vec<Vec<f32>>,
-    /// What each of the model's heads said, in their order: of each token `[tokens × labels]`, or of
-    /// the window `[labels]`.
+    /// What each task's head gave, in the order of the tasks: `[tokens × labels]` of one that labels
+    /// tokens, `[labels]` of one that labels windows. Probabilities, or numbers of a regression.
     pub heads: Vec<Vec<f32>>,
     /// What a model that writes wrote.
     pub written: Option<Written>,
