@@ -18,6 +18,17 @@ pub struct Tasks {
     pub summary: Option<usize>,
 }
 
+impl Tasks {
+    /// Where the head of a task is noted; the task is one of the three.
+    pub fn place(&mut self, task: &str) -> &mut Option<HeadOf> {
+        match task {
+            "ner" => &mut self.ner,
+            "sentiment" => &mut self.sentiment,
+            _ => &mut self.classification,
+        }
+    }
+}
+
 /// A head of a model.
 #[derive(Debug, Clone)]
 pub struct HeadOf {

@@ -32,7 +32,7 @@ pub fn reindex(app: &App, args: &ReindexArgs) -> Result<ExitCode> {
     }
     let models = Models::load(&config.infer, &models_dir(config))?;
     let revision = models.revisions.get("embedding").context("there is no embedding model")?;
-    let dimension = models.checkpoint.config.hidden_size;
+    let dimension = models.embedding()?.dimension;
     let Some(reindex) = Reindex::open(&config.qdrant, revision, dimension)? else {
         println!("the active collections are those of {revision}: nothing is to be done");
         return Ok(ExitCode::SUCCESS);

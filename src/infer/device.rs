@@ -1,9 +1,9 @@
 //! Which device runs the models, and why.
 
 use super::Engine;
-use super::cpu::CpuEngine;
-use super::families::Checkpoint;
-use crate::config::Device;
+use super::cpu::{self, CpuEngine, Packed};
+use super::model::Checkpoint;
+use crate::config::{Device, Precision};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -38,7 +38,28 @@ fn instruction_set() -> &'static str {
     "portable"
 }
 
-/// An engine over the shared weights, for one model thread.
-pub fn engine(checkpoint: &Arc<Checkpoint>) -> Box<dyn Engine> {
-    Box::new(CpuEngine::new(Arc::clone(checkpoint)))
+/// A model's weights as its device holds them, shared by every engine.
+pub struct Placed(Form);
+
+enum Form {
+    Encoder(Arc<Checkpoint<Packed>>),
+}
+
+impl Placed {
+    /// Puts an encoder with its heads onto the device.
+    pub fn encoder(checkpoint: Checkpoint, precision: Precision) -> Self {
+        let precision = match precision {
+            Precision::F32 => cpu::Precision::F32,
+            Precision::Bf16 => cpu::Precision::Bf16,
+            Precision::Int8 => cpu::Precision::Int8,
+        };
+        Self(Form::Encoder(Arc::new(cpu::pack(checkpoint, precision))))
+    }
+
+    /// An engine over the weights, for one model thread.
+    pub fn engine(&self) -> Box<dyn Engine> {
+        match &self.0 {
+            Form::Encoder(checkpoint) => Box::new(CpuEngine::new(Arc::clone(checkpoint))),
+        }
+    }
 }

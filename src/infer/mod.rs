@@ -13,8 +13,7 @@ pub mod models;
 mod service;
 mod weights;
 
-pub use device::engine;
-pub use device::{DeviceChoice, choose};
+pub use device::{DeviceChoice, Placed, choose};
 pub use families::{load, load_alone};
 pub use model::Checkpoint;
 pub use service::serve;

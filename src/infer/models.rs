@@ -5,16 +5,17 @@
 //! forward pass; any other checkpoint is a model of its own, with its own tokenizer and windows.
 
 use super::Engine;
-use super::families::{self, Checkpoint};
+use super::device::Placed;
+use super::families;
 use super::manifests::manifests;
+use super::model::{Branch, Checkpoint, Linear, Pooler, Problem, Stack};
 use super::weights::wrong;
-use crate::config::InferConfig;
-use crate::document::sha256_hex;
+use crate::config::{InferConfig, Precision};
+use crate::document::{Scale, sha256_hex};
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::tasks::{EMBEDDING, HeadOf, Tasks};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// The models that the configuration names, loaded.
 pub struct Models {
@@ -34,11 +35,15 @@ pub struct Loaded {
     pub vocabulary: usize,
     /// What stands before the text of each window, as `summarize: `.
     pub prefix: String,
+    /// Width of its vectors; 0 where it gives none.
+    pub dimension: usize,
     /// Tokens of a window that it takes at most, marks included.
     pub max_tokens: usize,
     /// What a token costs it, as a multiple of the embedding model's cost.
     pub cost: u64,
-    checkpoint: Arc<Checkpoint>,
+    /// Name of its architecture.
+    pub family: String,
+    placed: Placed,
 }
 
 /// Tasks that are heads of an encoder.
@@ -63,23 +68,14 @@ impl Models {
                 None => {}
             }
         }
-        let summary = folder("summary", &config.summary)?;
         let paths: Vec<&Path> = branches.iter().map(|(_, path)| path.as_path()).collect();
         let trunk = families::load(&embedding, &paths)?;
         let mut models = Self { loaded: Vec::new(), tasks: Tasks::default(), revisions };
-        let unit = trunk.parameters();
-        models.add_encoder(
-            &embedding,
-            trunk,
-            unit,
-            &branches.iter().map(|(task, _)| *task).collect::<Vec<_>>(),
-        )?;
+        let (unit, precision) = (work(&trunk), config.precision);
+        let tasks: Vec<&str> = branches.iter().map(|(task, _)| *task).collect();
+        models.add(&embedding, trunk, &tasks, unit, precision)?;
         for (task, path) in alone {
-            models.add_encoder(&path, families::load_alone(&path)?, unit, &[task])?;
-        }
-        if let Some(path) = summary {
-            models.tasks.summary = Some(models.loaded.len());
-            models.loaded.push(Loaded::writer(&path, unit)?);
+            models.add(&path, families::load_alone(&path)?, &[task], unit, precision)?;
         }
         Ok(models)
     }
@@ -91,45 +87,71 @@ impl Models {
     }
 
     /// One engine for each model, for one model thread.
-    pub fn engines(&self) -> Result<Vec<Box<dyn Engine>>> {
-        self.loaded.iter().map(Loaded::engine).collect()
+    pub fn engines(&self) -> Vec<Box<dyn Engine>> {
+        self.loaded.iter().map(|loaded| loaded.placed.engine()).collect()
     }
 
     /// Adds a model whose heads do `tasks`, in their order.
-    fn add_encoder(
+    fn add(
         &mut self,
         path: &Path,
         checkpoint: Checkpoint,
-        unit: usize,
         tasks: &[&str],
+        unit: usize,
+        precision: Precision,
     ) -> Result<()> {
         let model = self.loaded.len();
         for ((head, branch), task) in checkpoint.branches.iter().enumerate().zip(tasks) {
-            let place = match *task {
-                "ner" => &mut self.tasks.ner,
-                "sentiment" => &mut self.tasks.sentiment,
-                _ => &mut self.tasks.classification,
-            };
-            let wants_tokens = *task == "ner";
-            if branch.head.reads_tokens != wants_tokens {
-                let (expected, found) = match wants_tokens {
-                    true => ("tokens", "sequences"),
-                    false => ("sequences", "tokens"),
+            let reads_tokens = branch.head.pooling.is_none();
+            if reads_tokens != (*task == "ner") {
+                let (expected, found) = match reads_tokens {
+                    true => ("SequenceClassification", "TokenClassification"),
+                    false => ("TokenClassification", "SequenceClassification"),
                 };
-                let reason =
-                    format!("infer.{task}: expected a classifier of {expected}, found one of {found}");
+                let reason = format!("architectures: infer.{task} needs …For{expected}, found …For{found}");
                 return Err(wrong(&path.join("config.json"), &reason));
             }
-            *place = Some(HeadOf {
+            let head = HeadOf {
                 model,
                 head,
                 labels: branch.head.labels.clone(),
-                scale: branch.head.problem.scale(),
-            });
+                scale: match branch.head.problem {
+                    Problem::SingleLabel => Scale::Probability,
+                    Problem::MultiLabel => Scale::Independent,
+                    Problem::Regression => Scale::Value,
+                },
+            };
+            *self.tasks.place(task) = Some(head);
         }
-        self.loaded.push(Loaded::encoder(path, checkpoint, unit));
+        self.loaded.push(Loaded {
+            tokenizer: path.join("tokenizer.json"),
+            vocabulary: checkpoint.vocab(),
+            prefix: String::new(),
+            dimension: dimension(&checkpoint),
+            max_tokens: checkpoint.encoder.max_tokens,
+            cost: (work(&checkpoint) / unit.max(1)).max(1) as u64,
+            family: families::name(path)?,
+            placed: Placed::encoder(checkpoint, precision),
+        });
         Ok(())
     }
+}
+
+/// Width of the vectors that a checkpoint gives.
+fn dimension(checkpoint: &Checkpoint) -> usize {
+    let last = |pooler: &Pooler| pooler.dense.last().map_or(checkpoint.encoder.stack.hidden, |d| d.linear.out());
+    checkpoint.pooling.as_ref().map_or(0, last)
+}
+
+/// Multiplications for each token, in the matrix products.
+fn work(checkpoint: &Checkpoint) -> usize {
+    let size = |matrix: &Linear| matrix.weight.len();
+    let of = |stack: &Stack| -> usize {
+        let layer = stack.layers.iter();
+        layer.map(|l| size(&l.qkv) + size(&l.attention_out) + size(&l.feed_forward.up) + size(&l.feed_forward.down)).sum()
+    };
+    let branches = checkpoint.branches.iter().map(|branch: &Branch| of(&branch.stack));
+    of(&checkpoint.encoder.stack) + branches.sum::<usize>()
 }
 
 fn locate(

@@ -80,12 +80,13 @@ fn run_caught(engine: &mut dyn Engine, batch: &PackedBatch) -> Result<Vec<Window
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, mpsc};
 
     /// An engine with room for a few tokens, as a small GPU; token 13 makes it panic.
     struct Small {
         room: usize,
-        largest: usize,
+        largest: Arc<AtomicUsize>,
     }
 
     impl Engine for Small {
@@ -94,7 +95,7 @@ mod tests {
             if batch.tokens.len() > self.room {
                 return Err(Error::retry(Stage::Infer, Class::Model, "out of memory"));
             }
-            self.largest = self.largest.max(batch.windows());
+            self.largest.fetch_max(batch.windows(), Ordering::Relaxed);
             let outputs = batch.ranges().map(|r| WindowOutput {
                 embedding: vec![batch.tokens[r.start] as f32],
                 ..WindowOutput::default()
@@ -103,19 +104,33 @@ mod tests {
         }
     }
 
+    /// What becomes of windows for the second of two models.
     fn answers(windows: &[&[u32]]) -> (Vec<Result<WindowOutput>>, usize) {
+        to(1, windows)
+    }
+
+    fn to(model: usize, windows: &[&[u32]]) -> (Vec<Result<WindowOutput>>, usize) {
         let (tx, rx) = mpsc::channel();
         let jobs = windows.iter().enumerate().map(|(i, tokens)| {
             let tx = tx.clone();
-            Job { tokens: tokens.to_vec(), spans: vec![], reply: Box::new(move |r| tx.send((i, r)).unwrap()) }
+            let reply = Box::new(move |r| tx.send((i, r)).unwrap());
+            Job { model, tokens: tokens.to_vec(), spans: vec![], reply }
         });
-        let mut batches = vec![jobs.collect::<Vec<_>>()];
-        let mut engine = Small { room: 4, largest: 0 };
-        serve(&mut engine, || batches.pop(), 100, &Metrics::new());
+        let mut batches = vec![(model, jobs.collect::<Vec<_>>())];
+        let largest = Arc::default();
+        let mut engines: Vec<Box<dyn Engine>> =
+            vec![Box::new(Small { room: 0, largest: Arc::default() }), Box::new(Small { room: 4, largest: Arc::clone(&largest) })];
+        serve(&mut engines, || batches.pop(), 100, &Metrics::new());
         drop(tx);
         let mut all: Vec<_> = rx.iter().collect();
         all.sort_by_key(|(i, _)| *i);
-        (all.into_iter().map(|(_, r)| r).collect(), engine.largest)
+        (all.into_iter().map(|(_, r)| r).collect(), largest.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn windows_for_a_model_that_is_not_loaded_are_answered_too() {
+        let (answers, _) = to(2, &[&[1], &[2]]);
+        assert!(answers.iter().all(|answer| matches!(answer, Err(Error::Fatal(_)))), "{answers:?}");
     }
 
     #[test]

@@ -122,7 +122,7 @@ fn start_engines(
     (0..count)
         .map(|index| {
             let (metrics, queue) = (Arc::clone(metrics), Arc::clone(queue));
-            let mut engines = models.engines()?;
+            let mut engines = models.engines();
             let run = move || serve(&mut engines, || queue.pop(), budget, &metrics);
             spawn(Stage::Infer, index, run).map_err(unstarted)
         })

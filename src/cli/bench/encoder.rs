@@ -115,7 +115,7 @@ fn configurations(app: &App, args: &EncoderArgs, threads: usize) -> Result<Vec<R
                 ..app.config.infer.clone()
             };
             let models = Models::load(&config, &models_dir(&app.config))?;
-            let engines = (0..threads).map(|_| models.engines()).collect::<crate::error::Result<_>>()?;
+            let engines = (0..threads).map(|_| models.engines()).collect();
             let model = models.embedding()?;
             running.push(Running {
                 checkpoint: checkpoint.clone(),

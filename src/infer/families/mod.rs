@@ -72,6 +72,18 @@ fn family(config: &Config) -> Result<&'static Family> {
     }
 }
 
+/// The name of a checkpoint's family.
+pub fn name(folder: &Path) -> Result<String> {
+    let folder = sentence::modules(folder)?.transformer;
+    Ok(Config::open(&folder.join("config.json"))?.text_or("model_type", "")?.to_owned())
+}
+
+/// Whether a checkpoint is a branch of another.
+pub fn is_branch(folder: &Path) -> Result<bool> {
+    let config = Config::open(&folder.join("config.json"))?;
+    Ok(config.get("quire").is_some_and(|quire| quire.get("branch_layer").is_some()))
+}
+
 /// Loads the embedding model and the tasks that share it, their outputs in this order.
 pub fn load(embedding: &Path, branches: &[&Path]) -> Result<Checkpoint> {
     let modules = sentence::modules(embedding)?;
