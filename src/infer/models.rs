@@ -139,7 +139,8 @@ impl Models {
 
 /// Width of the vectors that a checkpoint gives.
 fn dimension(checkpoint: &Checkpoint) -> usize {
-    let last = |pooler: &Pooler| pooler.dense.last().map_or(checkpoint.encoder.stack.hidden, |d| d.linear.out());
+    let last =
+        |pooler: &Pooler| pooler.dense.last().map_or(checkpoint.encoder.stack.hidden, |d| d.linear.out());
     checkpoint.pooling.as_ref().map_or(0, last)
 }
 
@@ -148,7 +149,11 @@ fn work(checkpoint: &Checkpoint) -> usize {
     let size = |matrix: &Linear| matrix.weight.len();
     let of = |stack: &Stack| -> usize {
         let layer = stack.layers.iter();
-        layer.map(|l| size(&l.qkv) + size(&l.attention_out) + size(&l.feed_forward.up) + size(&l.feed_forward.down)).sum()
+        layer
+            .map(|l| {
+                size(&l.qkv) + size(&l.attention_out) + size(&l.feed_forward.up) + size(&l.feed_forward.down)
+            })
+            .sum()
     };
     let branches = checkpoint.branches.iter().map(|branch: &Branch| of(&branch.stack));
     of(&checkpoint.encoder.stack) + branches.sum::<usize>()

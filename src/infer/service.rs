@@ -118,8 +118,10 @@ mod tests {
         });
         let mut batches = vec![(model, jobs.collect::<Vec<_>>())];
         let largest = Arc::default();
-        let mut engines: Vec<Box<dyn Engine>> =
-            vec![Box::new(Small { room: 0, largest: Arc::default() }), Box::new(Small { room: 4, largest: Arc::clone(&largest) })];
+        let mut engines: Vec<Box<dyn Engine>> = vec![
+            Box::new(Small { room: 0, largest: Arc::default() }),
+            Box::new(Small { room: 4, largest: Arc::clone(&largest) }),
+        ];
         serve(&mut engines, || batches.pop(), 100, &Metrics::new());
         drop(tx);
         let mut all: Vec<_> = rx.iter().collect();

@@ -177,7 +177,13 @@ impl Scratch {
     }
 
     /// One window over itself.
-    fn window(&mut self, stack: &Stack<Packed>, layer: &Layer<Packed>, prepared: &Prepared, range: &Range<usize>) {
+    fn window(
+        &mut self,
+        stack: &Stack<Packed>,
+        layer: &Layer<Packed>,
+        prepared: &Prepared,
+        range: &Range<usize>,
+    ) {
         let (length, width) = (range.len(), stack.heads * stack.head_width);
         let shape = Shape { heads: stack.heads, width: stack.head_width, scale: stack.scale };
         let qkv = &self.qkv;

@@ -147,8 +147,7 @@ fn branch_layer(config: &Config, layers: usize) -> Result<usize> {
     let Some(value) = config.get("quire").and_then(|q| q.get("branch_layer")) else { return Ok(0) };
     let layer = value.as_u64().and_then(|v| usize::try_from(v).ok());
     layer.filter(|l| *l <= layers).ok_or_else(|| {
-        let reason =
-            format!("quire.branch_layer: expected 0 to {layers}, the trunk's layers, found {value}");
+        let reason = format!("quire.branch_layer: expected 0 to {layers}, the trunk's layers, found {value}");
         wrong(config.path(), &reason)
     })
 }
@@ -171,7 +170,9 @@ fn load_head(source: &Source) -> Result<Head> {
     let labels = match architecture {
         Some(a) if a.ends_with("ForTokenClassification") => Labels::Tokens(names.len()),
         Some(a) if a.ends_with("ForSequenceClassification") => Labels::Windows(names.len()),
-        _ => return Err(config.wrong("architectures", "…ForTokenClassification or …ForSequenceClassification")),
+        _ => {
+            return Err(config.wrong("architectures", "…ForTokenClassification or …ForSequenceClassification"));
+        }
     };
     let plain = match config.get("quire").and_then(|q| q.get("pooling")).map(Value::as_str) {
         None => None,
