@@ -7,6 +7,8 @@
 mod cpu;
 mod device;
 mod families;
+#[cfg(test)]
+mod golden;
 mod model;
 pub mod models;
 mod service;
