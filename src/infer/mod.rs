@@ -8,6 +8,8 @@ mod cpu;
 mod device;
 mod families;
 pub mod manifests;
+#[cfg(test)]
+mod golden;
 mod model;
 pub mod models;
 mod service;
