@@ -237,10 +237,12 @@ mod tests {
             pieces: pieces.collect(),
             sentences: Vec::new(),
         };
-        let row = |label: &str| labels.iter().map(move |l| if l == label { 0.9 } else { 0.01 });
+        let row = |label: &str| -> Vec<f32> {
+            labels.iter().map(|l| if l == label { 0.9 } else { 0.01 }).collect()
+        };
         // A mark has a row before those of the words.
         let marked = std::iter::once(&"O").chain(told);
-        let rows: Vec<f32> = marked.flat_map(|label| row(label).collect::<Vec<_>>()).collect();
+        let rows: Vec<f32> = marked.flat_map(|label| row(label)).collect();
         let scheme = Scheme::new(&labels);
         let mentions = mentions(&window, &rows, &scheme);
         mentions.into_iter().map(|m| (scheme.types[m.label].to_owned(), m.bytes)).collect()
