@@ -7,6 +7,7 @@
 mod cpu;
 mod device;
 mod families;
+pub mod generate;
 #[cfg(test)]
 mod golden;
 mod model;
@@ -14,9 +15,10 @@ pub mod models;
 mod service;
 mod weights;
 
+pub use cpu::CpuWriter;
 pub use device::engine;
 pub use device::{DeviceChoice, choose};
-pub use families::{load, load_alone};
+pub use families::{Writer, load, load_alone, load_writer, writes};
 pub use model::Checkpoint;
 pub use service::serve;
 

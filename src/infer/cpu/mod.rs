@@ -4,13 +4,16 @@
 //! so two threads do two batches in the time of one.
 
 mod attention;
+mod decoder;
 mod encoder;
 mod heads;
 mod kernels;
 mod linear;
 mod positions;
 mod rows;
+pub mod step;
 
+pub use decoder::CpuWriter;
 pub use linear::{Activation, Packed, Precision};
 pub use rows::layer_norm;
 
