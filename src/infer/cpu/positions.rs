@@ -81,7 +81,13 @@ impl Prepared {
     }
 
     /// Rotates query and key of one window, rows of `3 · heads · head_width`.
-    pub fn rotate(&self, stack: &Stack<Packed>, layer: &Layer<Packed>, range: &Range<usize>, qkv: &mut [f32]) {
+    pub fn rotate(
+        &self,
+        stack: &Stack<Packed>,
+        layer: &Layer<Packed>,
+        range: &Range<usize>,
+        qkv: &mut [f32],
+    ) {
         let Self::Turns { full, window } = self else { return };
         let turns = if layer.window.is_some() { window } else { full };
         let width = stack.heads * stack.head_width;

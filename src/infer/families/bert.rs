@@ -21,7 +21,8 @@ pub(super) const FAMILY: Family = Family {
 pub(super) fn embeddings(source: &Source, first: usize) -> Result<Embeddings> {
     let config = &source.config;
     let hidden = config.size("hidden_size")?;
-    let table = |name: &str, rows| source.table(&format!("embeddings.{name}_embeddings.weight"), rows, hidden);
+    let table =
+        |name: &str, rows| source.table(&format!("embeddings.{name}_embeddings.weight"), rows, hidden);
     let words = table("word", config.size("vocab_size")?)?;
     let mut positions = table("position", config.size("max_position_embeddings")?)?;
     positions.drain(..(first * hidden).min(positions.len()));

@@ -133,8 +133,7 @@ impl Config {
             "multi_label_classification" => Ok(Problem::MultiLabel),
             "regression" => Ok(Problem::Regression),
             _ => {
-                let expected =
-                    "single_label_classification, multi_label_classification or regression";
+                let expected = "single_label_classification, multi_label_classification or regression";
                 Err(self.wrong("problem_type", expected))
             }
         }

@@ -28,7 +28,8 @@ fn embeddings(source: &Source) -> Result<Embeddings> {
     let config = &source.config;
     let hidden = config.size("hidden_size")?;
     config.only("embedding_size", &json!(hidden))?;
-    let table = |name: &str, rows| source.table(&format!("embeddings.{name}_embeddings.weight"), rows, hidden);
+    let table =
+        |name: &str, rows| source.table(&format!("embeddings.{name}_embeddings.weight"), rows, hidden);
     let mut words = table("word", config.size("vocab_size")?)?;
     let positions = match config.flag_or("position_biased_input", true)? {
         true => Some(table("position", config.size("max_position_embeddings")?)?),
@@ -116,8 +117,8 @@ fn stack(source: &Source, first: usize) -> Result<Stack> {
         Some(distances) => relative_rows(source, distances, hidden)?,
         None => Vec::new(),
     };
-    let layers =
-        (first..config.size("num_hidden_layers")?).map(|index| layer(source, index, hidden, &scheme, &relative));
+    let layers = (first..config.size("num_hidden_layers")?)
+        .map(|index| layer(source, index, hidden, &scheme, &relative));
     Ok(Stack {
         hidden,
         heads,

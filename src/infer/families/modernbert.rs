@@ -82,7 +82,9 @@ fn window(config: &Config, index: usize) -> Result<Option<usize>> {
         Some(kinds) => match kinds.get(index).and_then(Value::as_str) {
             Some(SLIDING) => true,
             Some(FULL) => false,
-            _ => return Err(config.wrong("layer_types", "full_attention or sliding_attention for each layer")),
+            _ => {
+                return Err(config.wrong("layer_types", "full_attention or sliding_attention for each layer"));
+            }
         },
         None => {
             let every = config.size_or("global_attn_every_n_layers", 3)?.max(1);
@@ -98,7 +100,8 @@ fn layer(source: &Source, index: usize, hidden: usize) -> Result<Layer> {
     let config = &source.config;
     let name = |part: &str| format!("{}layers.{index}.{part}", source.prefix);
     let wide = config.size("intermediate_size")?;
-    let (attention_bias, mlp_bias) = (config.flag_or("attention_bias", false)?, config.flag_or("mlp_bias", false)?);
+    let (attention_bias, mlp_bias) =
+        (config.flag_or("attention_bias", false)?, config.flag_or("mlp_bias", false)?);
     let product = |part: &str, out, inner, bias| -> Result<Linear> {
         linear(&source.weights, &name(part), out, inner, bias)
     };

@@ -4,9 +4,7 @@ use super::bert::{feed_forward, output_norm};
 use super::roberta::first_state_head;
 use super::{Config, Family, HeadParts, Labels, Source, plain_head};
 use crate::error::Result;
-use crate::infer::model::{
-    Embeddings, Layer, NormPlacement, Pooling, Positions, RelativeBias, Stack,
-};
+use crate::infer::model::{Embeddings, Layer, NormPlacement, Pooling, Positions, RelativeBias, Stack};
 use std::sync::Arc;
 
 pub(super) const FAMILY: Family = Family {
@@ -33,7 +31,8 @@ fn max_tokens(config: &Config) -> Result<usize> {
 fn embeddings(source: &Source) -> Result<Embeddings> {
     let config = &source.config;
     let hidden = config.size("hidden_size")?;
-    let table = |name: &str, rows| source.table(&format!("embeddings.{name}_embeddings.weight"), rows, hidden);
+    let table =
+        |name: &str, rows| source.table(&format!("embeddings.{name}_embeddings.weight"), rows, hidden);
     let words = table("word", config.size("vocab_size")?)?;
     let mut positions = table("position", config.size("max_position_embeddings")?)?;
     positions.drain(..(FIRST_POSITION * hidden).min(positions.len()));

@@ -35,12 +35,8 @@ fn head(source: &Source, labels: Labels) -> Result<HeadParts> {
 pub(super) fn first_state_head(source: &Source, labels: usize) -> Result<HeadParts> {
     let width = source.config.size("hidden_size")?;
     let linear = |name: &str, out| linear(&source.weights, name, out, width, true);
-    let dense = Dense {
-        linear: linear("classifier.dense", width)?,
-        width,
-        activation: Activation::Tanh,
-        norm: None,
-    };
+    let dense =
+        Dense { linear: linear("classifier.dense", width)?, width, activation: Activation::Tanh, norm: None };
     let classifier = linear("classifier.out_proj", labels)?;
     Ok(HeadParts { pooling: Pooling::First, dense: Some(dense), classifier })
 }

@@ -32,8 +32,8 @@ pub fn modules(folder: &Path) -> Result<Modules> {
         return Ok(modules);
     }
     let text = std::fs::read(&path).map_err(|e| wrong(&path, &format!("cannot be read: {e}")))?;
-    let listed: Vec<Module> = serde_json::from_slice(&text)
-        .map_err(|e| wrong(&path, &format!("is not a list of modules: {e}")))?;
+    let listed: Vec<Module> =
+        serde_json::from_slice(&text).map_err(|e| wrong(&path, &format!("is not a list of modules: {e}")))?;
     for module in listed {
         let inside = Path::new(&module.path).components().all(|c| matches!(c, Component::Normal(_)));
         if !inside {
