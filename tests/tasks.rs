@@ -114,3 +114,25 @@ fn a_checkpoint_that_does_not_fit_is_refused_with_what_is_wrong() {
     std::fs::remove_file(names.join("tokenizer.json")).unwrap();
     refuses(&set("ner", &names), &["tokenizer.json", "cannot be read"]);
 }
+
+#[test]
+fn a_model_writes_summaries_of_long_documents_out_of_those_of_their_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = checkpoint(folder.path(), "t5-tiny", ("", "</s>"));
+    let settings = set("summary", &writer);
+    let short = understand(folder.path(), TEXT, &settings);
+    // Of random weights nothing sensible is written; it is written for sure, and with its confidence.
+    let written = &short["written_summary"];
+    assert!(!written["text"].as_str().unwrap().is_empty(), "{written}");
+    let confidence = written["confidence"].as_f64().unwrap();
+    assert!(confidence > 0.0 && confidence <= 1.0, "{written}");
+    assert!(short["models"]["summary"].as_str().unwrap().starts_with("t5-tiny@"));
+
+    let long = understand(folder.path(), &TEXT.repeat(60), &settings);
+    let longest = long["written_summary"]["text"].as_str().unwrap();
+    assert!(!longest.is_empty() && longest.len() < TEXT.len() * 30, "{longest}");
+    assert_eq!((&long["coverage"], long["summary"].as_array().unwrap().len()), (&json!(1.0), 3));
+
+    let blank = understand(folder.path(), " \n ", &settings);
+    assert_eq!(blank["written_summary"], Value::Null);
+}

@@ -1,9 +1,13 @@
 //! Which device runs the models, and why.
 
 use super::Engine;
-use super::cpu::{self, CpuEngine, Packed};
-use super::model::Checkpoint;
+use super::cpu::{self, CpuEngine, CpuWriter, Packed};
+use super::families::Writer;
+use super::generate::{Generated, GenerationConfig};
+use super::model::{Checkpoint, Seq2Seq};
+use crate::batch::{PackedBatch, WindowOutput, Written};
 use crate::config::{Device, Precision};
+use crate::error::Result;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -43,23 +47,47 @@ pub struct Placed(Form);
 
 enum Form {
     Encoder(Arc<Checkpoint<Packed>>),
+    Writer(Arc<Seq2Seq<Packed>>, GenerationConfig),
 }
 
 impl Placed {
     /// Puts an encoder with its heads onto the device.
     pub fn encoder(checkpoint: Checkpoint, precision: Precision) -> Self {
-        let precision = match precision {
-            Precision::F32 => cpu::Precision::F32,
-            Precision::Bf16 => cpu::Precision::Bf16,
-            Precision::Int8 => cpu::Precision::Int8,
-        };
-        Self(Form::Encoder(Arc::new(cpu::pack(checkpoint, precision))))
+        Self(Form::Encoder(Arc::new(cpu::pack(checkpoint, on_cpu(precision)))))
+    }
+
+    /// Puts a model that writes onto the device.
+    pub fn writer(writer: Writer, precision: Precision) -> Self {
+        Self(Form::Writer(Arc::new(cpu::pack_writer(writer.model, on_cpu(precision))), writer.generation))
     }
 
     /// An engine over the weights, for one model thread.
     pub fn engine(&self) -> Box<dyn Engine> {
         match &self.0 {
             Form::Encoder(checkpoint) => Box::new(CpuEngine::new(Arc::clone(checkpoint))),
+            Form::Writer(model, generation) => {
+                Box::new(CpuWriter::new(Arc::clone(model), generation.clone()))
+            }
         }
+    }
+}
+
+fn on_cpu(precision: Precision) -> cpu::Precision {
+    match precision {
+        Precision::F32 => cpu::Precision::F32,
+        Precision::Bf16 => cpu::Precision::Bf16,
+        Precision::Int8 => cpu::Precision::Int8,
+    }
+}
+
+impl Engine for CpuWriter {
+    fn run(&mut self, batch: &PackedBatch) -> Result<Vec<WindowOutput>> {
+        let texts = Self::run(self, batch)?;
+        let output = |text: Generated| {
+            let confidence = text.confidence();
+            let written = Some(Written { tokens: text.tokens, confidence });
+            WindowOutput { written, ..WindowOutput::default() }
+        };
+        Ok(texts.into_iter().map(output).collect())
     }
 }

@@ -54,7 +54,11 @@ pub fn batch<'c>(cases: impl IntoIterator<Item = &'c Case>) -> PackedBatch {
 /// The largest absolute difference.
 pub fn worst(found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len());
-    found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, |m, v| if v > m || v.is_nan() { v } else { m })
+    found
+        .iter()
+        .zip(expected)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, |m, v| if v > m || v.is_nan() { v } else { m })
 }
 
 /// A whole model whose head gives logits.

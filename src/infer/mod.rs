@@ -7,17 +7,16 @@
 mod cpu;
 mod device;
 mod families;
-pub mod manifests;
+mod generate;
 #[cfg(test)]
 mod golden;
+pub mod manifests;
 mod model;
 pub mod models;
 mod service;
 mod weights;
 
-pub use device::{DeviceChoice, Placed, choose};
-pub use families::{load, load_alone};
-pub use model::Checkpoint;
+pub use device::{DeviceChoice, choose};
 pub use service::serve;
 
 use crate::batch::{PackedBatch, WindowOutput};

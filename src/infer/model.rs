@@ -6,8 +6,10 @@
 
 mod convert;
 mod distances;
+mod seq2seq;
 
 pub use distances::{Disentangled, RelativeBias};
+pub use seq2seq::{Decoder, DecoderLayer, Seq2Seq};
 
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use super::Engine;
 use super::device::Placed;
 use super::families;
 use super::manifests::manifests;
-use super::model::{Branch, Checkpoint, Linear, Pooler, Problem, Stack};
+use super::model::{Branch, Checkpoint, Layer, Linear, Pooler, Problem, Stack};
 use super::weights::wrong;
 use crate::config::{InferConfig, Precision};
 use crate::document::{Scale, sha256_hex};
@@ -68,6 +68,7 @@ impl Models {
                 None => {}
             }
         }
+        let summary = folder("summary", &config.summary)?;
         let paths: Vec<&Path> = branches.iter().map(|(_, path)| path.as_path()).collect();
         let trunk = families::load(&embedding, &paths)?;
         let mut models = Self { loaded: Vec::new(), tasks: Tasks::default(), revisions };
@@ -76,6 +77,10 @@ impl Models {
         models.add(&embedding, trunk, &tasks, unit, precision)?;
         for (task, path) in alone {
             models.add(&path, families::load_alone(&path)?, &[task], unit, precision)?;
+        }
+        if let Some(path) = summary {
+            models.tasks.summary = Some(models.loaded.len());
+            models.loaded.push(Loaded::writer(&path, unit, precision)?);
         }
         Ok(models)
     }
@@ -137,6 +142,26 @@ impl Models {
     }
 }
 
+impl Loaded {
+    fn writer(path: &Path, unit: usize, precision: Precision) -> Result<Self> {
+        let writer = families::load_writer(path)?;
+        let (encoder, decoder) = (&writer.model.encoder, &writer.model.decoder);
+        // A text is written token by token, with every matrix read for each: far more than reading.
+        let cost = of_stack(&encoder.stack)
+            + writer.generation.beams * decoder.layers.len() * decoder.hidden.pow(2) * 16;
+        Ok(Self {
+            tokenizer: path.join("tokenizer.json"),
+            vocabulary: encoder.embeddings.vocab(encoder.stack.hidden),
+            prefix: writer.prefix.clone(),
+            dimension: 0,
+            max_tokens: encoder.max_tokens,
+            cost: (cost / unit.max(1)).max(1) as u64,
+            family: families::name(path)?,
+            placed: Placed::writer(writer, precision),
+        })
+    }
+}
+
 /// Width of the vectors that a checkpoint gives.
 fn dimension(checkpoint: &Checkpoint) -> usize {
     let last =
@@ -146,17 +171,16 @@ fn dimension(checkpoint: &Checkpoint) -> usize {
 
 /// Multiplications for each token, in the matrix products.
 fn work(checkpoint: &Checkpoint) -> usize {
+    let branches = checkpoint.branches.iter().map(|branch: &Branch| of_stack(&branch.stack));
+    of_stack(&checkpoint.encoder.stack) + branches.sum::<usize>()
+}
+
+fn of_stack(stack: &Stack) -> usize {
     let size = |matrix: &Linear| matrix.weight.len();
-    let of = |stack: &Stack| -> usize {
-        let layer = stack.layers.iter();
-        layer
-            .map(|l| {
-                size(&l.qkv) + size(&l.attention_out) + size(&l.feed_forward.up) + size(&l.feed_forward.down)
-            })
-            .sum()
+    let layer = |l: &Layer| {
+        size(&l.qkv) + size(&l.attention_out) + size(&l.feed_forward.up) + size(&l.feed_forward.down)
     };
-    let branches = checkpoint.branches.iter().map(|branch: &Branch| of(&branch.stack));
-    of(&checkpoint.encoder.stack) + branches.sum::<usize>()
+    stack.layers.iter().map(layer).sum()
 }
 
 fn locate(

@@ -1,6 +1,6 @@
 """Writes the reference values that the summarizers' tests compare with.
 
-    pip install torch==2.15.0 transformers==5.23.0 tokenizers==0.23.3 safetensors==0.8.0 gguf==0.19.0
+    pip install -r requirements.txt
     python seq2seq.py
 
 t5-tiny/, t5-gated-tiny/, bart-tiny/ (safetensors) and llama-tiny.gguf, qwen2-tiny.gguf: random models, far from

@@ -6,7 +6,9 @@ use super::positions::Prepared;
 use super::rows;
 use crate::batch::PackedBatch;
 use crate::error::{Class, Error, Result, Stage};
-use crate::infer::model::{Activation, Embeddings, Encoder, Layer, Norm, NormKind, NormPlacement, Stack};
+use crate::infer::model::{
+    Activation, Embeddings, Encoder, FeedForward, Layer, Norm, NormKind, NormPlacement, Stack,
+};
 use std::ops::Range;
 
 /// Buffers that are kept between batches; about `tokens × (8 · hidden + intermediate) × 4` bytes,
@@ -69,7 +71,7 @@ pub fn normalise(x: &mut [f32], norm: &Norm) {
 }
 
 /// `x = norm(x + y)`, row by row.
-fn add_and_normalise(x: &mut [f32], y: &[f32], norm: Option<&Norm>) {
+pub fn add_and_normalise(x: &mut [f32], y: &[f32], norm: Option<&Norm>) {
     match norm {
         Some(norm) if norm.kind == NormKind::Layer => {
             rows::add_layer_norm(x, y, &norm.weight, &norm.bias, norm.epsilon);
@@ -99,6 +101,23 @@ pub fn product(matrix: &Packed, x: &[f32], y: &mut Vec<f32>, activation: Activat
     }
 }
 
+/// `y = down(activation(up(x)))`, `wide` in between.
+pub fn feed_forward(part: &FeedForward<Packed>, x: &[f32], wide: &mut Vec<f32>, y: &mut Vec<f32>) {
+    if part.gated {
+        let activation = match part.activation {
+            Activation::Gelu => linear::Activation::Gelu,
+            Activation::GeluTanh => linear::Activation::GeluTanh,
+            Activation::Relu => linear::Activation::Relu,
+            Activation::Silu => linear::Activation::Silu,
+            Activation::None | Activation::Tanh => linear::Activation::None,
+        };
+        part.up.apply_gated(x, wide, activation);
+    } else {
+        product(&part.up, x, wide, part.activation);
+    }
+    product(&part.down, wide, y, Activation::None);
+}
+
 impl Scratch {
     /// One layer, in place.
     pub fn layer(
@@ -114,7 +133,7 @@ impl Scratch {
                 product(&layer.qkv, x, &mut self.qkv, Activation::None);
                 self.attention(stack, layer, prepared, batch);
                 add_and_normalise(x, &self.projected, layer.attention_norm.as_ref());
-                self.feed_forward(layer, x);
+                feed_forward(&layer.feed_forward, x, &mut self.wide, &mut self.projected);
                 add_and_normalise(x, &self.projected, Some(&layer.output_norm));
             }
             NormPlacement::Before => {
@@ -123,9 +142,7 @@ impl Scratch {
                 self.attention(stack, layer, prepared, batch);
                 rows::add(x, &self.projected);
                 self.norm_copy(x, Some(&layer.output_norm));
-                let normed = std::mem::take(&mut self.normed);
-                self.feed_forward(layer, &normed);
-                self.normed = normed;
+                feed_forward(&layer.feed_forward, &self.normed, &mut self.wide, &mut self.projected);
                 rows::add(x, &self.projected);
             }
         }
@@ -138,24 +155,6 @@ impl Scratch {
         if let Some(norm) = norm {
             normalise(&mut self.normed, norm);
         }
-    }
-
-    /// `projected = down(activation(up(x)))`.
-    fn feed_forward(&mut self, layer: &Layer<Packed>, x: &[f32]) {
-        let part = &layer.feed_forward;
-        if part.gated {
-            let activation = match part.activation {
-                Activation::Gelu => linear::Activation::Gelu,
-                Activation::GeluTanh => linear::Activation::GeluTanh,
-                Activation::Relu => linear::Activation::Relu,
-                Activation::Silu => linear::Activation::Silu,
-                Activation::None | Activation::Tanh => linear::Activation::None,
-            };
-            part.up.apply_gated(x, &mut self.wide, activation);
-        } else {
-            product(&part.up, x, &mut self.wide, part.activation);
-        }
-        product(&part.down, &self.wide, &mut self.projected, Activation::None);
     }
 
     /// `projected = attention_out(attention(qkv))`, window by window.

@@ -4,18 +4,21 @@
 //! so two threads do two batches in the time of one.
 
 mod attention;
+mod decoder;
 mod encoder;
 mod heads;
 mod kernels;
 mod linear;
 mod positions;
 mod rows;
+pub mod step;
 
+pub use decoder::CpuWriter;
 pub use linear::{Activation, Packed, Precision};
 pub use rows::layer_norm;
 
 use super::Engine;
-use super::model::{Branch, Checkpoint, Linear};
+use super::model::{Branch, Checkpoint, Linear, Seq2Seq};
 use crate::batch::{PackedBatch, WindowOutput};
 use crate::error::Result;
 use encoder::{Scratch, embed, internal, normalise};
@@ -31,6 +34,11 @@ pub fn pack(checkpoint: Checkpoint, precision: Precision) -> Checkpoint<Packed> 
         let precision = if matrix.out() < NARROW { Precision::F32 } else { precision };
         Packed::new(&matrix.weight, &matrix.bias, matrix.inner, precision)
     })
+}
+
+/// The same for a model that writes.
+pub fn pack_writer(model: Seq2Seq, precision: Precision) -> Seq2Seq<Packed> {
+    model.convert(&mut |matrix: Linear| Packed::new(&matrix.weight, &matrix.bias, matrix.inner, precision))
 }
 
 /// Runs encoders on one CPU core.

@@ -4,6 +4,7 @@
 //! `quire.branch_layer` and holds its own from there on, with a head. A checkpoint without that
 //! key is a branch at layer 0 with embeddings of its own.
 
+mod bart;
 mod bert;
 mod config;
 mod deberta;
@@ -12,9 +13,12 @@ mod modernbert;
 mod mpnet;
 mod roberta;
 mod sentence;
+mod seq2seq;
 mod source;
+mod t5;
 
 pub use config::Config;
+pub use seq2seq::{Writer, load_writer, writes};
 pub use source::{Source, layer_norm, linear, rms_norm};
 
 use super::model::{Branch, Checkpoint, Dense, Embeddings, Encoder, Head, Linear, Pooling, Problem, Stack};
@@ -171,7 +175,9 @@ fn load_head(source: &Source) -> Result<Head> {
         Some(a) if a.ends_with("ForTokenClassification") => Labels::Tokens(names.len()),
         Some(a) if a.ends_with("ForSequenceClassification") => Labels::Windows(names.len()),
         _ => {
-            return Err(config.wrong("architectures", "…ForTokenClassification or …ForSequenceClassification"));
+            return Err(
+                config.wrong("architectures", "…ForTokenClassification or …ForSequenceClassification")
+            );
         }
     };
     let plain = match config.get("quire").and_then(|q| q.get("pooling")).map(Value::as_str) {

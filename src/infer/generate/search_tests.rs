@@ -195,7 +195,7 @@ fn no_prompt_is_an_error_and_no_source_gives_nothing() {
 
 fn refused(values: serde_json::Value) -> String {
     let settings = Settings::of(Path::new("generation_config.json"), values.as_object().unwrap().clone());
-    GenerationConfig::read(&settings, 50, 40).err().expect("refused").to_string()
+    GenerationConfig::read(&settings, 50, 40).expect_err("refused").to_string()
 }
 
 #[test]

@@ -79,3 +79,67 @@ fn log_bucket(distance: isize, buckets: usize, max_distance: usize) -> isize {
     let log = (size as f32 / middle_f).ln() / range.ln() * (middle_f - 1.0);
     (log.ceil() + middle_f) as isize * distance.signum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Distances at which the reference's bucket changes, with the new bucket.
+    const BEFORE: [(isize, usize); 8] =
+        [(8, 8), (12, 9), (16, 10), (23, 11), (32, 12), (46, 13), (64, 14), (91, 15)];
+    const CAUSAL: [(isize, usize); 8] =
+        [(16, 16), (19, 17), (21, 18), (24, 19), (40, 23), (67, 27), (87, 29), (113, 31)];
+
+    fn bias(bidirectional: bool) -> RelativeBias {
+        let table = (0..32 * 2).map(|i| i as f32).collect();
+        RelativeBias { table, buckets: 32, max_distance: 128, bidirectional }
+    }
+
+    #[test]
+    fn buckets_change_where_the_references_do() {
+        for (at, bucket) in BEFORE {
+            assert_eq!((bias(true).bucket(-at), bias(true).bucket(1 - at)), (bucket, bucket - 1));
+            assert_eq!(bias(true).bucket(at), bucket + 16);
+        }
+        for (at, bucket) in CAUSAL {
+            assert_eq!((bias(false).bucket(-at), bias(false).bucket(1 - at)), (bucket, bucket - 1));
+            assert_eq!(bias(false).bucket(at), 0);
+        }
+        assert_eq!((bias(true).bucket(-100_000), bias(true).bucket(100_000)), (15, 31));
+    }
+
+    #[test]
+    fn lines_hold_the_biases_of_every_pair() {
+        let (bias, queries, keys) = (bias(true), 5, 7);
+        let line = bias.line(1, queries, keys);
+        assert_eq!(line.len(), queries + keys - 1);
+        for query in 0..queries {
+            for key in 0..keys {
+                let bucket = bias.bucket(key as isize - query as isize);
+                assert_eq!(line[queries - 1 - query + key], bias.table[bucket * 2 + 1]);
+            }
+        }
+    }
+
+    #[test]
+    fn log_buckets_are_the_references_at_every_distance() {
+        // Sums over -1000 ..= 1000 of `make_log_bucket_position`, as a polynomial modulo a prime.
+        for (buckets, max_distance, expected) in [(256, 512, 249_080), (16, 160, 711_439), (32, 128, 982_307)]
+        {
+            let sum = (-1000..=1000).fold(0, |sum, distance| {
+                (sum * 31 + log_bucket(distance, buckets, max_distance) + 100_000) % 1_000_003
+            });
+            assert_eq!(sum, expected, "{buckets} buckets");
+        }
+    }
+
+    #[test]
+    fn rows_stay_within_their_table() {
+        for buckets in [Some(16), None] {
+            let distances = Disentangled { span: 16, buckets, max_distance: 160 };
+            let rows: Vec<usize> = (-5000..5000).map(|d| distances.row(d)).collect();
+            assert_eq!((rows[0], rows[5000], rows[9999]), (0, 16, 31));
+            assert!(rows.is_sorted());
+        }
+    }
+}
