@@ -28,11 +28,11 @@ pub struct Asker {
 }
 
 /// How far the writing is.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Round {
     number: usize,
-    /// The least of the rounds so far: what is written of doubtful words is no surer than they are.
-    confidence: f32,
+    /// What the round before wrote; nothing at first.
+    before: Option<WrittenSummary>,
 }
 
 impl Asker {
@@ -42,7 +42,7 @@ impl Asker {
             fed.windows.iter().map(|windows| vec![WindowOutput::default(); windows.len()]).collect();
         let models = 0..fed.windows.len();
         let inferred = InferredDocument { fed, outputs, written: None };
-        self.round(inferred, models.collect(), Round { number: 0, confidence: 1.0 }, done);
+        self.round(inferred, models.collect(), Round { number: 0, before: None }, done);
     }
 
     /// Sends the windows of some models.
@@ -55,22 +55,23 @@ impl Asker {
         }
         let join = Arc::new(Join::new(inferred, jobs.len(), done));
         for (model, index, tokens, spans) in jobs {
-            let (asker, join) = (self.clone(), Arc::clone(&join));
+            let (asker, join, round) = (self.clone(), Arc::clone(&join), round.clone());
+            let number = round.number;
             let reply = Box::new(move |output| {
                 if let Some((outcome, done)) = join.put(model, index, output) {
                     asker.back(outcome, round, done);
                 }
             });
-            if let Err(job) = self.push(Job { model, tokens, spans, reply }, priority, round) {
+            if let Err(job) = self.push(Job { model, tokens, spans, reply }, priority, number) {
                 (job.reply)(Err(stopping()));
             }
         }
     }
 
-    fn push(&self, job: Job, priority: Priority, round: Round) -> std::result::Result<(), Job> {
+    fn push(&self, job: Job, priority: Priority, round: usize) -> std::result::Result<(), Job> {
         // A later round begins on a model thread, which must not wait for itself. It is shorter than
         // the round before, which has left the queue.
-        match round.number {
+        match round {
             0 => self.embedder.queue.push(job, priority),
             _ => self.embedder.queue.push_at_once(job, priority),
         }
@@ -83,12 +84,13 @@ impl Asker {
             Ok(inferred) => inferred,
             failed => return done(failed),
         };
+        let number = round.number + 1;
         match self.next(&inferred, writer, round) {
             Ok(Next::Written(written)) => {
                 inferred.written = written;
                 done(Ok(inferred));
             }
-            Ok(Next::Windows(windows, confidence)) => {
+            Ok(Next::Windows(windows, before)) => {
                 let blank = vec![WindowOutput::default(); windows.len()];
                 if let Some(place) = inferred.fed.windows.get_mut(writer) {
                     *place = windows;
@@ -96,7 +98,7 @@ impl Asker {
                 if let Some(place) = inferred.outputs.get_mut(writer) {
                     *place = blank;
                 }
-                self.round(inferred, vec![writer], Round { number: round.number + 1, confidence }, done);
+                self.round(inferred, vec![writer], Round { number, before: Some(before) }, done);
             }
             Err(error) => done(Err(Box::new((inferred.fed, error)))),
         }
@@ -114,24 +116,27 @@ impl Asker {
         }
         texts.retain(|text| !text.is_empty());
         if texts.is_empty() {
-            return Ok(Next::Written(None));
+            // A model that finds nothing to say of summaries has said what it has to say in them.
+            return Ok(Next::Written(round.before));
         }
-        let confidence = if weight > 0.0 { round.confidence.min(sum / weight) } else { 0.0 };
-        let text = texts.join(" ");
+        let mean = if weight > 0.0 { sum / weight } else { 0.0 };
+        // What is written of doubtful words is no surer than they are.
+        let confidence = round.before.map_or(mean, |before| before.confidence.min(mean));
+        let written = WrittenSummary { text: texts.join(" "), confidence };
         if texts.len() > 1 && round.number < ROUNDS {
-            let windows = reader.windows(&text)?;
+            let windows = reader.windows(&written.text)?;
             if windows.len() < texts.len() {
-                return Ok(Next::Windows(windows, confidence));
+                return Ok(Next::Windows(windows, written));
             }
         }
         // One summary; or several that do not get fewer, and then all of them: nothing is cut off.
-        Ok(Next::Written(Some(WrittenSummary { text, confidence })))
+        Ok(Next::Written(Some(written)))
     }
 }
 
 enum Next {
     Written(Option<WrittenSummary>),
-    Windows(Vec<Window>, f32),
+    Windows(Vec<Window>, WrittenSummary),
 }
 
 /// A window on its way: model, index, tokens, spans.
