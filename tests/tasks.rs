@@ -138,3 +138,41 @@ fn a_model_writes_summaries_of_long_documents_out_of_those_of_their_parts() {
     let blank = understand(folder.path(), " \n ", &settings);
     assert_eq!(blank["written_summary"], Value::Null);
 }
+
+/// What `quire bench` prints as JSON.
+fn bench(data: &Path, arguments: &[&str]) -> Value {
+    let out = output(quire(data).arg("bench").args(arguments).arg("--json"));
+    assert!(out.status.success(), "{}", stderr(&out));
+    json(&out)
+}
+
+#[test]
+fn the_benchmarks_give_figures_for_every_family_and_precision() {
+    let folder = tempfile::tempdir().unwrap();
+    let golden = root().join("tests/golden");
+    let checkpoints = ["bert", "distilbert", "roberta", "mpnet", "deberta-v2", "modernbert"]
+        .map(|family| golden.join(family).display().to_string());
+    let mut arguments = vec!["encoder", "--lengths", "8,mixed", "--rounds", "1", "--threads", "2"];
+    arguments.extend(checkpoints.iter().map(String::as_str));
+    let figures = bench(folder.path(), &arguments);
+    let figures = figures.as_array().unwrap();
+    assert_eq!(figures.len(), checkpoints.len() * 3 * 2, "a row for each family, precision and length mix");
+    for figure in figures {
+        assert!(figure["tokens_per_s"].as_f64().unwrap() > 0.0, "{figure}");
+        assert!(figure["tokens_per_cpu_s"].as_f64().unwrap() > 0.0, "{figure}");
+    }
+
+    let page = corpus().join("documents/letter-complaint-clean-scan.png");
+    let pages = bench(folder.path(), &["ocr", page.to_str().unwrap()]);
+    assert!(pages[0]["words"].as_u64().unwrap() > 20, "{pages}");
+
+    let documents = folder.path().join("documents");
+    std::fs::create_dir(&documents).unwrap();
+    std::fs::write(documents.join("a.txt"), TEXT).unwrap();
+    std::fs::write(documents.join("none.pdf"), "%PDF-1.7 and nothing else").unwrap();
+    let figures = bench(folder.path(), &["pipeline", documents.to_str().unwrap()]);
+    let counts = ["documents", "understood", "dead"].map(|name| figures[name].as_u64().unwrap());
+    assert_eq!(counts, [2, 1, 1], "{figures}");
+    let shares = figures["stages"].as_array().unwrap().iter().map(|stage| stage["share"].as_f64().unwrap());
+    assert!((shares.sum::<f64>() - 1.0).abs() < 1e-6, "{figures}");
+}

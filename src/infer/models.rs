@@ -8,7 +8,7 @@ use super::Engine;
 use super::device::Placed;
 use super::families;
 use super::manifests::manifests;
-use super::model::{Branch, Checkpoint, Layer, Linear, Pooler, Problem, Stack};
+use super::model::{Branch, Checkpoint, Layer, Linear, Problem, Stack};
 use super::weights::wrong;
 use crate::config::{InferConfig, Precision};
 use crate::document::{Scale, sha256_hex};
@@ -132,7 +132,7 @@ impl Models {
             tokenizer: path.join("tokenizer.json"),
             vocabulary: checkpoint.vocab(),
             prefix: String::new(),
-            dimension: dimension(&checkpoint),
+            dimension: checkpoint.dimension(),
             max_tokens: checkpoint.encoder.max_tokens,
             cost: (work(&checkpoint) / unit.max(1)).max(1) as u64,
             family: families::name(path)?,
@@ -160,13 +160,6 @@ impl Loaded {
             placed: Placed::writer(writer, precision),
         })
     }
-}
-
-/// Width of the vectors that a checkpoint gives.
-fn dimension(checkpoint: &Checkpoint) -> usize {
-    let last =
-        |pooler: &Pooler| pooler.dense.last().map_or(checkpoint.encoder.stack.hidden, |d| d.linear.out());
-    checkpoint.pooling.as_ref().map_or(0, last)
 }
 
 /// Multiplications for each token, in the matrix products.

@@ -150,3 +150,7 @@ fn jobs(inferred: &InferredDocument, model: usize) -> Vec<Going> {
     };
     windows.iter().enumerate().map(job).collect()
 }
+
+#[cfg(test)]
+#[path = "ask_tests.rs"]
+mod tests;
