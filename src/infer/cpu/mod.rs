@@ -15,7 +15,7 @@ pub mod step;
 
 pub use decoder::CpuWriter;
 pub use linear::{Activation, Packed, Precision};
-pub use rows::layer_norm;
+pub use rows::{activate, add, layer_norm, rms_norm};
 
 use super::Engine;
 use super::model::{Branch, Checkpoint, Linear, Seq2Seq};

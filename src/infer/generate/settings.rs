@@ -159,6 +159,11 @@ impl Settings {
         Ok(Self { files })
     }
 
+    /// Reads a single file.
+    pub fn file(path: &Path) -> Result<Self> {
+        Ok(Self::of(path, object(path)?))
+    }
+
     /// Values that come from elsewhere, as of one file.
     pub fn of(path: &Path, values: Map<String, Value>) -> Self {
         Self { files: vec![(path.to_owned(), values)] }
