@@ -5,7 +5,7 @@
 use quire::batch::PackedBatch;
 use quire::config;
 use quire::feed::Tokenizer;
-use quire::infer::models::Models;
+use quire::infer::models::{Models, TokenizerOf};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,7 +37,8 @@ fn tokens_vectors_names_and_tone_match_the_reference() {
     let models = Models::load(&config.infer, &root().join("data/models"))
         .unwrap_or_else(|e| panic!("{e} (`make models` fetches them for the tests)"));
     let model = models.embedding().unwrap();
-    let tokenizer = Tokenizer::open(&model.tokenizer, model.vocabulary, "").unwrap();
+    let TokenizerOf::File { path, prefix } = &model.tokenizer else { panic!("a tokenizer.json") };
+    let tokenizer = Tokenizer::open(path, model.vocabulary, prefix).unwrap();
 
     let mut batch = PackedBatch::new();
     for case in &golden.cases {

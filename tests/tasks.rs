@@ -139,6 +139,22 @@ fn a_model_writes_summaries_of_long_documents_out_of_those_of_their_parts() {
     assert_eq!(blank["written_summary"], Value::Null);
 }
 
+#[test]
+fn a_gguf_decoder_writes_summaries_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("llama-tiny.gguf");
+    std::fs::copy(root().join("tests/golden/llama-tiny.gguf"), &file).unwrap();
+    write_tokenizer(folder.path(), ("<s>", ""), 30);
+    let long = understand(folder.path(), &TEXT.repeat(20), &set("summary", &file));
+    let written = &long["written_summary"];
+    let confidence = written["confidence"].as_f64().unwrap_or_else(|| panic!("{long}"));
+    assert!(confidence > 0.0 && confidence <= 1.0, "{written}");
+    assert_eq!(long["coverage"], 1.0);
+    std::fs::write(&file, "GGUF and nothing else").unwrap();
+    let out = output(quire(folder.path()).args(["run", "--once"]).args(set("summary", &file)));
+    assert!(!out.status.success() && stderr(&out).contains("llama-tiny.gguf"), "{}", stderr(&out));
+}
+
 /// What `quire bench` prints as JSON.
 fn bench(data: &Path, arguments: &[&str]) -> Value {
     let out = output(quire(data).arg("bench").args(arguments).arg("--json"));

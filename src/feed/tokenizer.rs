@@ -41,11 +41,9 @@ impl Tokenizer {
         let wrong = |what: String| {
             Error::Fatal(Failure::new(Stage::Feed, Class::Model, format!("{} {what}", path.display())))
         };
-        let mut inner =
+        let inner =
             tokenizers::Tokenizer::from_file(path).map_err(|e| wrong(format!("is not a tokenizer: {e}")))?;
-        // Windows are cut here, with overlap: the library must not truncate, nor pad.
-        inner.with_truncation(None).map_err(|e| wrong(format!("cannot be used untruncated: {e}")))?;
-        inner.with_padding(None);
+        let inner = as_it_is(inner).map_err(|e| wrong(format!("cannot be used untruncated: {e}")))?;
         let last = inner.get_vocab(true).into_values().max().unwrap_or(0);
         if last as usize >= vocabulary {
             return Err(wrong(format!(
@@ -59,9 +57,32 @@ impl Tokenizer {
         let trailing = special.iter().rev().take_while(|mask| **mask == 1).count();
         let ids = marked.get_ids();
         let mut start = ids.get(..leading).unwrap_or_default().to_vec();
-        start.extend(inner.encode(prefix, false).map_err(refused)?.get_ids());
+        // The text's first token brings its own blank.
+        start.extend(inner.encode(prefix.trim_end(), false).map_err(refused)?.get_ids());
         let end = ids.get(ids.len().saturating_sub(trailing).max(leading)..).unwrap_or_default().to_vec();
-        Ok(Self { inner, marks: Arc::new(Marks { start, end }) })
+        Ok(Self::text_only(inner, Marks { start, end }))
+    }
+
+    /// A tokenizer that is at hand, and the prompt around each window.
+    ///
+    /// Errors: `Fatal` where it refuses the prompt.
+    pub fn with_prompt(inner: tokenizers::Tokenizer, before: &str, after: &str) -> Result<Self> {
+        let refused = |e: tokenizers::Error| {
+            Error::fatal(Stage::Feed, Class::Model, format!("the tokenizer refuses the prompt: {e}"))
+        };
+        let inner = as_it_is(inner).map_err(refused)?;
+        let ids = |text: &str| -> Result<Vec<u32>> {
+            Ok(inner.encode(text, false).map_err(refused)?.get_ids().to_vec())
+        };
+        let marks = Marks { start: ids(before)?, end: ids(after)? };
+        Ok(Self::text_only(inner, marks))
+    }
+
+    /// From here on what looks like a mark in a text is text: no document can end its own window or
+    /// give orders to the model.
+    fn text_only(mut inner: tokenizers::Tokenizer, marks: Marks) -> Self {
+        inner.set_encode_special_tokens(true);
+        Self { inner, marks: Arc::new(marks) }
     }
 
     /// What stands around the tokens of each window.
@@ -104,6 +125,13 @@ impl Tokenizer {
         }
         Ok(())
     }
+}
+
+/// Windows are cut here, with overlap: the library must not truncate, nor pad.
+fn as_it_is(mut inner: tokenizers::Tokenizer) -> tokenizers::Result<tokenizers::Tokenizer> {
+    inner.with_truncation(None)?;
+    inner.with_padding(None);
+    Ok(inner)
 }
 
 /// A cut near `start + BLOCK`, at a blank if there is one.

@@ -3,6 +3,7 @@
 use super::Engine;
 use super::cpu::{self, CpuEngine, CpuWriter, Packed};
 use super::families::Writer;
+use super::generate::gguf::{GgufModel, GgufWriter};
 use super::generate::{Generated, GenerationConfig};
 use super::model::{Checkpoint, Seq2Seq};
 use crate::batch::{PackedBatch, WindowOutput, Written};
@@ -48,6 +49,7 @@ pub struct Placed(Form);
 enum Form {
     Encoder(Arc<Checkpoint<Packed>>),
     Writer(Arc<Seq2Seq<Packed>>, GenerationConfig),
+    Decoder(Arc<GgufModel>),
 }
 
 impl Placed {
@@ -61,10 +63,16 @@ impl Placed {
         Self(Form::Writer(Arc::new(cpu::pack_writer(writer.model, on_cpu(precision))), writer.generation))
     }
 
+    /// Puts a decoder onto the device.
+    pub fn decoder(model: GgufModel) -> Self {
+        Self(Form::Decoder(Arc::new(model)))
+    }
+
     /// An engine over the weights, for one model thread.
     pub fn engine(&self) -> Box<dyn Engine> {
         match &self.0 {
             Form::Encoder(checkpoint) => Box::new(CpuEngine::new(Arc::clone(checkpoint))),
+            Form::Decoder(model) => Box::new(GgufWriter::new(Arc::clone(model))),
             Form::Writer(model, generation) => {
                 Box::new(CpuWriter::new(Arc::clone(model), generation.clone()))
             }
@@ -82,12 +90,17 @@ fn on_cpu(precision: Precision) -> cpu::Precision {
 
 impl Engine for CpuWriter {
     fn run(&mut self, batch: &PackedBatch) -> Result<Vec<WindowOutput>> {
-        let texts = Self::run(self, batch)?;
-        let output = |text: Generated| {
-            let confidence = text.confidence();
-            let written = Some(Written { tokens: text.tokens, confidence });
-            WindowOutput { written, ..WindowOutput::default() }
-        };
-        Ok(texts.into_iter().map(output).collect())
+        Ok(Self::run(self, batch)?.into_iter().map(written).collect())
     }
+}
+
+impl Engine for GgufWriter {
+    fn run(&mut self, batch: &PackedBatch) -> Result<Vec<WindowOutput>> {
+        Ok(Self::run(self, batch)?.into_iter().map(written).collect())
+    }
+}
+
+fn written(text: Generated) -> WindowOutput {
+    let confidence = text.confidence();
+    WindowOutput { written: Some(Written { tokens: text.tokens, confidence }), ..WindowOutput::default() }
 }

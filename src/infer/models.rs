@@ -7,6 +7,7 @@
 use super::Engine;
 use super::device::Placed;
 use super::families;
+use super::generate::gguf::GgufModel;
 use super::manifests::manifests;
 use super::model::{Branch, Checkpoint, Layer, Linear, Problem, Stack};
 use super::weights::wrong;
@@ -29,12 +30,10 @@ pub struct Models {
 
 /// One model.
 pub struct Loaded {
-    /// Its tokenizer.json.
-    pub tokenizer: PathBuf,
+    /// Its tokenizer.
+    pub tokenizer: TokenizerOf,
     /// Tokens that it knows.
     pub vocabulary: usize,
-    /// What stands before the text of each window, as `summarize: `.
-    pub prefix: String,
     /// Width of its vectors; 0 where it gives none.
     pub dimension: usize,
     /// Tokens of a window that it takes at most, marks included.
@@ -44,6 +43,26 @@ pub struct Loaded {
     /// Name of its architecture.
     pub family: String,
     placed: Placed,
+}
+
+/// Where a model's tokenizer is.
+pub enum TokenizerOf {
+    /// A tokenizer.json, and what stands before the text of each window (`summarize: `).
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What stands before.
+        prefix: String,
+    },
+    /// It came with the model, with the prompt around each window.
+    Within {
+        /// The tokenizer.
+        tokenizer: Box<tokenizers::Tokenizer>,
+        /// Before the text.
+        before: String,
+        /// After it.
+        after: String,
+    },
 }
 
 /// Tasks that are heads of an encoder.
@@ -80,7 +99,10 @@ impl Models {
         }
         if let Some(path) = summary {
             models.tasks.summary = Some(models.loaded.len());
-            models.loaded.push(Loaded::writer(&path, unit, precision)?);
+            models.loaded.push(match path.extension().is_some_and(|extension| extension == "gguf") {
+                true => Loaded::decoder(&path, unit)?,
+                false => Loaded::writer(&path, unit, precision)?,
+            });
         }
         Ok(models)
     }
@@ -129,9 +151,8 @@ impl Models {
             *self.tasks.place(task) = Some(head);
         }
         self.loaded.push(Loaded {
-            tokenizer: path.join("tokenizer.json"),
+            tokenizer: TokenizerOf::File { path: path.join("tokenizer.json"), prefix: String::new() },
             vocabulary: checkpoint.vocab(),
-            prefix: String::new(),
             dimension: checkpoint.dimension(),
             max_tokens: checkpoint.encoder.max_tokens,
             cost: (work(&checkpoint) / unit.max(1)).max(1) as u64,
@@ -143,6 +164,23 @@ impl Models {
 }
 
 impl Loaded {
+    /// A decoder from a GGUF file.
+    fn decoder(path: &Path, unit: usize) -> Result<Self> {
+        let model = GgufModel::load(path)?;
+        let (before, after) = (model.template.before.clone(), model.template.after.clone());
+        // Every byte is read for every token that is written.
+        let bytes = std::fs::metadata(path).map_or(0, |about| about.len());
+        Ok(Self {
+            tokenizer: TokenizerOf::Within { tokenizer: Box::new(model.tokenizer.clone()), before, after },
+            vocabulary: model.vocabulary(),
+            dimension: 0,
+            max_tokens: model.max_prompt(),
+            cost: (bytes / unit.max(1) as u64).max(1),
+            family: "gguf".to_owned(),
+            placed: Placed::decoder(model),
+        })
+    }
+
     fn writer(path: &Path, unit: usize, precision: Precision) -> Result<Self> {
         let writer = families::load_writer(path)?;
         let (encoder, decoder) = (&writer.model.encoder, &writer.model.decoder);
@@ -150,9 +188,8 @@ impl Loaded {
         let cost = of_stack(&encoder.stack)
             + writer.generation.beams * decoder.layers.len() * decoder.hidden.pow(2) * 16;
         Ok(Self {
-            tokenizer: path.join("tokenizer.json"),
+            tokenizer: TokenizerOf::File { path: path.join("tokenizer.json"), prefix: writer.prefix.clone() },
             vocabulary: encoder.embeddings.vocab(encoder.stack.hidden),
-            prefix: writer.prefix.clone(),
             dimension: 0,
             max_tokens: encoder.max_tokens,
             cost: (cost / unit.max(1)).max(1) as u64,
@@ -198,7 +235,11 @@ fn locate(
         return Ok(Some(folder));
     }
     let folder = PathBuf::from(setting);
-    let weights = folder.join("model.safetensors");
+    // One file, or a folder of them; of sharded weights the index tells all.
+    let files =
+        [folder.clone(), folder.join("model.safetensors"), folder.join("model.safetensors.index.json")];
+    let [_, usual, _] = &files;
+    let weights = files.iter().find(|file| file.is_file()).unwrap_or(usual).clone();
     let bytes = std::fs::read(&weights).map_err(|e| {
         let names: Vec<&str> = manifests.iter().map(|m| m.name.as_str()).collect();
         wrong(

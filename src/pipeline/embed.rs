@@ -6,7 +6,7 @@ use crate::config::{Config, FeedConfig};
 use crate::document::{Priority, sha256_hex};
 use crate::error::{Class, Error, Result, Stage};
 use crate::feed::{self, BatchQueue, Reader, Tokenizer};
-use crate::infer::models::{Loaded, Models};
+use crate::infer::models::{Loaded, Models, TokenizerOf};
 use crate::infer::serve;
 use crate::metrics::Metrics;
 use crate::tasks::EMBEDDING;
@@ -83,32 +83,42 @@ fn readers(models: &Models, config: &FeedConfig) -> Result<Vec<Reader>> {
     let mut shared: BTreeMap<(String, String), Arc<Tokenizer>> = BTreeMap::new();
     let mut readers = Vec::with_capacity(models.loaded.len());
     for (model, loaded) in models.loaded.iter().enumerate() {
-        let bytes = std::fs::read(&loaded.tokenizer)
-            .map_err(|e| wrong_tokenizer(loaded, &format!("cannot be read: {e}")))?;
-        let key = (sha256_hex(&bytes), loaded.prefix.clone());
-        let tokenizer = match shared.get(&key) {
-            Some(tokenizer) => Arc::clone(tokenizer),
-            None => Arc::new(Tokenizer::open(&loaded.tokenizer, loaded.vocabulary, &loaded.prefix)?),
+        let tokenizer = match &loaded.tokenizer {
+            TokenizerOf::Within { tokenizer, before, after } => {
+                Arc::new(Tokenizer::with_prompt((**tokenizer).clone(), before, after)?)
+            }
+            TokenizerOf::File { path, prefix } => {
+                let unread = |e: std::io::Error| wrong(format!("{} cannot be read: {e}", path.display()));
+                let key = (sha256_hex(&std::fs::read(path).map_err(unread)?), prefix.clone());
+                let opened = match shared.get(&key) {
+                    Some(tokenizer) => Arc::clone(tokenizer),
+                    None => Arc::new(Tokenizer::open(path, loaded.vocabulary, prefix)?),
+                };
+                shared.insert(key, Arc::clone(&opened));
+                opened
+            }
         };
-        shared.insert(key, Arc::clone(&tokenizer));
         let marks = tokenizer.marks().start.len() + tokenizer.marks().end.len();
         let most = loaded.max_tokens.saturating_sub(marks);
         if most == 0 {
-            let reason = format!("takes {} tokens, which its marks fill", loaded.max_tokens);
-            return Err(wrong_tokenizer(loaded, &reason));
+            let family = &loaded.family;
+            return Err(wrong(format!(
+                "a {family} model takes {} tokens at once, which its {marks} marks fill",
+                loaded.max_tokens
+            )));
         }
         // Passages are as long as the user wants them; other models may see as much as they can.
         let window_tokens =
             if model == EMBEDDING { most.min(config.window_tokens) } else { most.min(CONTEXT) };
-        let overlap_tokens = config.overlap_tokens.min(window_tokens / 2);
-        readers.push(Reader { tokenizer, window_tokens, overlap_tokens });
+        // What is written of a sentence twice would be said twice.
+        let repeated = if models.tasks.summary == Some(model) { 0 } else { config.overlap_tokens };
+        readers.push(Reader { tokenizer, window_tokens, overlap_tokens: repeated.min(window_tokens / 2) });
     }
     Ok(readers)
 }
 
-fn wrong_tokenizer(loaded: &Loaded, what: &str) -> Error {
-    let reason = format!("{} {what}", loaded.tokenizer.display());
-    Error::fatal(Stage::Feed, Class::Model, reason)
+fn wrong(what: String) -> Error {
+    Error::fatal(Stage::Feed, Class::Model, what)
 }
 
 /// Starts model threads, each with an engine for every model over the shared weights.

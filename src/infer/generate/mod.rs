@@ -10,12 +10,8 @@ mod constraints;
 pub mod gguf;
 mod greedy;
 mod settings;
-mod summarize;
-mod text;
 
 pub use settings::{EarlyStopping, GenerationConfig, Settings};
-pub use summarize::{Summarizer, Summary, Write};
-pub use text::Format;
 
 use crate::error::{Class, Error, Result, Stage};
 use beam::Beam;

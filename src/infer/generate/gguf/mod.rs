@@ -58,6 +58,11 @@ impl GgufModel {
         Ok(Self { llama, tokenizer, template, generation })
     }
 
+    /// Tokens that it knows.
+    pub fn vocabulary(&self) -> usize {
+        self.llama.vocabulary()
+    }
+
     /// The longest prompt that leaves room for a text.
     pub fn max_prompt(&self) -> usize {
         self.llama.context().saturating_sub(self.generation.max_new_tokens.unwrap_or(0))
