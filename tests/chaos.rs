@@ -138,9 +138,15 @@ fn wait_until_settled(kafka: &Kafka, workers: &[Worker<'_>]) {
         behind
     };
     let patience = Duration::from_secs(240);
+    let mut told = Instant::now();
     let settled = wait_for(patience, || {
         std::thread::sleep(Duration::from_millis(300));
-        behind().is_empty()
+        let behind = behind();
+        if told.elapsed() > Duration::from_secs(10) {
+            told = Instant::now();
+            println!("still behind (topic, partition, committed, last): {behind:?}");
+        }
+        behind.is_empty()
     });
     if !settled {
         for worker in workers {

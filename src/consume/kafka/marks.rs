@@ -4,10 +4,10 @@
 //! So results need not wait for the slowest document before them, and still none is done twice; and
 //! a document that kills its worker is found wherever it goes next. Pure.
 //!
-//! Suspicion: when an owner dies, every unsettled offset that it may have begun is counted. After two
-//! such deaths a document is tried alone, with a mark committed first: if the worker dies then, it
-//! was most likely the cause, and nothing else is counted. What ends its worker alone again and again
-//! is convicted; what merely was there never is.
+//! Suspicion: when an owner dies, every unsettled offset that it may have begun is counted. Before the
+//! last of the deaths that convict it ([`alone_from`]) a document is tried alone, with a mark committed
+//! first: if the worker dies then, it was most likely the cause, and nothing else is counted. What ends
+//! its worker alone is convicted; what merely was there never is.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -15,8 +15,6 @@ use std::collections::BTreeMap;
 
 /// Brokers refuse longer metadata (`offset.metadata.max.bytes`).
 const MAX_LENGTH: usize = 4096;
-/// Deaths after which a document is tried alone.
-const ALONE_FROM: u8 = 2;
 const FORMAT: u8 = 1;
 
 /// The note beside a committed offset.
@@ -37,15 +35,17 @@ pub struct Marks {
 /// Offsets with the number of owners that died with them.
 pub type Deaths = BTreeMap<i64, u8>;
 
-/// Whether a document with so many deaths is tried alone.
-pub fn must_be_alone(deaths: u8) -> bool {
-    deaths >= ALONE_FROM
+/// Deaths after which a document is tried alone, where `crashes` convict it: as late as possible, as
+/// trying alone is slow, and where workers are killed for other reasons everything that waits is
+/// counted by and by.
+pub fn alone_from(crashes: u32) -> u8 {
+    u8::try_from(crashes.saturating_sub(1).clamp(2, 8)).unwrap_or(8)
 }
 
 impl Marks {
     /// The deaths to count at takeover. `margin` is how many offsets beyond `reach` an owner may
-    /// have begun without having noted it.
-    pub fn deaths_after_takeover(&self, position: i64, margin: i64) -> Deaths {
+    /// have begun without having noted it; in company a document has at most `alone_from` counted.
+    pub fn deaths_after_takeover(&self, position: i64, margin: i64, alone_from: u8) -> Deaths {
         let mut deaths: Deaths = self
             .deaths
             .range(position..)
@@ -57,7 +57,7 @@ impl Marks {
         }
         match self.alone {
             Some(offset) if offset >= position => {
-                let alone = deaths.entry(offset).or_insert(ALONE_FROM);
+                let alone = deaths.entry(offset).or_insert(alone_from);
                 *alone = alone.saturating_add(1);
             }
             _ => {
@@ -66,7 +66,7 @@ impl Marks {
                 for offset in noted.chain(reach..reach.saturating_add(margin)) {
                     // In company it is suspected at most; only alone it can be the cause.
                     let shared = deaths.entry(offset).or_insert(0);
-                    *shared = (*shared).max((*shared + 1).min(ALONE_FROM));
+                    *shared = (*shared).max(shared.saturating_add(1).min(alone_from));
                 }
             }
         }
@@ -80,7 +80,7 @@ impl Marks {
     /// The note as text, relative to the committed `position`. Counts are left out where the note
     /// would be too long, the least suspicious first.
     pub fn encode(&self, position: i64) -> String {
-        for least in [1, ALONE_FROM, u8::MAX] {
+        for least in [1, 2, 4, u8::MAX] {
             let text = STANDARD_NO_PAD.encode(self.bytes(position, least));
             if text.len() <= MAX_LENGTH {
                 return text;
@@ -208,29 +208,44 @@ mod tests {
     #[test]
     fn an_orderly_end_suspects_nobody_and_a_death_suspects_what_may_have_begun() {
         let mut marks = Marks { reach: 20, open: vec![12, 15], closed: true, ..Marks::default() };
-        assert!(marks.deaths_after_takeover(12, 3).is_empty());
+        assert!(marks.deaths_after_takeover(12, 3, 2).is_empty());
         marks.closed = false;
-        let once: Vec<_> = marks.deaths_after_takeover(12, 3).into_iter().collect();
+        let once: Vec<_> = marks.deaths_after_takeover(12, 3, 2).into_iter().collect();
         assert_eq!(once, [(12, 1), (15, 1), (20, 1), (21, 1), (22, 1)]);
         marks.deaths = once.into_iter().collect();
-        let twice = marks.deaths_after_takeover(12, 1);
+        let twice = marks.deaths_after_takeover(12, 1, 2);
         assert_eq!(twice, Deaths::from([(12, 2), (15, 2), (20, 2), (21, 1), (22, 1)]));
         // However many more: in company nothing is more than suspected.
         marks.deaths = twice;
         assert!((0..9).all(|_| {
-            marks.deaths = marks.deaths_after_takeover(12, 3);
+            marks.deaths = marks.deaths_after_takeover(12, 3, 2);
             marks.deaths.values().all(|deaths| *deaths <= 2)
         }));
+    }
+
+    #[test]
+    fn the_last_death_that_convicts_is_died_alone() {
+        for crashes in 3..=9 {
+            let (alone_from, mut marks) = (alone_from(crashes), Marks::default());
+            let mut died = 0;
+            while marks.deaths.get(&0).is_none_or(|deaths| *deaths < alone_from) {
+                marks.deaths = marks.deaths_after_takeover(0, 1, alone_from);
+                died += 1;
+            }
+            marks.alone = Some(0);
+            marks.deaths = marks.deaths_after_takeover(0, 1, alone_from);
+            assert_eq!((died + 1, u32::from(marks.deaths[&0])), (crashes, crashes));
+        }
     }
 
     #[test]
     fn a_document_that_was_alone_is_the_only_one_counted() {
         let deaths = Deaths::from([(5, 2), (6, 2), (7, 2)]);
         let marks = Marks { reach: 5, alone: Some(6), deaths, ..Marks::default() };
-        assert_eq!(marks.deaths_after_takeover(5, 9), Deaths::from([(5, 2), (6, 3), (7, 2)]));
+        assert_eq!(marks.deaths_after_takeover(5, 9, 2), Deaths::from([(5, 2), (6, 3), (7, 2)]));
         // What is settled meanwhile is no suspect.
         let marks = Marks { reach: 8, open: vec![6], closed: true, ..marks };
-        assert_eq!(marks.deaths_after_takeover(6, 9), Deaths::from([(6, 2)]));
+        assert_eq!(marks.deaths_after_takeover(6, 9, 2), Deaths::from([(6, 2)]));
     }
 
     proptest! {

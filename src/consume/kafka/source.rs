@@ -108,7 +108,7 @@ impl Taker {
                     if let Some(record) = state.queues.pick(now, slow) {
                         if !may_begin(&state, &record) {
                             state.queues.put_back(record);
-                        } else if let Some(record) = suspects::aside(&mut state, record) {
+                        } else if let Some(record) = suspects::aside(&board, &mut state, record) {
                             return Some(Picked::Record(record));
                         } else {
                             continue;

@@ -1,7 +1,7 @@
 //! Records under suspicion of ending their worker: each is tried with nothing else in flight.
 
 use super::board::{Board, InFlight, State};
-use super::marks::must_be_alone;
+use super::marks::alone_from;
 use super::record::Record;
 use super::settle::Subject;
 use super::source::Picked;
@@ -11,9 +11,10 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Instant;
 
 /// Puts a record aside that must be tried alone.
-pub(super) fn aside(state: &mut MutexGuard<'_, State>, record: Record) -> Option<Record> {
+pub(super) fn aside(board: &Board, state: &mut MutexGuard<'_, State>, record: Record) -> Option<Record> {
     let owned = state.owned.get(&(record.place.lane, record.place.partition))?;
-    if owned.deaths.get(&record.place.offset).is_some_and(|deaths| must_be_alone(*deaths)) {
+    let alone_from = alone_from(board.config.consume.crashes);
+    if owned.deaths.get(&record.place.offset).is_some_and(|deaths| *deaths >= alone_from) {
         state.suspects.push_back(record);
         return None;
     }
