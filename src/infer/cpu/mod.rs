@@ -13,7 +13,7 @@ mod positions;
 mod rows;
 pub mod step;
 
-pub use decoder::CpuWriter;
+pub use decoder::{CpuWriter, pack_seq2seq};
 pub use linear::{Activation, Packed, Precision};
 pub use rows::{activate, add, layer_norm, rms_norm};
 

@@ -9,10 +9,12 @@ mod beam;
 mod constraints;
 pub mod gguf;
 mod greedy;
+mod model;
 mod settings;
 mod summarize;
 mod text;
 
+pub use model::SummaryModel;
 pub use settings::{EarlyStopping, GenerationConfig, Settings};
 pub use summarize::{Summarizer, Summary, Write};
 pub use text::Format;

@@ -3,6 +3,7 @@
 use super::{Format, Generated};
 use crate::batch::PackedBatch;
 use crate::error::Result;
+use std::sync::Arc;
 
 /// Rounds of summaries of summaries. Each makes a text several times shorter, so four are enough
 /// for books; a text that is still too long then stays as it is.
@@ -41,14 +42,14 @@ pub struct Summary {
 }
 
 /// Writes summaries.
-pub struct Summarizer<W> {
-    writer: W,
-    format: Format,
+pub struct Summarizer<W: ?Sized> {
+    format: Arc<Format>,
+    writer: Box<W>,
 }
 
-impl<W: Write> Summarizer<W> {
+impl<W: Write + ?Sized> Summarizer<W> {
     /// A summarizer of a writer, and what its tokens are.
-    pub fn new(writer: W, format: Format) -> Self {
+    pub fn new(writer: Box<W>, format: Arc<Format>) -> Self {
         Self { writer, format }
     }
 

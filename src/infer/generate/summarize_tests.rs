@@ -1,9 +1,9 @@
 use super::*;
-use crate::infer::cpu::{CpuWriter, Packed, Precision};
-use crate::infer::families::load_writer;
+use crate::infer::cpu::Precision;
+use crate::infer::generate::SummaryModel;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use tokenizers::Tokenizer;
 
@@ -56,7 +56,8 @@ impl Write for Copier {
 }
 
 fn copier(divide: usize, add: usize, max_tokens: usize) -> Summarizer<Copier> {
-    Summarizer::new(Copier { divide, add, batches: Vec::new() }, format("", max_tokens).unwrap())
+    let writer = Copier { divide, add, batches: Vec::new() };
+    Summarizer::new(Box::new(writer), Arc::new(format("", max_tokens).unwrap()))
 }
 
 fn sentences(count: usize) -> Vec<String> {
@@ -83,8 +84,6 @@ fn rounds_that_do_not_shrink_end() {
     assert!(!summary.whole && summary.text.starts_with("w"));
     // Shrinks, but too slowly: ends after the last round.
     let mut slow = copier(1, 0, 31);
-    slow.writer.add = 0;
-    slow.writer.divide = 1;
     assert!(!slow.document(&sentences).unwrap().unwrap().whole);
 }
 
@@ -155,17 +154,27 @@ fn one_endless_word_is_a_document_too() {
 }
 
 #[test]
-fn a_checkpoint_summarises_from_end_to_end() {
-    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/t5-tiny");
-    let writer = load_writer(&folder).unwrap();
-    let max_tokens = writer.model.encoder.max_tokens.min(24);
-    let model = writer.model.convert(&mut |m| Packed::new(&m.weight, &m.bias, m.inner, Precision::F32));
-    let mut generation = writer.generation;
-    generation.beams = 2;
-    generation.max_length = 8;
-    let writer = CpuWriter::new(Arc::new(model), generation);
-    let mut summarizer = Summarizer::new(writer, format("w0 w1 ", max_tokens).unwrap());
-    let sentences = sentences(40);
-    let summary = summarizer.document(&sentences.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
-    assert!(summary.is_none_or(|s| s.confidence > 0.0 && s.confidence <= 1.0));
+fn a_folder_and_a_file_summarise_from_end_to_end() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let dir = tempfile::tempdir().unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(golden.join("t5-tiny").join(file), dir.path().join(file)).unwrap();
+    }
+    std::fs::write(dir.path().join("tokenizer.json"), tokenizer().to_string()).unwrap();
+    let settings = json!({ "num_beams": 2, "max_new_tokens": 9, "min_new_tokens": 3 });
+    std::fs::write(dir.path().join("generation_config.json"), settings.to_string()).unwrap();
+    let sentences = sentences(400);
+    let sentences: Vec<&str> = sentences.iter().map(String::as_str).collect();
+    for path in [dir.path().to_owned(), golden.join("llama-tiny.gguf")] {
+        let model = SummaryModel::load(&path, Precision::F32).unwrap();
+        assert!(model.cache_bytes(100) > 100);
+        let mut summarizer = Summarizer::new(model.writer(), Arc::clone(model.format()));
+        let summary = summarizer.document(&sentences).unwrap();
+        assert!(summary.is_none_or(|s| !s.text.is_empty() && s.confidence > 0.0 && s.confidence <= 1.0));
+        let written = summarizer.summarize(&model.format().windows(&sentences).unwrap()).unwrap();
+        assert!(written.len() > 1 && written.iter().all(|g| !g.tokens.is_empty()));
+    }
+    std::fs::remove_file(dir.path().join("tokenizer.json")).unwrap();
+    let error = SummaryModel::load(dir.path(), Precision::F32).err().unwrap().to_string();
+    assert!(error.contains("tokenizer.json"), "{error}");
 }
