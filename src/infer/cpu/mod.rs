@@ -7,6 +7,7 @@ mod attention;
 mod decoder;
 mod encoder;
 mod heads;
+mod instructions;
 mod kernels;
 mod linear;
 mod positions;
