@@ -3,7 +3,8 @@
     pip install -r requirements.txt
     python seq2seq.py
 
-t5-tiny/, t5-gated-tiny/, bart-tiny/ (safetensors) and llama-tiny.gguf, qwen2-tiny.gguf: random models, far from
+t5-tiny/, t5-gated-tiny/, bart-tiny/ (safetensors) and llama-tiny.gguf,
+qwen2-tiny.gguf, llama-q8-tiny.gguf: random models, far from
 the usual initial values, so that a swapped tensor or a lost bias shows. For each, cases.json holds
 
     logits    teacher-forced logits of some sequences, each computed alone, without padding
@@ -35,6 +36,7 @@ from transformers import (
 from transformers.generation.utils import GenerationMixin
 
 HERE = Path(__file__).resolve().parent
+Q8 = gguf.GGMLQuantizationType.Q8_0
 LENGTHS = [1, 2, 5, 9, 17, 31]
 MARGIN = 1e-3
 BEAM_MARGIN = 2e-4
@@ -264,7 +266,32 @@ def llama(kind):
     write_gguf(HERE / f"{kind}-tiny.gguf", kind, config, model)
 
 
-def write_gguf(path, kind, config, model):
+@torch.inference_mode()
+def quantised():
+    """llama-tiny again with matrices in Q8_0, and the logits of those same rounded matrices."""
+    vocab = len(byte_tokens())
+    config = dict(vocab_size=vocab, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+                  num_key_value_heads=2, max_position_embeddings=128, rms_norm_eps=1e-5, tie_word_embeddings=False,
+                  rope_parameters={"rope_type": "default", "rope_theta": 5000.0})
+    generator = torch.Generator().manual_seed(5)
+    model = LlamaForCausalLM(LlamaConfig(**config)).eval()
+    randomise(model, generator, [("embed_tokens", 0.6), ("lm_head", 0.5), ("norm", 0.2), ("", 0.35)])
+    for p in model.parameters():
+        if p.dim() == 2:
+            p.copy_(torch.from_numpy(gguf.quants.dequantize(gguf.quants.quantize(p.numpy(), Q8), Q8)))
+    source = draw(generator, 9, vocab, 0)
+    write(HERE / "llama-q8-tiny.json", {"source": source, "logits": rounded(model(torch.tensor([source])).logits[0])})
+    write_gguf(HERE / "llama-q8-tiny.gguf", "llama", config, model, Q8)
+
+
+def write_gguf(path, kind, config, model, form=None):
+    def add(name, tensor):
+        values = tensor.contiguous().numpy()
+        if form and values.ndim == 2:
+            out.add_tensor(name, gguf.quants.quantize(values, form), raw_dtype=form)
+        else:
+            out.add_tensor(name, values)
+
     out = gguf.GGUFWriter(str(path), kind)
     out.add_name(f"{kind}-tiny")
     out.add_context_length(config["max_position_embeddings"])
@@ -293,7 +320,7 @@ def write_gguf(path, kind, config, model):
         fixed = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
                  "lm_head.weight": "output.weight"}
         if name in fixed:
-            out.add_tensor(fixed[name], tensor.numpy())
+            add(fixed[name], tensor)
             continue
         _, _, layer, rest = name.split(".", 3)
         part, end = rest.rsplit(".", 1)
@@ -302,7 +329,7 @@ def write_gguf(path, kind, config, model):
             # llama files hold rotary pairs side by side; Transformers holds them half a head apart.
             heads = config["num_attention_heads" if "q_proj" in part else "num_key_value_heads"]
             values = tensor.view(heads, 2, -1, tensor.shape[1]).transpose(1, 2).reshape(tensor.shape)
-        out.add_tensor(f"blk.{layer}.{names[part]}.{end}", values.contiguous().numpy())
+        add(f"blk.{layer}.{names[part]}.{end}", values)
     out.write_header_to_file()
     out.write_kv_data_to_file()
     out.write_tensors_to_file()
@@ -313,13 +340,15 @@ if __name__ == "__main__":
     import sys
 
     torch.set_num_threads(1)
-    chosen = sys.argv[1:] or ["t5", "t5-gated", "bart", "llama", "qwen2"]
+    chosen = sys.argv[1:] or ["t5", "t5-gated", "bart", "llama", "qwen2", "q8"]
     if "t5" in chosen:
         t5("t5-tiny", "relu", True)
     if "t5-gated" in chosen:
         t5("t5-gated-tiny", "gated-gelu", False)
     if "bart" in chosen:
         bart()
+    if "q8" in chosen:
+        quantised()
     for kind in ["llama", "qwen2"]:
         if kind in chosen:
             llama(kind)

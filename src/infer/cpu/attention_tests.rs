@@ -27,17 +27,17 @@ proptest! {
             }
         };
         let mut out = vec![f32::NAN; queries * hidden];
-        attend(
-            &shape,
-            (queries, keys),
-            Rows { values: &q, offset: 2, stride: hidden },
-            Rows { values: &kv, offset: 3, stride: 2 * hidden },
-            Rows { values: &kv, offset: 3 + hidden, stride: 2 * hidden },
+        for set in Instructions::available() {
+        let operands = Operands {
+            shape,
+            size: (queries, keys),
+            q: Rows { values: &q, offset: 2, stride: hidden },
+            k: Rows { values: &kv, offset: 3, stride: 2 * hidden },
+            v: Rows { values: &kv, offset: 3 + hidden, stride: 2 * hidden },
             sight,
-            biased.then_some(&add),
-            &mut out,
-            &mut Vec::new(),
-        );
+            set,
+        };
+        operands.attend(if biased { Some(&add) } else { None }, &mut out, &mut Vec::new());
         for (i, head, c) in (0..queries * hidden).map(|i| (i / hidden, i % hidden / width, i % width)) {
             let seen: Vec<usize> = sight.of(i, keys).collect();
             let score = |j: &usize| {
@@ -52,6 +52,7 @@ proptest! {
             let expected = if seen.is_empty() { 0.0 } else { sum / total };
             let found = f64::from(out[i * hidden + head * width + c]);
             prop_assert!((found - expected).abs() < 1e-4, "{} {}", found, expected);
+        }
         }
     }
 }

@@ -9,14 +9,19 @@
 //! them back when its text is done ([`CpuWriter::cache_bytes`]).
 
 use super::encoder::{self, add_and_normalise, feed_forward, internal, normalise};
-use super::linear::{Activation, Packed};
+use super::linear::{Activation, Packed, Precision};
 use super::rows;
 use super::step::{Cache, Heads, attend_row};
 use crate::batch::PackedBatch;
 use crate::error::{Class, Error, Result, Stage};
 use crate::infer::generate::{self, Generated, GenerationConfig, Row, generate};
-use crate::infer::model::{Decoder, DecoderLayer, Norm, NormPlacement, Seq2Seq};
+use crate::infer::model::{Decoder, DecoderLayer, Linear, Norm, NormPlacement, Seq2Seq};
 use std::sync::Arc;
+
+/// Packs the weights for this CPU, once for all its writers.
+pub fn pack_seq2seq(model: Seq2Seq, precision: Precision) -> Seq2Seq<Packed> {
+    model.convert(&mut |matrix: Linear| Packed::new(&matrix.weight, &matrix.bias, matrix.inner, precision))
+}
 
 /// Writes texts on one CPU core.
 pub struct CpuWriter {

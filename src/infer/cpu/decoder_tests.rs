@@ -1,7 +1,6 @@
 //! Golden tests: outputs of the reference implementation (tests/golden/seq2seq.py).
 
 use super::*;
-use crate::infer::cpu::linear::Precision;
 use crate::infer::families::{Writer, load_writer};
 use crate::infer::generate::{Decoder as _, Settings};
 use serde::Deserialize;
@@ -42,9 +41,8 @@ fn folder(name: &str) -> PathBuf {
 
 fn golden(name: &str) -> (Arc<Seq2Seq<Packed>>, Writer, Golden) {
     let load = || load_writer(&folder(name)).unwrap();
-    let pack = &mut |m: crate::infer::model::Linear| Packed::new(&m.weight, &m.bias, m.inner, Precision::F32);
     let cases = std::fs::read(folder(name).join("cases.json")).unwrap();
-    (Arc::new(load().model.convert(pack)), load(), serde_json::from_slice(&cases).unwrap())
+    (Arc::new(pack_seq2seq(load().model, Precision::F32)), load(), serde_json::from_slice(&cases).unwrap())
 }
 
 fn batch(sources: &[Vec<u32>]) -> PackedBatch {

@@ -27,10 +27,11 @@ proptest! {
     ) {
         let (x, weight) = (values(rows * inner, seed), values(out * inner, seed + 1));
         let bias = if plain { Vec::new() } else { values(out, seed + 2) };
-        let packed = Packed::new(&weight, &bias, inner, Precision::F32);
+        let expected = expected(&x, &weight, &bias, inner);
+        for set in Instructions::available() {
+        let packed = Packed::with(&weight, &bias, inner, Precision::F32, set);
         let mut y = vec![f32::NAN; 3];
         packed.apply(&x, &mut y, Activation::None);
-        let expected = expected(&x, &weight, &bias, inner);
         prop_assert_eq!(y.len(), expected.len());
         for (found, expected) in y.iter().zip(&expected) {
             prop_assert!((found - expected).abs() < 1e-4, "{} {}", found, expected);
@@ -44,5 +45,48 @@ proptest! {
             let (gate, value) = (row[index % half], row[half + index % half]);
             prop_assert!((found - gate / (1.0 + (-gate).exp()) * value).abs() < 2e-4);
         }
+        }
     }
+
+    #[test]
+    fn short_forms_stay_near(
+        rows in 1usize..40, out in 1usize..120, inner in 1usize..90, seed in 0u32..999
+    ) {
+        let (x, weight) = (values(rows * inner, seed), values(out * inner, seed + 1));
+        let bias = values(out, seed + 2);
+        let expected = expected(&x, &weight, &bias, inner);
+        for (set, precision, step) in Instructions::available().into_iter().flat_map(|set| {
+            [(set, Precision::Bf16, 1.0 / 256.0), (set, Precision::Int8, 1.0 / 127.0)]
+        }) {
+            let packed = Packed::with(&weight, &bias, inner, precision, set);
+            let mut y = Vec::new();
+            packed.apply(&x, &mut y, Activation::None);
+            // Each product of numbers below 1 is wrong by less than two roundings; they do not add
+            // up in one direction, but a bound may assume so.
+            let bound = 1e-5 + 2.0 * step * inner as f32;
+            for (found, expected) in y.iter().zip(&expected) {
+                prop_assert!((found - expected).abs() < bound, "{:?} {:?}: {} {}", set, precision, found, expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_are_exact_where_the_values_are() {
+    // 0 and 255 steps of 1/255, weights of 127 steps: no rounding anywhere, so the sums are exact.
+    let x: Vec<f32> = (0..10 * 67).map(|i| if i % 3 == 0 { 1.0 } else { 0.0 }).collect();
+    let weight: Vec<f32> = (0..50 * 67).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
+    let mut y = Vec::new();
+    Packed::new(&weight, &[], 67, Precision::Int8).apply(&x, &mut y, Activation::None);
+    for (found, expected) in y.iter().zip(expected(&x, &weight, &[], 67)) {
+        assert!((found - expected).abs() < 1e-4, "{found} {expected}");
+    }
+}
+
+#[test]
+fn an_activation_is_applied_last() {
+    let packed = Packed::new(&[1.0, -1.0], &[0.5, 0.5], 1, Precision::F32);
+    let mut y = Vec::new();
+    packed.apply(&[2.0], &mut y, Activation::Relu);
+    assert_eq!(y, [2.5, 0.0]);
 }

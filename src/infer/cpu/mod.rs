@@ -7,13 +7,14 @@ mod attention;
 mod decoder;
 mod encoder;
 mod heads;
+mod instructions;
 mod kernels;
 mod linear;
 mod positions;
 mod rows;
 pub mod step;
 
-pub use decoder::CpuWriter;
+pub use decoder::{CpuWriter, pack_seq2seq};
 pub use linear::{Activation, Packed, Precision};
 pub use rows::{activate, add, layer_norm, rms_norm};
 
@@ -41,6 +42,9 @@ pub fn pack_writer(model: Seq2Seq, precision: Precision) -> Seq2Seq<Packed> {
     model.convert(&mut |matrix: Linear| Packed::new(&matrix.weight, &matrix.bias, matrix.inner, precision))
 }
 
+/// The trunk's states where a branch leaves it; `None` for a branch with embeddings of its own.
+type Left = Option<Vec<f32>>;
+
 /// Runs encoders on one CPU core.
 pub struct CpuEngine {
     checkpoint: Arc<Checkpoint<Packed>>,
@@ -54,13 +58,13 @@ impl CpuEngine {
     }
 
     /// The trunk's states above its last layer and, for each branch, those where it leaves.
-    fn trunk(&mut self, batch: &PackedBatch) -> Result<(Vec<f32>, Vec<Option<Vec<f32>>>)> {
+    fn trunk(&mut self, batch: &PackedBatch) -> Result<(Vec<f32>, Vec<Left>)> {
         let checkpoint = Arc::clone(&self.checkpoint);
         let stack = &checkpoint.encoder.stack;
         let mut x = embed(&checkpoint.encoder.embeddings, stack.hidden, batch)?;
         let prepared = Prepared::of(stack, batch);
-        let mut left: Vec<Option<Vec<f32>>> = checkpoint.branches.iter().map(|_| None).collect();
-        let keep = |layers: usize, x: &[f32], left: &mut [Option<Vec<f32>>]| {
+        let mut left: Vec<Left> = checkpoint.branches.iter().map(|_| None).collect();
+        let keep = |layers: usize, x: &[f32], left: &mut [Left]| {
             for (branch, left) in checkpoint.branches.iter().zip(left) {
                 if branch.from_layer == layers && branch.embeddings.is_none() {
                     *left = Some(x.to_vec());
@@ -76,12 +80,7 @@ impl CpuEngine {
     }
 
     /// States above a branch's last layer; `left` are the trunk's where it leaves.
-    fn branch(
-        &mut self,
-        branch: &Branch<Packed>,
-        left: Option<Vec<f32>>,
-        batch: &PackedBatch,
-    ) -> Result<Vec<f32>> {
+    fn branch(&mut self, branch: &Branch<Packed>, left: Left, batch: &PackedBatch) -> Result<Vec<f32>> {
         let mut x = match &branch.embeddings {
             Some(own) => embed(own, branch.stack.hidden, batch)?,
             None => left.ok_or_else(|| internal("a branch's layer was not kept"))?,

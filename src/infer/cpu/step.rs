@@ -2,7 +2,8 @@
 
 #![allow(clippy::indexing_slicing)] // lanes of fixed width; lengths are checked at every entry
 
-use super::rows::{by_instruction_set, exp, softmax};
+use super::instructions::{Instructions, by_instructions, exp, madd};
+use super::rows::softmax;
 
 /// Accumulators that the compiler turns into registers.
 const LANES: usize = 16;
@@ -44,10 +45,11 @@ pub fn attend_row(heads: &Heads, q: &[f32], cache: Cache<'_>, scores: &mut [f32]
     }
     assert!(q.len() >= width && out.len() >= width && scores.len() >= heads.queries * seen);
     let scores = &mut scores[..heads.queries * seen];
-    row_scores(heads, q, cache, inner, scores);
+    let set = Instructions::detected();
+    row_scores(set, heads, q, cache, inner, scores);
     softmax(scores, seen);
     out[..width].fill(0.0);
-    row_sums(heads, cache, inner, scores, out);
+    row_sums(set, heads, cache, inner, scores, out);
 }
 
 /// Row number `index` of what is seen, if it is there.
@@ -57,7 +59,7 @@ fn slot<'a>(cache: &Cache<'a>, index: usize, stride: usize) -> Option<&'a [f32]>
     cache.values.get(slot * stride..(slot + 1) * stride)
 }
 
-by_instruction_set! {
+by_instructions! {
     /// Adds `scale · q · k` to the scores.
     fn row_scores(heads: &Heads, q: &[f32], cache: Cache<'_>, inner: usize, scores: &mut [f32]) {
         let (seen, group) = (scores.len() / heads.queries, heads.queries / heads.keys);
@@ -66,13 +68,13 @@ by_instruction_set! {
             for (head, query) in q.chunks_exact(heads.width).take(heads.queries).enumerate() {
                 let start = head / group * heads.width;
                 let key = &row[start..start + heads.width];
-                scores[head * seen + index] += heads.scale * dot(query, key);
+                scores[head * seen + index] += heads.scale * dot::<FUSED>(query, key);
             }
         }
     }
 }
 
-by_instruction_set! {
+by_instructions! {
     /// Adds `probability · v` to the output.
     fn row_sums(heads: &Heads, cache: Cache<'_>, inner: usize, scores: &[f32], out: &mut [f32]) {
         let (seen, group) = (scores.len() / heads.queries, heads.queries / heads.keys);
@@ -82,7 +84,7 @@ by_instruction_set! {
                 let start = inner + head / group * heads.width;
                 let probability = scores[head * seen + index];
                 for (sum, value) in sum.iter_mut().zip(&row[start..start + heads.width]) {
-                    *sum += probability * *value;
+                    *sum = madd::<FUSED>(probability, *value, *sum);
                 }
             }
         }
@@ -90,31 +92,38 @@ by_instruction_set! {
 }
 
 #[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+fn dot<const FUSED: bool>(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0f32; LANES];
     let (left, right) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
     let rest: f32 = left.remainder().iter().zip(right.remainder()).map(|(x, y)| x * y).sum();
     for (x, y) in left.zip(right) {
         for lane in 0..LANES {
-            lanes[lane] += x[lane] * y[lane];
+            lanes[lane] = madd::<FUSED>(x[lane], y[lane], lanes[lane]);
         }
     }
     lanes.iter().sum::<f32>() + rest
 }
 
-by_instruction_set! {
-    /// ln Σ eˣ; −∞ for nothing.
-    pub fn log_sum_exp(x: &[f32]) -> f32 {
-        let most = x.iter().fold(f32::MIN, |m, v| if *v > m { *v } else { m });
+/// ln Σ eˣ; −∞ for nothing.
+pub fn log_sum_exp(x: &[f32]) -> f32 {
+    let most = x.iter().fold(f32::MIN, |m, v| if *v > m { *v } else { m });
+    let mut sum = 0.0;
+    add_exponentials(Instructions::detected(), x, most, &mut sum);
+    sum.ln() + most
+}
+
+by_instructions! {
+    /// `sum += Σ eˣ⁻ᵐᵒˢᵗ`.
+    fn add_exponentials(x: &[f32], most: f32, sum: &mut f32) {
         let mut lanes = [0.0f32; LANES];
         let chunks = x.chunks_exact(LANES);
-        let rest: f32 = chunks.remainder().iter().map(|v| exp(*v - most)).sum();
+        let rest: f32 = chunks.remainder().iter().map(|v| exp::<FUSED>(*v - most)).sum();
         for chunk in chunks {
             for lane in 0..LANES {
-                lanes[lane] += exp(chunk[lane] - most);
+                lanes[lane] += exp::<FUSED>(chunk[lane] - most);
             }
         }
-        (lanes.iter().sum::<f32>() + rest).ln() + most
+        *sum += lanes.iter().sum::<f32>() + rest;
     }
 }
 

@@ -44,7 +44,7 @@ fn stack(source: &Source, first: usize) -> Result<Stack> {
     let config = &source.config;
     let (hidden, heads) = config.width_and_heads("hidden_size", "num_attention_heads")?;
     let buckets = config.size_or("relative_attention_num_buckets", 32)?;
-    if buckets < 4 || buckets > MAX_DISTANCE {
+    if !(4..=MAX_DISTANCE).contains(&buckets) {
         return Err(config.wrong("relative_attention_num_buckets", "4 to 128"));
     }
     let table = source.table("encoder.relative_attention_bias.weight", buckets, heads)?;

@@ -291,3 +291,27 @@ fn modules_of_sentence_transformers_that_are_not_known_are_refused() {
     let outside = json!([{ "path": "../x", "type": "sentence_transformers.models.Transformer" }]);
     assert_says(&refused(outside, json!({})), &["modules.json", "folder below", "../x"]);
 }
+
+#[test]
+fn older_modernbert_files_say_the_same_in_other_keys() {
+    use crate::infer::model::Positions;
+    let described = |dir: &Path| {
+        let stack = load(dir, &[]).unwrap().encoder.stack;
+        let windows: Vec<Option<usize>> = stack.layers.iter().map(|l| l.window).collect();
+        let Positions::Rotary { theta, window_theta } = stack.positions else { panic!("no rotation") };
+        (windows, theta, window_theta)
+    };
+    let old = changed("modernbert", |c| {
+        (c["layer_types"], c["rope_parameters"]) = (Value::Null, Value::Null);
+        c["global_attn_every_n_layers"] = 3.into();
+        (c["global_rope_theta"], c["local_rope_theta"]) = (json!(160_000.0), json!(10_000.0));
+    });
+    assert_eq!(described(old.path()), described(&folder("modernbert")));
+    assert_eq!(described(old.path()), (vec![None, Some(16), Some(16), None], 160_000.0, 10_000.0));
+    let other = changed("modernbert", |c| {
+        (c["layer_types"], c["rope_parameters"]) = (Value::Null, Value::Null);
+        c["global_attn_every_n_layers"] = 2.into();
+        (c["global_rope_theta"], c["local_rope_theta"]) = (json!(5.0), json!(7.0));
+    });
+    assert_eq!(described(other.path()), (vec![None, Some(16), None, Some(16)], 5.0, 7.0));
+}

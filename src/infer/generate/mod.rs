@@ -11,7 +11,7 @@ pub mod gguf;
 mod greedy;
 mod settings;
 
-pub use settings::{EarlyStopping, GenerationConfig, Settings};
+pub use settings::{GenerationConfig, Settings};
 
 use crate::error::{Class, Error, Result, Stage};
 use beam::Beam;

@@ -39,7 +39,7 @@ impl Template {
         } else if chat.contains("[INST]") {
             (format!("{}[INST] {INSTRUCTION}\n\n", begin("<s>")), " [/INST]".to_owned(), None)
         } else if chat.contains("<|user|>") {
-            (format!("<|user|>\n{INSTRUCTION}\n\n"), "</s>\n<|assistant|>\n".to_owned(), None)
+            (format!("{}<|user|>\n{INSTRUCTION}\n\n", begin("<s>")), "</s>\n<|assistant|>\n".to_owned(), None)
         } else {
             (begin("<s>"), "\n\nSummary:".to_owned(), None)
         };

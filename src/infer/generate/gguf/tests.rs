@@ -102,6 +102,25 @@ fn searches_find_what_the_reference_finds_alone_and_together() {
 }
 
 #[test]
+fn quantised_logits_are_near_the_reference() {
+    #[derive(Deserialize)]
+    struct Quantised {
+        source: Vec<u32>,
+        logits: Vec<f32>,
+    }
+    let model = GgufModel::load(&path("llama-q8-tiny.gguf")).unwrap();
+    let golden: Quantised =
+        serde_json::from_slice(&std::fs::read(path("llama-q8-tiny.json")).unwrap()).unwrap();
+    let mut writing = Writing::begin(&model.llama, &[golden.source[..1].to_vec()]).unwrap();
+    for (token, expected) in golden.source.iter().zip(golden.logits.chunks_exact(model.llama.vocabulary())) {
+        let logits = writing.step(&[Row { parent: 0, token: *token }]).unwrap();
+        // The library rounds the other factor of each product to bytes too.
+        let largest = expected.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+        assert!(worst(logits, expected) < 0.05 * largest, "{} of {largest}", worst(logits, expected));
+    }
+}
+
+#[test]
 fn a_writer_ends_at_the_files_own_mark_and_refuses_what_has_no_room() {
     let (model, _) = golden("llama-tiny");
     assert_eq!(model.generation.ends, [257]);
