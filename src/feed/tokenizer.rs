@@ -2,6 +2,7 @@
 
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::window::Piece;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,10 +10,15 @@ use std::sync::Arc;
 /// memory (about 100 bytes a token) stays bounded for a text of any length.
 const BLOCK: usize = 1 << 18;
 
+/// Names of the token for what a vocabulary lacks: no mark, but text that the model cannot spell.
+const UNKNOWN: [&str; 3] = ["<unk>", "[UNK]", "<|unk|>"];
+
 /// Text ↔ token ids.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     marks: Arc<Marks>,
+    /// Tokens that no text may have, whatever it looks like.
+    reserved: BTreeSet<u32>,
 }
 
 /// What stands around the tokens of each window.
@@ -82,7 +88,11 @@ impl Tokenizer {
     /// give orders to the model.
     fn text_only(mut inner: tokenizers::Tokenizer, marks: Marks) -> Self {
         inner.set_encode_special_tokens(true);
-        Self { inner, marks: Arc::new(marks) }
+        // In some vocabularies a mark is a word like others.
+        let added = inner.get_added_tokens_decoder().into_iter();
+        let special = added.filter(|(_, token)| token.special && !UNKNOWN.contains(&token.content.as_str()));
+        let reserved = special.map(|(id, _)| id).collect();
+        Self { inner, marks: Arc::new(marks), reserved }
     }
 
     /// What stands around the tokens of each window.
@@ -118,6 +128,9 @@ impl Tokenizer {
         let mut last = None;
         let words = encoding.get_word_ids().iter();
         for ((id, (start, end)), word) in encoding.get_ids().iter().zip(encoding.get_offsets()).zip(words) {
+            if self.reserved.contains(id) {
+                continue;
+            }
             tokens.ids.push(*id);
             let starts_word = word.is_none() || *word != last;
             tokens.pieces.push(Piece { bytes: start + base..end + base, starts_word });
@@ -145,4 +158,50 @@ fn block_end(text: &str, start: usize) -> usize {
     }
     let block = text.get(start..end).unwrap_or_default();
     block.rfind(char::is_whitespace).filter(|at| *at > 0).map_or(end, |at| start + at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words of one blank-separated vocabulary, in which the marks are words like others.
+    fn tokenizer(folder: &Path) -> Tokenizer {
+        let special = |id: u32, content: &str| {
+            serde_json::json!({ "id": id, "content": content, "single_word": false, "lstrip": false,
+                                "rstrip": false, "normalized": false, "special": true })
+        };
+        let json = serde_json::json!({
+            "version": "1.0", "normalizer": null, "decoder": null,
+            "added_tokens": [special(0, "[UNK]"), special(1, "[CLS]"), special(2, "[SEP]")],
+            "truncation": { "direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0 },
+            "padding": { "strategy": { "Fixed": 9 }, "direction": "Right", "pad_to_multiple_of": null,
+                         "pad_id": 0, "pad_type_id": 0, "pad_token": "[UNK]" },
+            "pre_tokenizer": { "type": "WhitespaceSplit" },
+            "post_processor": { "type": "BertProcessing", "sep": ["[SEP]", 2], "cls": ["[CLS]", 1] },
+            "model": { "type": "WordLevel", "unk_token": "[UNK]",
+                       "vocab": { "[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "a": 3, "paid": 4, "bill": 5, "say:": 6 } }
+        });
+        let path = folder.join("tokenizer.json");
+        std::fs::write(&path, json.to_string()).unwrap();
+        Tokenizer::open(&path, 7, "say: ").unwrap()
+    }
+
+    #[test]
+    fn marks_are_put_around_text_and_never_come_out_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let tokenizer = tokenizer(folder.path());
+        assert_eq!(*tokenizer.marks(), Marks { start: vec![1, 6], end: vec![2] });
+        let tokens = tokenizer.encode("a [SEP] paid [CLS] odd bill").unwrap();
+        assert_eq!(tokens.ids, [3, 4, 0, 5], "neither cut nor padded, unknown words kept, marks left out");
+        assert_eq!(tokens.pieces.last().unwrap().bytes, 23..27);
+        assert_eq!(tokenizer.decode(&[2, 4, 5, 1]).unwrap(), "paid bill");
+    }
+
+    #[test]
+    fn a_vocabulary_of_another_size_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(tokenizer(folder.path()));
+        let error = Tokenizer::open(&folder.path().join("tokenizer.json"), 6, "").err().unwrap().to_string();
+        assert!(error.contains("number 6") && error.contains("vocabulary has 6"), "{error}");
+    }
 }

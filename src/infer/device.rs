@@ -12,6 +12,10 @@ use crate::error::Result;
 use serde::Serialize;
 use std::sync::Arc;
 
+/// Bytes of keys and values that the texts which one model thread writes at once may need; a single
+/// window may need more.
+const CACHES: usize = 256 << 20;
+
 /// The device that was taken, with the reason, for `doctor`, the log and the demo.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeviceChoice {
@@ -60,7 +64,7 @@ impl Placed {
 
     /// Puts a model that writes onto the device.
     pub fn writer(writer: Writer, precision: Precision) -> Self {
-        Self(Form::Writer(Arc::new(cpu::pack_writer(writer.model, on_cpu(precision))), writer.generation))
+        Self(Form::Writer(Arc::new(cpu::pack_seq2seq(writer.model, on_cpu(precision))), writer.generation))
     }
 
     /// Puts a decoder onto the device.
@@ -90,14 +94,38 @@ fn on_cpu(precision: Precision) -> cpu::Precision {
 
 impl Engine for CpuWriter {
     fn run(&mut self, batch: &PackedBatch) -> Result<Vec<WindowOutput>> {
-        Ok(Self::run(self, batch)?.into_iter().map(written).collect())
+        let parts = parts(batch, |tokens| self.cache_bytes(tokens));
+        parts.iter().map(|part| Self::run(self, part)).collect::<Result<Vec<_>>>().map(all_written)
     }
 }
 
 impl Engine for GgufWriter {
     fn run(&mut self, batch: &PackedBatch) -> Result<Vec<WindowOutput>> {
-        Ok(Self::run(self, batch)?.into_iter().map(written).collect())
+        let parts = parts(batch, |tokens| self.cache_bytes(tokens));
+        parts.iter().map(|part| Self::run(self, part)).collect::<Result<Vec<_>>>().map(all_written)
     }
+}
+
+/// Windows whose caches fit together, as batches of their own.
+fn parts(batch: &PackedBatch, bytes: impl Fn(usize) -> usize) -> Vec<PackedBatch> {
+    let mut parts: Vec<PackedBatch> = Vec::new();
+    let mut used = 0;
+    for range in batch.ranges() {
+        let more = bytes(range.len());
+        if parts.is_empty() || used + more > CACHES {
+            parts.push(PackedBatch::new());
+            used = 0;
+        }
+        used += more;
+        if let Some(part) = parts.last_mut() {
+            part.push(batch.tokens.get(range).unwrap_or_default(), &[]);
+        }
+    }
+    parts
+}
+
+fn all_written(texts: Vec<Vec<Generated>>) -> Vec<WindowOutput> {
+    texts.into_iter().flatten().map(written).collect()
 }
 
 fn written(text: Generated) -> WindowOutput {

@@ -37,11 +37,6 @@ pub enum Sight {
     All,
     /// Query i sees key j where |i − j| ≤ n.
     Window(usize),
-    /// Query i sees keys 0 ..= past + i.
-    Causal {
-        /// Keys before the first query's own.
-        past: usize,
-    },
 }
 
 impl Sight {
@@ -50,7 +45,6 @@ impl Sight {
         let (start, end) = match self {
             Self::All => (0, keys),
             Self::Window(n) => (query.saturating_sub(n), query.saturating_add(n).saturating_add(1)),
-            Self::Causal { past } => (0, past.saturating_add(query).saturating_add(1)),
         };
         let end = end.min(keys);
         start.min(end)..end

@@ -125,11 +125,6 @@ impl Packed {
         self.out
     }
 
-    /// Columns of an input.
-    pub fn inner(&self) -> usize {
-        self.inner
-    }
-
     /// `x: [rows, inner]` → `y: [rows, out]` (resized): `activation(x · weightᵀ + bias)`.
     pub fn apply(&self, x: &[f32], y: &mut Vec<f32>, activation: Activation) {
         debug_assert!(x.len().is_multiple_of(self.inner.max(1)));

@@ -8,8 +8,8 @@ mod decoder;
 mod encoder;
 mod heads;
 mod instructions;
-mod kernels;
 mod linear;
+mod matmul;
 mod positions;
 mod rows;
 pub mod step;
@@ -19,7 +19,7 @@ pub use linear::{Activation, Packed, Precision};
 pub use rows::{activate, add, layer_norm, rms_norm};
 
 use super::Engine;
-use super::model::{Branch, Checkpoint, Linear, Seq2Seq};
+use super::model::{Branch, Checkpoint, Linear};
 use crate::batch::{PackedBatch, WindowOutput};
 use crate::error::Result;
 use encoder::{Scratch, embed, internal, normalise};
@@ -35,11 +35,6 @@ pub fn pack(checkpoint: Checkpoint, precision: Precision) -> Checkpoint<Packed> 
         let precision = if matrix.out() < NARROW { Precision::F32 } else { precision };
         Packed::new(&matrix.weight, &matrix.bias, matrix.inner, precision)
     })
-}
-
-/// The same for a model that writes.
-pub fn pack_writer(model: Seq2Seq, precision: Precision) -> Seq2Seq<Packed> {
-    model.convert(&mut |matrix: Linear| Packed::new(&matrix.weight, &matrix.bias, matrix.inner, precision))
 }
 
 /// The trunk's states where a branch leaves it; `None` for a branch with embeddings of its own.

@@ -1,8 +1,8 @@
 //! What attention needs to know of positions, worked out once a batch for all layers.
 
 use super::attention::Rows;
-use super::kernels::{View, matmul};
 use super::linear::Packed;
+use super::matmul::{View, matmul};
 use super::rows;
 use crate::batch::PackedBatch;
 use crate::infer::model::{Layer, Positions, Stack};

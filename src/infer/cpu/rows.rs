@@ -39,8 +39,6 @@ macro_rules! by_instruction_set {
     };
 }
 
-pub(super) use by_instruction_set;
-
 /// eˣ within 2 units in the last place for −87 ≤ x ≤ 88, clamped beyond (Cephes' polynomial,
 /// Moshier 1992).
 #[inline(always)]
@@ -249,26 +247,6 @@ by_instruction_set! {
             for x in row.iter_mut() {
                 *x *= scale;
             }
-        }
-    }
-}
-
-by_instruction_set! {
-    /// `out = L2-normalised mean of the rows of x`, each as wide as `out`.
-    pub fn mean_pool(x: &[f32], out: &mut [f32]) {
-        out.fill(0.0);
-        if out.is_empty() {
-            return;
-        }
-        for row in x.chunks_exact(out.len()) {
-            for (o, v) in out.iter_mut().zip(row) {
-                *o += *v;
-            }
-        }
-        // The mean's factor cancels in the normalisation; a zero vector stays zero.
-        let length = sum_of(out, |v| v * v).sqrt().max(1e-12);
-        for o in out.iter_mut() {
-            *o /= length;
         }
     }
 }

@@ -18,7 +18,7 @@ mod source;
 mod t5;
 
 pub use config::Config;
-pub use seq2seq::{Writer, load_writer, writes};
+pub use seq2seq::{Writer, load_writer};
 pub use source::{Source, layer_norm, linear, rms_norm};
 
 use super::model::{Branch, Checkpoint, Dense, Embeddings, Encoder, Head, Linear, Pooling, Problem, Stack};

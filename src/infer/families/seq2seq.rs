@@ -16,11 +16,6 @@ pub struct Writer {
     pub prefix: String,
 }
 
-/// Whether a folder holds a model that writes.
-pub fn writes(folder: &Path) -> Result<bool> {
-    Ok(family(&Config::open(&folder.join("config.json"))?).is_ok())
-}
-
 /// Loads a folder.
 ///
 /// Errors: `Fatal`, naming file, key or tensor, expected and found.

@@ -235,6 +235,6 @@ fn later_files_win_and_what_changes_nothing_is_taken() {
     let settings = Settings::open(dir.path()).unwrap();
     let config = GenerationConfig::read(&settings, 50, 40).unwrap();
     assert_eq!((config.beams, config.length_penalty, config.max_length), (4, 2.0, 40));
-    assert_eq!(config.early_stopping, EarlyStopping::Always);
+    assert_eq!(config.early_stopping, settings::EarlyStopping::Always);
     assert_eq!(settings.text("prefix").unwrap(), "summarize: ");
 }

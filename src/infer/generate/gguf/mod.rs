@@ -85,6 +85,11 @@ impl GgufWriter {
         Self { model }
     }
 
+    /// The most bytes that the caches of a prompt of this many tokens take.
+    pub fn cache_bytes(&self, prompt: usize) -> usize {
+        self.model.cache_bytes(prompt)
+    }
+
     /// One text for each prompt of the batch.
     ///
     /// Errors: `Reject` for a prompt without tokens, with unknown ones, or without room for a text.
