@@ -254,6 +254,8 @@ fn answer(raw: RawDocument) {
         summary: Vec::new(),
         entities: Vec::new(),
         sentiment: None,
+        classes: Vec::new(),
+        written_summary: None,
         passages: Vec::new(),
         coverage: 1.0,
         verdict: Verdict { decision: Decision::Accept, reasons: Vec::new() },

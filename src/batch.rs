@@ -48,8 +48,10 @@ impl PackedBatch {
     }
 }
 
-/// One window on its way through the models, and who waits for it.
+/// One window on its way through a model, and who waits for it.
 pub struct Job {
+    /// Which of the loaded models.
+    pub model: usize,
     /// Token ids.
     pub tokens: Vec<u32>,
     /// Token ranges to pool besides the whole.
@@ -65,12 +67,22 @@ pub struct WindowOutput {
     pub embedding: Vec<f32>,
     /// The same for each span: `[spans][hidden]`.
     pub spans: Vec<Vec<f32>>,
-    /// Label probabilities of each token: `[tokens × labels]`; empty without such a task.
-    pub token_labels: Vec<f32>,
-    /// Label probabilities of the window: `[labels]`; empty without such a task.
-    pub window_labels: Vec<f32>,
+    /// What each task's head gave, in the order of the tasks: `[tokens × labels]` of one that labels
+    /// tokens, `[labels]` of one that labels windows. Probabilities, or numbers of a regression.
+    pub heads: Vec<Vec<f32>>,
+    /// What a model that writes wrote.
+    pub written: Option<Written>,
     /// Its share, by tokens, of the time that its batch took.
     pub seconds: f64,
+}
+
+/// Generated text.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Written {
+    /// Token ids, without marks.
+    pub tokens: Vec<u32>,
+    /// Geometric mean of the tokens' probabilities, from 0 to 1.
+    pub confidence: f32,
 }
 
 #[cfg(test)]

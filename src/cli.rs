@@ -1,5 +1,6 @@
 //! The command line.
 
+mod bench;
 mod dead;
 mod demo;
 mod doctor;
@@ -93,6 +94,9 @@ enum Command {
     /// The models: what they are, fetch them, verify them
     #[command(subcommand)]
     Models(models::ModelsCommand),
+    /// Measure how fast this machine encodes, reads and understands
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     /// Check everything that quire needs, and say what to do about what is missing
     Doctor,
     /// The configuration
@@ -172,6 +176,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Dead(command) => dead::dead(&context, &command),
         Command::Reindex(args) => reindex::reindex(&context, &args),
         Command::Models(command) => models::models(&context, &command),
+        Command::Bench(command) => bench::bench(&context, &command),
         Command::Doctor => doctor::doctor(&context),
         Command::Config(ConfigCommand::Show) => show_config(&context),
         Command::Schema { name } => schema::schema(name),

@@ -68,7 +68,7 @@ config! {
     /// Batches to model outputs.
     infer: InferConfig {
         device: Device, threads: usize, models_dir: PathBuf, embedding: String, ner: String,
-        sentiment: String,
+        sentiment: String, classification: String, summary: String, precision: Precision,
     }
     /// Model outputs to an understood document.
     interpret: InterpretConfig {
@@ -100,6 +100,35 @@ pub enum Device {
     Auto,
     /// The CPU.
     Cpu,
+}
+
+/// In what the weights of encoders are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floating point.
+    F32,
+    /// 16-bit brain floating point.
+    Bf16,
+    /// 8-bit integers, scaled by row.
+    Int8,
+}
+
+impl Precision {
+    /// The precision of a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::F32, Self::Bf16, Self::Int8].into_iter().find(|precision| precision.to_string() == name)
+    }
+}
+
+impl std::fmt::Display for Precision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+        })
+    }
 }
 
 /// How the connection to Kafka is protected.

@@ -10,8 +10,8 @@ mod understood;
 
 pub use events::{Command, DocumentState, EVENT_SCHEMA, Event, Notification, ProgressEvent};
 pub use understood::{
-    DeadLetter, Decision, Document, Entity, Mention, PageSummary, Passage, SCHEMA_VERSION, Scored, Sentiment,
-    SummarySentence, Verdict,
+    ClassScore, DeadLetter, Decision, Document, Entity, Mention, PageSummary, Passage, SCHEMA_VERSION, Scale,
+    Scored, Sentiment, SummarySentence, Verdict, WrittenSummary,
 };
 
 use crate::error::named;

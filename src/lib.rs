@@ -25,5 +25,6 @@ pub mod receipt;
 pub mod sandbox;
 pub mod serve;
 pub mod shutdown;
+pub mod tasks;
 pub mod telemetry;
 pub mod window;

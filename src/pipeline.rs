@@ -5,6 +5,7 @@
 //! only pass backpressure on.
 
 mod again;
+mod ask;
 mod embed;
 mod join;
 mod link;
@@ -20,14 +21,13 @@ use crate::config::{Config, workers};
 use crate::consume::{Source, Watcher};
 use crate::error::{Error, Result, Stage};
 use crate::failpoint::Failpoints;
-use crate::feed::{self, BatchQueue};
 use crate::infer::models::Models;
 use crate::interpret::{Interpreter, Kinds};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
 use crate::publish::Store;
 use crate::receipt::{Budget, lock};
-use embed::start_engines;
+use ask::Asker;
 use link::{Threads, link};
 use pages::PageBoard;
 use shared::Shared;
@@ -80,19 +80,13 @@ impl Pipeline {
             failpoints,
             started: Mutex::default(),
         });
-        let limits = feed::Limits {
-            tokens: config.feed.batch_tokens,
-            wait: Duration::from_millis(config.feed.batch_wait_ms),
-        };
-        let queue = Arc::new(BatchQueue::new(limits, config.feed.batch_queue_tokens, Arc::clone(metrics)));
         let threads = workers(config.infer.threads);
-        let engines = start_engines(threads, config.feed.batch_tokens, metrics, models, &queue)?;
-        let embedder = Embedder::new(models, config, queue)?;
+        let wait = Duration::from_millis(config.feed.batch_wait_ms);
+        let (embedder, engines) = Embedder::start(models, config, metrics, threads, wait)?;
         let interpreter = Interpreter {
             config: config.interpret.clone(),
             kinds: Kinds::new(|text| embedder.embed(text))?,
-            token_labels: models.token_labels(),
-            window_labels: models.window_labels(),
+            tasks: models.tasks.clone(),
             models: models.revisions.clone(),
         };
 
@@ -108,7 +102,8 @@ impl Pipeline {
             understand::start_publish(&shared, &from_publish)?,
             understand::start_interpret(&shared, interpreter, &from_interpret, &to_publish)?,
         ];
-        let feed = understand::start_feed(&shared, &embedder, &from_feed, &to_interpret)?;
+        let asker = Asker { embedder: embedder.clone(), writer: models.tasks.summary };
+        let feed = understand::start_feed(&shared, &asker, &from_feed, &to_interpret)?;
         let digitize = read::start_digitize(&shared, program, &board, &to_feed)?;
         let decode = read::start_decode(&shared, program, &from_decode, &board, &to_feed)?;
         let watcher: Arc<dyn Watcher> = Arc::<Shared>::clone(&shared);

@@ -5,7 +5,7 @@
 use quire::batch::PackedBatch;
 use quire::config;
 use quire::feed::Tokenizer;
-use quire::infer::{self, models::Models};
+use quire::infer::models::{Models, TokenizerOf};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -36,30 +36,33 @@ fn tokens_vectors_names_and_tone_match_the_reference() {
     let config = config::load(&config::Sources::default()).unwrap().config;
     let models = Models::load(&config.infer, &root().join("data/models"))
         .unwrap_or_else(|e| panic!("{e} (`make models` fetches them for the tests)"));
-    let tokenizer = Tokenizer::open(&models.tokenizer, models.checkpoint.config.vocab_size).unwrap();
+    let model = models.embedding().unwrap();
+    let TokenizerOf::File { path, prefix } = &model.tokenizer else { panic!("a tokenizer.json") };
+    let tokenizer = Tokenizer::open(path, model.vocabulary, prefix).unwrap();
 
     let mut batch = PackedBatch::new();
     for case in &golden.cases {
         let tokens = tokenizer.encode(&case.text).unwrap();
         let marked: Vec<u32> =
-            [tokens.start_mark].into_iter().chain(tokens.ids).chain([tokens.end_mark]).collect();
+            tokens.marks.start.iter().chain(&tokens.ids).chain(&tokens.marks.end).copied().collect();
         assert_eq!(marked, case.ids, "{}", case.text);
         batch.push(&case.ids, &[]);
     }
     // All of them in one packed batch: neighbours must not show through.
-    let outputs = infer::engine(&models.checkpoint).run(&batch).unwrap();
-    let (labels, tones) = (models.token_labels(), models.window_labels());
+    let outputs = models.engines()[0].run(&batch).unwrap();
+    let (ner, sentiment) = (models.tasks.ner.unwrap(), models.tasks.sentiment.unwrap());
+    let (labels, tones) = (ner.labels, sentiment.labels);
     for (case, output) in golden.cases.iter().zip(outputs) {
         let worst = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(worst(&output.embedding, &case.embedding) < 1e-4, "{}", case.text);
         for (row, (expected, probability)) in
-            output.token_labels.chunks(labels.len()).zip(case.ner.iter().zip(&case.ner_probability))
+            output.heads[ner.head].chunks(labels.len()).zip(case.ner.iter().zip(&case.ner_probability))
         {
             let at = labels.iter().position(|l| l == expected).unwrap();
             assert!((row[at] - probability).abs() < 1e-3, "{expected} in {}", case.text);
             assert!(row.iter().all(|p| *p <= row[at] + 1e-3), "{expected} in {}", case.text);
         }
-        for (tone, found) in tones.iter().zip(&output.window_labels) {
+        for (tone, found) in tones.iter().zip(&output.heads[sentiment.head]) {
             assert!((found - case.sentiment[tone]).abs() < 1e-3, "{tone} of {}", case.text);
         }
     }

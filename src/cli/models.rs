@@ -1,7 +1,7 @@
 //! `quire models`: list, fetch, verify.
 
 use super::{App, print};
-use crate::infer::models::{Manifest, manifests, models_dir};
+use crate::infer::manifests::{Manifest, manifests, models_dir};
 use anyhow::Result;
 use clap::Subcommand;
 use serde::Serialize;

@@ -2,7 +2,8 @@
 
 use super::{App, send};
 use crate::document::DocumentId;
-use crate::infer::models::{Models, models_dir};
+use crate::infer::manifests::models_dir;
+use crate::infer::models::Models;
 use crate::pipeline::Again;
 use crate::publish::Store;
 use crate::publish::qdrant::reindex::{Reindex, SETTLED};
@@ -31,7 +32,7 @@ pub fn reindex(app: &App, args: &ReindexArgs) -> Result<ExitCode> {
     }
     let models = Models::load(&config.infer, &models_dir(config))?;
     let revision = models.revisions.get("embedding").context("there is no embedding model")?;
-    let dimension = models.checkpoint.config.hidden_size;
+    let dimension = models.embedding()?.dimension;
     let Some(reindex) = Reindex::open(&config.qdrant, revision, dimension)? else {
         println!("the active collections are those of {revision}: nothing is to be done");
         return Ok(ExitCode::SUCCESS);

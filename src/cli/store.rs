@@ -16,7 +16,7 @@ pub fn open(config: &Config, models: &Models, failpoints: &Arc<Failpoints>) -> R
     if config.qdrant.url.is_empty() {
         return Ok(Arc::new(LocalStore::open(&config.data.dir)?));
     }
-    let store = QdrantStore::open(&config.qdrant, embedding(models), models.checkpoint.config.hidden_size)?;
+    let store = QdrantStore::open(&config.qdrant, embedding(models), models.embedding()?.dimension)?;
     Ok(Arc::new(store.with_failpoints(Arc::clone(failpoints))))
 }
 

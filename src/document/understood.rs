@@ -56,10 +56,16 @@ pub struct Document {
     pub ocr_confidence: Option<f32>,
     /// Sentences that stand for the whole, in their order.
     pub summary: Vec<SummarySentence>,
+    /// A summary in a model's own words, where one is set to write them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_summary: Option<WrittenSummary>,
     /// Who and what is named.
     pub entities: Vec<Entity>,
     /// The tone of the document; `None` when there is no text.
     pub sentiment: Option<Sentiment>,
+    /// What a classifier of the user's says of it, best first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassScore>,
     /// The passages: together they hold every character of `text`.
     pub passages: Vec<Passage>,
     /// Share of the characters of `text` that lie in some passage: must be 1.
@@ -109,6 +115,39 @@ pub struct SummarySentence {
     pub end: usize,
     /// Its relevance: cosine to the document's vector plus a prior for early sentences.
     pub score: f32,
+}
+
+/// A summary that a model wrote.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WrittenSummary {
+    /// The summary.
+    pub text: String,
+    /// Geometric mean of its tokens' probabilities, from 0 to 1: how sure the model was of its words,
+    /// which is not whether they are true.
+    pub confidence: f32,
+}
+
+/// A class of a user's classifier.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClassScore {
+    /// Its name.
+    pub label: String,
+    /// What the classifier gives it.
+    pub score: f32,
+    /// What the score is.
+    pub scale: Scale,
+}
+
+/// What the scores of a classifier are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scale {
+    /// A probability; those of all classes sum to 1.
+    Probability,
+    /// A probability; any number of classes may have a high one.
+    Independent,
+    /// A value of a regression, on the model's own scale.
+    Value,
 }
 
 /// A named thing.

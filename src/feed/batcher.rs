@@ -1,31 +1,43 @@
-//! The batcher: pure. Token budget, age, priority; earliest deadline first.
+//! The batcher: pure. Token budget, age, priority, and turns between models.
 //!
-//! Each item gets a deadline, its arrival plus a slack that its priority gives, and items leave in
-//! the order of their deadlines. Deadlines never move, so everything leaves after a bounded number
-//! of others: nothing starves. Lengths need no buckets, as batches have no padding.
+//! Each model has a lane, as a batch is for one model. Each item gets a deadline, its arrival plus a
+//! slack that its priority gives, and items leave a lane in the order of their deadlines. Between
+//! lanes the earliest deadline that has passed goes first; while none has, the lane goes that was
+//! served least (start-time fair queueing, Goyal et al. 1996). Deadlines never move, so everything
+//! leaves after a bounded number of others: nothing starves, neither a document nor a task. Lengths
+//! need no buckets, as batches have no padding.
 
 use crate::document::Priority;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
-/// When a batch is full, and how long to wait for one.
+/// When a lane's batch is full, how long to wait for one, and what it costs.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Most tokens in a batch; a single longer item goes alone.
     pub tokens: usize,
     /// How long the oldest item waits for company.
     pub wait: Duration,
+    /// What a token costs this lane's model beside the others'; at least 1.
+    pub cost: u64,
 }
 
 /// Items waiting to be batched.
 pub struct Batcher<T> {
+    lanes: Vec<Lane<T>>,
+    tokens: usize,
+    arrivals: u64,
+}
+
+struct Lane<T> {
     limits: Limits,
     heap: BinaryHeap<Item<T>>,
     tokens: usize,
-    arrivals: u64,
     /// Arrival of the item that has waited longest since the heap was last empty of it.
     oldest: Option<Instant>,
+    /// Cost of what left, or more where it had nothing to give while others had.
+    served: u64,
 }
 
 struct Item<T> {
@@ -46,18 +58,40 @@ fn slack(priority: Priority) -> Duration {
 }
 
 impl<T> Batcher<T> {
-    /// Nothing waiting.
-    pub fn new(limits: Limits) -> Self {
-        Self { limits, heap: BinaryHeap::new(), tokens: 0, arrivals: 0, oldest: None }
+    /// Nothing waiting; a lane for each of the limits.
+    pub fn new(lanes: &[Limits]) -> Self {
+        let lane = |limits: &Limits| Lane {
+            limits: *limits,
+            heap: BinaryHeap::new(),
+            tokens: 0,
+            oldest: None,
+            served: 0,
+        };
+        Self { lanes: lanes.iter().map(lane).collect(), tokens: 0, arrivals: 0 }
     }
 
-    /// Adds an item of `tokens` tokens that arrived `now`.
-    pub fn push(&mut self, payload: T, tokens: usize, priority: Priority, now: Instant) {
+    /// Adds an item of `tokens` tokens that arrived `now`; gives it back where there is no such lane.
+    pub fn push(
+        &mut self,
+        lane: usize,
+        payload: T,
+        tokens: usize,
+        priority: Priority,
+        now: Instant,
+    ) -> Option<T> {
+        // A lane that was idle has saved up no turns.
+        let least = self.lanes.iter().filter(|l| !l.heap.is_empty()).map(|l| l.served).min();
+        let Some(lane) = self.lanes.get_mut(lane) else { return Some(payload) };
+        if lane.heap.is_empty() {
+            lane.served = lane.served.max(least.unwrap_or(0));
+        }
         let arrival = self.arrivals;
         self.arrivals += 1;
         self.tokens += tokens;
-        self.oldest.get_or_insert(now);
-        self.heap.push(Item { deadline: now + slack(priority), arrival, arrived: now, tokens, payload });
+        lane.tokens += tokens;
+        lane.oldest.get_or_insert(now);
+        lane.heap.push(Item { deadline: now + slack(priority), arrival, arrived: now, tokens, payload });
+        None
     }
 
     /// Tokens waiting.
@@ -65,29 +99,44 @@ impl<T> Batcher<T> {
         self.tokens
     }
 
-    /// Items waiting.
-    pub fn len(&self) -> usize {
-        self.heap.len()
-    }
-
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.lanes.iter().all(|lane| lane.heap.is_empty())
     }
 
-    /// When a batch is ready: at once if the budget is filled, else when the oldest has waited
-    /// long enough; `None` when nothing waits.
+    /// When the next batch is ready; `None` when nothing waits.
     pub fn ready_at(&self, now: Instant) -> Option<Instant> {
+        self.lanes.iter().filter_map(|lane| lane.ready_at(now)).min()
+    }
+
+    /// The next batch and its lane, if one is ready; `flush` takes what there is.
+    pub fn pop(&mut self, now: Instant, flush: bool) -> Option<(usize, Vec<T>)> {
+        let ready = self.lanes.iter().enumerate().filter(|(_, lane)| {
+            !lane.heap.is_empty() && (flush || lane.ready_at(now).is_some_and(|at| at <= now))
+        });
+        let (index, _) = ready.min_by_key(|(_, lane)| lane.turn(now))?;
+        let lane = self.lanes.get_mut(index)?;
+        let (batch, used) = lane.pop();
+        self.tokens = self.tokens.saturating_sub(used);
+        Some((index, batch))
+    }
+}
+
+impl<T> Lane<T> {
+    /// At once if the budget is filled, else when the oldest has waited long enough.
+    fn ready_at(&self, now: Instant) -> Option<Instant> {
         let oldest = self.oldest?;
         Some(if self.tokens >= self.limits.tokens { now } else { oldest + self.limits.wait })
     }
 
-    /// The next batch, if it is ready; `flush` takes what there is.
-    pub fn pop(&mut self, now: Instant, flush: bool) -> Option<Vec<T>> {
-        let ready = self.ready_at(now)? <= now;
-        if !ready && !flush {
-            return None;
-        }
+    /// Who goes first, of lanes that have something: overdue ones by their deadline, then the others
+    /// by what they were given.
+    fn turn(&self, now: Instant) -> (bool, Option<Instant>, u64) {
+        let overdue = self.heap.peek().map(|item| item.deadline).filter(|deadline| *deadline <= now);
+        (overdue.is_none(), overdue, self.served)
+    }
+
+    fn pop(&mut self) -> (Vec<T>, usize) {
         let mut batch = Vec::new();
         let mut used = 0;
         while let Some(item) = self.heap.peek() {
@@ -99,9 +148,10 @@ impl<T> Batcher<T> {
             batch.push(item.payload);
         }
         self.tokens = self.tokens.saturating_sub(used);
+        self.served = self.served.saturating_add((used as u64).saturating_mul(self.limits.cost.max(1)));
         // The age of what is left: exact would need a second heap, the next due is close enough.
         self.oldest = self.heap.peek().map(|item| item.arrived);
-        Some(batch)
+        (batch, used)
     }
 }
 
@@ -127,74 +177,5 @@ impl<T> PartialEq for Item<T> {
 impl<T> Eq for Item<T> {}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const LIMITS: Limits = Limits { tokens: 100, wait: Duration::from_millis(5) };
-
-    #[test]
-    fn a_full_budget_goes_at_once_and_a_lone_item_waits_its_time() {
-        let now = Instant::now();
-        let mut batcher = Batcher::new(LIMITS);
-        batcher.push("a", 60, Priority::Normal, now);
-        assert!(batcher.pop(now, false).is_none());
-        assert_eq!(batcher.ready_at(now), Some(now + LIMITS.wait));
-        batcher.push("b", 60, Priority::Normal, now);
-        assert_eq!(batcher.pop(now, false), Some(vec!["a"]));
-        assert!(batcher.pop(now, false).is_none());
-        assert_eq!(batcher.pop(now + LIMITS.wait, false), Some(vec!["b"]));
-        assert_eq!((batcher.tokens(), batcher.len()), (0, 0));
-    }
-
-    #[test]
-    fn the_urgent_go_first_but_the_old_are_not_passed_for_ever() {
-        let now = Instant::now();
-        let mut batcher = Batcher::new(Limits { tokens: 1, wait: Duration::ZERO });
-        batcher.push("low", 1, Priority::Low, now);
-        batcher.push("high", 1, Priority::High, now + Duration::from_secs(1));
-        assert_eq!(batcher.pop(now, true), Some(vec!["high"]));
-        batcher.push("much later", 1, Priority::High, now + Duration::from_secs(31));
-        assert_eq!(batcher.pop(now, true), Some(vec!["low"]));
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_is_lost_and_the_budget_holds(items in proptest::collection::vec((1usize..150, 0usize..3), 0..60)) {
-            let now = Instant::now();
-            let mut batcher = Batcher::new(LIMITS);
-            for (i, (tokens, priority)) in items.iter().enumerate() {
-                batcher.push(i, *tokens, Priority::ALL[*priority], now);
-            }
-            let mut seen = Vec::new();
-            while let Some(batch) = batcher.pop(now, true) {
-                let tokens: usize = batch.iter().map(|i| items[*i].0).sum();
-                prop_assert!(tokens <= LIMITS.tokens || batch.len() == 1);
-                prop_assert!(!batch.is_empty());
-                seen.extend(batch);
-            }
-            prop_assert_eq!(batcher.tokens(), 0);
-            seen.sort_unstable();
-            prop_assert_eq!(seen, (0..items.len()).collect::<Vec<_>>());
-        }
-
-        #[test]
-        fn whatever_keeps_coming_each_item_leaves(priority in 0usize..3) {
-            // One urgent newcomer a second, one item leaves a second: the victim leaves once its
-            // deadline is the earliest, at most `slack` seconds later.
-            let start = Instant::now();
-            let mut batcher = Batcher::new(Limits { tokens: 1, wait: Duration::ZERO });
-            batcher.push(true, 1, Priority::ALL[priority], start);
-            let mut waited = 0;
-            loop {
-                let now = start + Duration::from_secs(waited);
-                batcher.push(false, 1, Priority::High, now);
-                if batcher.pop(now, true) == Some(vec![true]) {
-                    break;
-                }
-                waited += 1;
-                prop_assert!(waited <= 31, "starved");
-            }
-        }
-    }
-}
+#[path = "batcher_tests.rs"]
+mod tests;

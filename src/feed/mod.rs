@@ -3,23 +3,24 @@
 mod batcher;
 mod language;
 mod queue;
+mod reader;
 mod sentences;
 mod tokenizer;
 mod windows;
 
 pub use batcher::{Batcher, Limits};
 pub use queue::BatchQueue;
+pub use reader::Reader;
 pub use tokenizer::Tokenizer;
 
-use crate::config::FeedConfig;
 use crate::document::TextDocument;
 use crate::error::Result;
 use crate::window::{FedDocument, Window};
 
-/// Cuts a document into windows.
+/// Cuts a document into windows, for each model its own.
 ///
-/// Errors: `Reject` where the tokenizer refuses the text.
-pub fn feed(mut document: TextDocument, tokenizer: &Tokenizer, config: &FeedConfig) -> Result<FedDocument> {
+/// Errors: `Reject` where a tokenizer refuses the text.
+pub fn feed(mut document: TextDocument, readers: &[Reader]) -> Result<FedDocument> {
     for page in &mut document.pages {
         // A page of blanks holds nothing that a passage could hold.
         if page.text.chars().all(char::is_whitespace) {
@@ -27,27 +28,14 @@ pub fn feed(mut document: TextDocument, tokenizer: &Tokenizer, config: &FeedConf
         }
     }
     let language = language::detect(&document.pages, document.head.language.as_deref());
-    let mut windows = Vec::new();
-    for (page, text) in document.pages.iter().enumerate() {
-        windows.extend(page_windows(page, &text.text, tokenizer, config)?);
+    let mut windows: Vec<Vec<Window>> = Vec::with_capacity(readers.len());
+    for (index, reader) in readers.iter().enumerate() {
+        let alike = readers.iter().take(index).position(|earlier| earlier.reads_like(reader));
+        let own = match alike.and_then(|earlier| windows.get(earlier)) {
+            Some(windows) => windows.clone(),
+            None => reader.pages(&document.pages)?,
+        };
+        windows.push(own);
     }
     Ok(FedDocument { document, language, windows })
 }
-
-/// The windows of a text that is no document: a search.
-pub fn text_windows(text: &str, tokenizer: &Tokenizer, config: &FeedConfig) -> Result<Vec<Window>> {
-    page_windows(0, text, tokenizer, config)
-}
-
-fn page_windows(page: usize, text: &str, tokenizer: &Tokenizer, config: &FeedConfig) -> Result<Vec<Window>> {
-    if text.is_empty() {
-        return Ok(Vec::new());
-    }
-    let tokens = tokenizer.encode(text)?;
-    let sentences = sentences::split(text);
-    Ok(windows::cut(page, text.len(), &tokens, &sentences, config.window_tokens, config.overlap_tokens))
-}
-
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;

@@ -23,14 +23,15 @@ struct State {
 }
 
 impl BatchQueue {
-    /// At most `bound` tokens wait; `push` blocks beyond that.
-    pub fn new(limits: Limits, bound: usize, metrics: Arc<Metrics>) -> Self {
+    /// A lane for each model; at most `bound` tokens wait, and `push` blocks beyond that.
+    pub fn new(models: &[Limits], bound: usize, metrics: Arc<Metrics>) -> Self {
         metrics.queue_bound(Stage::Infer, bound);
-        let state = State { batcher: Batcher::new(limits), closed: false };
+        let state = State { batcher: Batcher::new(models), closed: false };
         Self { state: Mutex::new(state), changed: Condvar::new(), bound, metrics }
     }
 
-    /// Adds a job, waiting for room. A job given after [`close`](Self::close) comes back.
+    /// Adds a job, waiting for room. A job given after [`close`](Self::close) comes back, and one for
+    /// a model that there is not.
     pub fn push(&self, job: Job, priority: Priority) -> Result<(), Job> {
         let started = Instant::now();
         let tokens = job.tokens.len();
@@ -42,7 +43,9 @@ impl BatchQueue {
             return Err(job);
         }
         let now = Instant::now();
-        state.batcher.push(job, tokens, priority, now);
+        if let Some(job) = state.batcher.push(job.model, job, tokens, priority, now) {
+            return Err(job);
+        }
         self.metrics.queue_depth(Stage::Infer, state.batcher.tokens());
         self.metrics.stage_blocked(Stage::Feed, now - started);
         drop(state);
@@ -50,8 +53,23 @@ impl BatchQueue {
         Ok(())
     }
 
-    /// The next batch; waits for one. `None` once the queue is closed and empty.
-    pub fn pop(&self) -> Option<Vec<Job>> {
+    /// The same without waiting for room: for what comes in place of as much that has just left.
+    pub fn push_at_once(&self, job: Job, priority: Priority) -> Result<(), Job> {
+        let tokens = job.tokens.len();
+        let mut state = lock(&self.state);
+        if state.closed {
+            return Err(job);
+        }
+        if let Some(job) = state.batcher.push(job.model, job, tokens, priority, Instant::now()) {
+            return Err(job);
+        }
+        drop(state);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// The next batch and its model; waits for one. `None` once the queue is closed and empty.
+    pub fn pop(&self) -> Option<(usize, Vec<Job>)> {
         let mut state = lock(&self.state);
         loop {
             let now = Instant::now();

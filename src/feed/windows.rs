@@ -61,18 +61,21 @@ fn window(page: usize, tokens: &Tokens, units: &[Unit], new_from: usize) -> Wind
         start..units.last().map_or(start, |u| get(u).end)
     };
     let rows = span(|u| &u.tokens);
-    let mut ids = Vec::with_capacity(rows.len() + 2);
-    ids.push(tokens.start_mark);
+    let (start, end) = (&tokens.marks.start, &tokens.marks.end);
+    let before = start.len();
+    let mut ids = Vec::with_capacity(before + rows.len() + end.len());
+    ids.extend_from_slice(start);
     ids.extend_from_slice(tokens.ids.get(rows.clone()).unwrap_or_default());
-    ids.push(tokens.end_mark);
-    let sentences = units.iter().skip(new_from).filter(|u| !u.tokens.is_empty()).map(|u| {
-        // Plus one for the mark at the start.
-        (u.tokens.start - rows.start + 1..u.tokens.end - rows.start + 1, u.bytes.clone())
-    });
+    ids.extend_from_slice(end);
+    let sentences =
+        units.iter().skip(new_from).filter(|u| !u.tokens.is_empty()).map(|u| {
+            (u.tokens.start - rows.start + before..u.tokens.end - rows.start + before, u.bytes.clone())
+        });
     Window {
         page,
         bytes: span(|u| &u.bytes),
         tokens: ids,
+        before,
         pieces: tokens.pieces.get(rows.clone()).unwrap_or_default().to_vec(),
         sentences: sentences.collect(),
     }
@@ -113,8 +116,10 @@ fn split_long(rows: Range<usize>, bytes: Range<usize>, tokens: &Tokens, most: us
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feed::tokenizer::Marks;
     use crate::window::Piece;
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     /// One token per blank-separated word.
     fn words(text: &str) -> Tokens {
@@ -130,7 +135,8 @@ mod tests {
                 _ => {}
             }
         }
-        Tokens { ids: (0..pieces.len() as u32).collect(), pieces, start_mark: 101, end_mark: 102 }
+        let marks = Arc::new(Marks { start: vec![101], end: vec![102] });
+        Tokens { ids: (0..pieces.len() as u32).collect(), pieces, marks }
     }
 
     proptest! {

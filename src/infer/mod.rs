@@ -7,17 +7,20 @@
 mod cpu;
 mod device;
 mod families;
+mod generate;
+#[cfg(test)]
+mod golden;
+pub mod manifests;
+mod model;
 pub mod models;
 mod service;
 mod weights;
 
-pub use device::engine;
 pub use device::{DeviceChoice, choose};
-pub use families::{Checkpoint, Labels, load};
 pub use service::serve;
 
 use crate::batch::{PackedBatch, WindowOutput};
-use crate::error::Result;
+use crate::error::{Class, Error, Result, Stage};
 
 /// Runs packed batches through the loaded models. One per model thread.
 pub trait Engine: Send {
@@ -25,4 +28,9 @@ pub trait Engine: Send {
     ///
     /// Errors: `Retry` where the device ran out of memory (the caller splits the batch).
     fn run(&mut self, batch: &PackedBatch) -> Result<Vec<WindowOutput>>;
+
+    /// The trunk's states above its last layer, `[tokens, hidden]`: what an engine is compared by.
+    fn states(&mut self, _batch: &PackedBatch) -> Result<Vec<f32>> {
+        Err(Error::reject(Stage::Infer, Class::Internal, "this engine does not show its states"))
+    }
 }

@@ -1,4 +1,4 @@
-//! A model thread: takes batches, runs them, answers each window's owner.
+//! A model thread: takes batches of any model, runs them, answers each window's owner.
 
 use super::Engine;
 use crate::batch::{Job, PackedBatch, WindowOutput};
@@ -8,19 +8,27 @@ use crate::receipt::panicked;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-/// Runs batches until there are no more. `budget` is the batcher's, for the fill metric.
+/// Runs batches until there are no more. `engines` has one for each model; `budget` is the
+/// batcher's, for the fill metric.
 ///
 /// A batch that fails, for want of memory or over one window, is split and run again; a single
 /// window that still fails is its owner's failure, and nobody else's.
 pub fn serve(
-    engine: &mut dyn Engine,
-    mut next: impl FnMut() -> Option<Vec<Job>>,
+    engines: &mut [Box<dyn Engine>],
+    mut next: impl FnMut() -> Option<(usize, Vec<Job>)>,
     budget: usize,
     metrics: &Metrics,
 ) {
-    while let Some(jobs) = next() {
+    while let Some((model, jobs)) = next() {
         let started = Instant::now();
-        run(engine, jobs, budget, metrics);
+        match engines.get_mut(model) {
+            Some(engine) => run(&mut **engine, jobs, budget, metrics),
+            None => {
+                let missing =
+                    Error::fatal(Stage::Infer, Class::Internal, format!("there is no model {model}"));
+                jobs.into_iter().for_each(|job| (job.reply)(Err(missing.clone())));
+            }
+        }
         metrics.stage_busy(Stage::Infer, started.elapsed());
     }
 }
@@ -72,12 +80,13 @@ fn run_caught(engine: &mut dyn Engine, batch: &PackedBatch) -> Result<Vec<Window
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, mpsc};
 
     /// An engine with room for a few tokens, as a small GPU; token 13 makes it panic.
     struct Small {
         room: usize,
-        largest: usize,
+        largest: Arc<AtomicUsize>,
     }
 
     impl Engine for Small {
@@ -86,7 +95,7 @@ mod tests {
             if batch.tokens.len() > self.room {
                 return Err(Error::retry(Stage::Infer, Class::Model, "out of memory"));
             }
-            self.largest = self.largest.max(batch.windows());
+            self.largest.fetch_max(batch.windows(), Ordering::Relaxed);
             let outputs = batch.ranges().map(|r| WindowOutput {
                 embedding: vec![batch.tokens[r.start] as f32],
                 ..WindowOutput::default()
@@ -95,19 +104,35 @@ mod tests {
         }
     }
 
+    /// What becomes of windows for the second of two models.
     fn answers(windows: &[&[u32]]) -> (Vec<Result<WindowOutput>>, usize) {
+        to(1, windows)
+    }
+
+    fn to(model: usize, windows: &[&[u32]]) -> (Vec<Result<WindowOutput>>, usize) {
         let (tx, rx) = mpsc::channel();
         let jobs = windows.iter().enumerate().map(|(i, tokens)| {
             let tx = tx.clone();
-            Job { tokens: tokens.to_vec(), spans: vec![], reply: Box::new(move |r| tx.send((i, r)).unwrap()) }
+            let reply = Box::new(move |r| tx.send((i, r)).unwrap());
+            Job { model, tokens: tokens.to_vec(), spans: vec![], reply }
         });
-        let mut batches = vec![jobs.collect::<Vec<_>>()];
-        let mut engine = Small { room: 4, largest: 0 };
-        serve(&mut engine, || batches.pop(), 100, &Metrics::new());
+        let mut batches = vec![(model, jobs.collect::<Vec<_>>())];
+        let largest = Arc::default();
+        let mut engines: Vec<Box<dyn Engine>> = vec![
+            Box::new(Small { room: 0, largest: Arc::default() }),
+            Box::new(Small { room: 4, largest: Arc::clone(&largest) }),
+        ];
+        serve(&mut engines, || batches.pop(), 100, &Metrics::new());
         drop(tx);
         let mut all: Vec<_> = rx.iter().collect();
         all.sort_by_key(|(i, _)| *i);
-        (all.into_iter().map(|(_, r)| r).collect(), engine.largest)
+        (all.into_iter().map(|(_, r)| r).collect(), largest.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn windows_for_a_model_that_is_not_loaded_are_answered_too() {
+        let (answers, _) = to(2, &[&[1], &[2]]);
+        assert!(answers.iter().all(|answer| matches!(answer, Err(Error::Fatal(_)))), "{answers:?}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::characters::Characters;
 use crate::document::{Entity, Mention};
+use crate::tasks::HeadOf;
 use crate::window::{InferredDocument, Window};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,10 +15,13 @@ struct Found {
     confidence: f32,
 }
 
-/// Labels without their `B-`/`I-`, and what each index means.
+/// Labels without what they begin with, and what each index means. Checkpoints are trained on BIO,
+/// BILOU, BIOES, IOB1 (where `B-` only parts neighbours) and bare names.
 struct Scheme<'l> {
     types: Vec<&'l str>,
     tags: Vec<Tag>,
+    /// Whether a mention must begin with a `B-`: there is one for every type.
+    strict: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +37,11 @@ impl<'l> Scheme<'l> {
         let tags = labels
             .iter()
             .map(|label| {
-                let (make, name): (fn(usize) -> Tag, _) = match label.split_once('-') {
-                    Some(("B", name)) => (Tag::Begin, name),
-                    Some(("I", name)) => (Tag::Inside, name),
-                    _ => return Tag::Outside,
+                let (make, name): (fn(usize) -> Tag, _) = match label.split_once(['-', '_']) {
+                    Some(("B" | "U" | "S", name)) => (Tag::Begin, name),
+                    Some(("I" | "L" | "E", name)) => (Tag::Inside, name),
+                    _ if label == "O" => return Tag::Outside,
+                    _ => (Tag::Inside, label.as_str()),
                 };
                 let index = types.iter().position(|t| *t == name).unwrap_or_else(|| {
                     types.push(name);
@@ -44,28 +49,27 @@ impl<'l> Scheme<'l> {
                 });
                 make(index)
             })
-            .collect();
-        Self { types, tags }
+            .collect::<Vec<Tag>>();
+        let strict = (0..types.len()).all(|t| tags.contains(&Tag::Begin(t)));
+        Self { types, tags, strict }
     }
 
     /// Whether `next` may follow `last`: an inside needs its own begin or inside before it.
-    fn follows(last: Tag, next: Tag) -> bool {
+    fn follows(&self, last: Tag, next: Tag) -> bool {
         match next {
-            Tag::Inside(t) => last == Tag::Begin(t) || last == Tag::Inside(t),
+            Tag::Inside(t) if self.strict => last == Tag::Begin(t) || last == Tag::Inside(t),
             _ => true,
         }
     }
 }
 
 /// Entities with at least `least` confidence, most mentioned first.
-pub fn find(inferred: &InferredDocument, text: &Characters, labels: &[String], least: f32) -> Vec<Entity> {
-    if labels.is_empty() {
-        return Vec::new();
-    }
-    let scheme = Scheme::new(labels);
+pub fn find(inferred: &InferredDocument, text: &Characters, head: &HeadOf, least: f32) -> Vec<Entity> {
+    let scheme = Scheme::new(&head.labels);
     let mut found: Vec<Found> = Vec::new();
-    for (window, output) in inferred.fed.windows.iter().zip(&inferred.outputs) {
-        for mention in mentions(window, &output.token_labels, &scheme) {
+    for (window, output) in inferred.of(head.model) {
+        let probabilities = output.heads.get(head.head).map(Vec::as_slice).unwrap_or_default();
+        for mention in mentions(window, probabilities, &scheme) {
             if mention.confidence >= least {
                 keep(&mut found, mention);
             }
@@ -92,8 +96,9 @@ fn keep(found: &mut Vec<Found>, mention: Found) {
 fn mentions(window: &Window, probabilities: &[f32], scheme: &Scheme<'_>) -> Vec<Found> {
     let labels = scheme.tags.len();
     let mut words: Vec<(Range<usize>, &[f32])> = Vec::new();
-    // The mark at the start has a row too.
-    for (piece, row) in window.pieces.iter().zip(probabilities.chunks_exact(labels).skip(1)) {
+    // The marks at the start have rows too.
+    let rows = probabilities.chunks_exact(labels.max(1)).skip(window.before);
+    for (piece, row) in window.pieces.iter().zip(rows) {
         match words.last_mut() {
             Some((bytes, _)) if !piece.starts_word => bytes.end = bytes.end.max(piece.bytes.end),
             _ => words.push((piece.bytes.clone(), row)),
@@ -101,12 +106,17 @@ fn mentions(window: &Window, probabilities: &[f32], scheme: &Scheme<'_>) -> Vec<
     }
     let path = best_path(&words, scheme);
     let mut found: Vec<(Found, usize)> = Vec::new();
+    let mut before = None;
     for ((bytes, row), tag) in words.iter().zip(path) {
         let (label, begins) = match scheme.tags.get(tag) {
             Some(Tag::Begin(label)) => (*label, true),
-            Some(Tag::Inside(label)) => (*label, false),
-            _ => continue,
+            Some(Tag::Inside(label)) => (*label, before != Some(*label)),
+            _ => {
+                before = None;
+                continue;
+            }
         };
+        before = Some(label);
         let confidence = row.get(tag).copied().unwrap_or(0.0);
         match found.last_mut() {
             Some((last, count)) if !begins => {
@@ -134,11 +144,11 @@ fn best_path(words: &[(Range<usize>, &[f32])], scheme: &Scheme<'_>) -> Vec<usize
         let mut from = Vec::with_capacity(scheme.tags.len());
         for (index, tag) in scheme.tags.iter().enumerate() {
             let reached = if back.is_empty() {
-                Scheme::follows(Tag::Outside, *tag).then_some((0, 0.0))
+                scheme.follows(Tag::Outside, *tag).then_some((0, 0.0))
             } else {
                 let valid = scheme.tags.iter().zip(&scores).enumerate();
                 valid
-                    .filter(|(_, (last, _))| Scheme::follows(**last, *tag))
+                    .filter(|(_, (last, _))| scheme.follows(**last, *tag))
                     .map(|(i, (_, score))| (i, *score))
                     .max_by(|a, b| a.1.total_cmp(&b.1))
             };
@@ -208,4 +218,52 @@ fn trim(page: &str, bytes: Range<usize>) -> (String, Range<usize>) {
     let start = bytes.start + (raw.len() - left.len());
     let kept = left.trim_end_matches(edge);
     (kept.split_whitespace().collect::<Vec<_>>().join(" "), start..start + kept.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::window::Piece;
+
+    /// Mentions of a window of one-letter words of which each is labelled as told, as (type, bytes).
+    fn found(labels: &[&str], told: &[&str]) -> Vec<(String, Range<usize>)> {
+        let labels: Vec<String> = labels.iter().map(|l| (*l).to_owned()).collect();
+        let pieces = (0..told.len()).map(|i| Piece { bytes: 2 * i..2 * i + 1, starts_word: true });
+        let window = Window {
+            page: 0,
+            bytes: 0..2 * told.len(),
+            tokens: Vec::new(),
+            before: 1,
+            pieces: pieces.collect(),
+            sentences: Vec::new(),
+        };
+        let row = |label: &str| -> Vec<f32> {
+            labels.iter().map(|l| if l == label { 0.9 } else { 0.01 }).collect()
+        };
+        // A mark has a row before those of the words.
+        let marked = std::iter::once(&"O").chain(told);
+        let rows: Vec<f32> = marked.flat_map(|label| row(label)).collect();
+        let scheme = Scheme::new(&labels);
+        let mentions = mentions(&window, &rows, &scheme);
+        mentions.into_iter().map(|m| (scheme.types[m.label].to_owned(), m.bytes)).collect()
+    }
+
+    fn of(list: &[(&str, Range<usize>)]) -> Vec<(String, Range<usize>)> {
+        list.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.clone())).collect()
+    }
+
+    #[test]
+    fn checkpoints_label_names_in_several_ways() {
+        let bio = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG"];
+        let expected = of(&[("PER", 0..3), ("PER", 4..5), ("ORG", 8..9)]);
+        assert_eq!(found(&bio, &["B-PER", "I-PER", "B-PER", "O", "B-ORG"]), expected);
+        let bilou = ["O", "B-PER", "I-PER", "L-PER", "U-PER", "U-ORG", "B-ORG", "L-ORG"];
+        assert_eq!(found(&bilou, &["B-PER", "L-PER", "U-PER", "O", "U-ORG"]), expected);
+        let bare = ["O", "PER", "ORG"];
+        let expected = of(&[("PER", 0..3), ("ORG", 4..5), ("ORG", 8..9)]);
+        assert_eq!(found(&bare, &["PER", "PER", "ORG", "O", "ORG"]), expected);
+        let iob1 = ["O", "I-PER", "I-ORG", "B-ORG"];
+        let expected = of(&[("PER", 0..1), ("ORG", 2..3), ("ORG", 4..5)]);
+        assert_eq!(found(&iob1, &["I-PER", "I-ORG", "B-ORG", "O", "O"]), expected);
+    }
 }

@@ -1,6 +1,7 @@
 //! Outputs of one document, joined → an understood [`Document`].
 
 mod characters;
+mod classes;
 mod entities;
 mod kind;
 mod sentiment;
@@ -11,6 +12,7 @@ pub use kind::{KIND_PROTOTYPES, Kinds};
 
 use crate::config::InterpretConfig;
 use crate::document::{Decision, Document, PageSummary, Passage, SCHEMA_VERSION};
+use crate::tasks::{EMBEDDING, Tasks};
 use crate::window::InferredDocument;
 use characters::Characters;
 use jiff::Timestamp;
@@ -22,10 +24,8 @@ pub struct Interpreter {
     pub config: InterpretConfig,
     /// Document kinds and their prototypes.
     pub kinds: Kinds,
-    /// Names of the token labels, as `B-PER`; empty without that task.
-    pub token_labels: Vec<String>,
-    /// Names of the window labels; empty without that task.
-    pub window_labels: Vec<String>,
+    /// Which model and head does which task.
+    pub tasks: Tasks,
     /// `name@revision` of the model behind each task.
     pub models: BTreeMap<String, String>,
 }
@@ -40,6 +40,9 @@ impl Interpreter {
         let pages = pages(inferred, &text);
         let ocr_confidence = ocr_confidence(inferred);
         let (characters, covered) = coverage(inferred, &passages, &text);
+        let least = self.config.min_entity_confidence;
+        let ner = self.tasks.ner.as_ref();
+        let entities = ner.map_or_else(Vec::new, |head| entities::find(inferred, &text, head, least));
         let mut document = Document {
             schema: SCHEMA_VERSION,
             id: head.id.clone(),
@@ -57,8 +60,14 @@ impl Interpreter {
             pages,
             ocr_confidence,
             summary: summary::extract(inferred, &text, &vector, self.config.summary_sentences),
-            entities: entities::find(inferred, &text, &self.token_labels, self.config.min_entity_confidence),
-            sentiment: sentiment::of(inferred, &self.window_labels),
+            entities,
+            sentiment: self.tasks.sentiment.as_ref().and_then(|head| sentiment::of(inferred, head)),
+            classes: self
+                .tasks
+                .classification
+                .as_ref()
+                .map_or_else(Vec::new, |head| classes::of(inferred, head)),
+            written_summary: inferred.written.clone(),
             passages,
             coverage: if characters == 0 { 1.0 } else { covered as f64 / characters as f64 },
             verdict: crate::document::Verdict { decision: Decision::Accept, reasons: Vec::new() },
@@ -80,9 +89,8 @@ pub fn covered_characters(document: &Document) -> (usize, usize) {
 }
 
 fn passages(inferred: &InferredDocument, text: &Characters) -> Vec<Passage> {
-    let windows = inferred.fed.windows.iter().zip(&inferred.outputs);
     (0u32..)
-        .zip(windows)
+        .zip(inferred.of(EMBEDDING))
         .map(|(number, (window, output))| {
             let range = text.range(window.page, &window.bytes);
             Passage {
@@ -156,7 +164,3 @@ fn mean(passages: &[Passage]) -> Vec<f32> {
 fn cosine(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
-
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;

@@ -4,6 +4,7 @@
 use super::characters::Characters;
 use super::cosine;
 use crate::document::SummarySentence;
+use crate::tasks::EMBEDDING;
 use crate::window::InferredDocument;
 use std::ops::Range;
 
@@ -61,8 +62,7 @@ fn sentence(inferred: &InferredDocument, text: &Characters, candidate: Candidate
 }
 
 fn candidates<'i>(inferred: &'i InferredDocument, centre: &[f32], min_words: usize) -> Vec<Candidate<'i>> {
-    let windows = inferred.fed.windows.iter().zip(&inferred.outputs);
-    let sentences = windows.flat_map(|(window, output)| {
+    let sentences = inferred.of(EMBEDDING).flat_map(|(window, output)| {
         window.sentences.iter().zip(&output.spans).map(|((_, bytes), vector)| (window.page, bytes, vector))
     });
     let told = sentences.filter(|(page, bytes, _)| {

@@ -1,23 +1,22 @@
 //! What is stored, understood again by other models: feed → infer → interpret, on the caller's
 //! thread. Pages were read once; their text is taken from the result.
 
-use super::embed::{Embedder, start_engines, stopping};
-use crate::batch::{Job, WindowOutput};
+use super::ask::Asker;
+use super::embed::{Embedder, stopping};
 use crate::config::{Config, workers};
 use crate::document::{Document, Head, PageText, TextDocument, TextSource};
 use crate::error::{Class, Error, Result, Stage};
-use crate::feed::{self, BatchQueue};
+use crate::feed;
 use crate::infer::models::Models;
 use crate::interpret::{Interpreter, Kinds};
 use crate::metrics::Metrics;
 use crate::receipt::{Budget, Receipt};
-use crate::window::InferredDocument;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 /// Model threads and what stands around them.
 pub struct Again {
-    embedder: Embedder,
+    asker: Asker,
     interpreter: Interpreter,
     budget: Budget,
 }
@@ -25,22 +24,17 @@ pub struct Again {
 impl Again {
     /// Starts the model threads. They end with the process.
     pub fn start(models: &Models, config: &Config, metrics: &Arc<Metrics>) -> Result<Self> {
-        let limits = feed::Limits {
-            tokens: config.feed.batch_tokens,
-            wait: Duration::from_millis(config.feed.batch_wait_ms),
-        };
-        let queue = Arc::new(BatchQueue::new(limits, config.feed.batch_queue_tokens, Arc::clone(metrics)));
-        start_engines(workers(config.infer.threads), config.feed.batch_tokens, metrics, models, &queue)?;
-        let embedder = Embedder::new(models, config, queue)?;
+        let wait = Duration::from_millis(config.feed.batch_wait_ms);
+        let threads = workers(config.infer.threads);
+        let (embedder, _) = Embedder::start(models, config, metrics, threads, wait)?;
         let interpreter = Interpreter {
             config: config.interpret.clone(),
             kinds: Kinds::new(|text| embedder.embed(text))?,
-            token_labels: models.token_labels(),
-            window_labels: models.window_labels(),
+            tasks: models.tasks.clone(),
             models: models.revisions.clone(),
         };
         Ok(Self {
-            embedder,
+            asker: Asker { embedder, writer: models.tasks.summary },
             interpreter,
             budget: Budget::new(config.consume.in_flight_documents, usize::MAX),
         })
@@ -58,27 +52,15 @@ impl Again {
             receipt: Receipt::new(permit, |_| {}),
             seconds: stored.seconds.clone(),
         };
-        let fed = feed::feed(document, &self.embedder.tokenizer, &self.embedder.config)?;
+        let fed = feed::feed(document, &self.asker.embedder.readers)?;
         let (answer, answers) = mpsc::channel();
-        for (index, window) in fed.windows.iter().enumerate() {
-            let answer = answer.clone();
-            let reply = Box::new(move |output: Result<WindowOutput>| {
-                let _ = answer.send((index, output));
-            });
-            let spans = window.sentences.iter().map(|(rows, _)| rows.clone()).collect();
-            let job = Job { tokens: window.tokens.clone(), spans, reply };
-            if self.embedder.queue.push(job, stored.priority).is_err() {
-                return Err(stopping());
-            }
-        }
-        drop(answer);
-        let mut outputs = vec![WindowOutput::default(); fed.windows.len()];
-        for (index, output) in answers {
-            if let Some(place) = outputs.get_mut(index) {
-                *place = output?;
-            }
-        }
-        let inferred = InferredDocument { fed, outputs };
+        self.asker.ask(
+            fed,
+            Box::new(move |outcome| {
+                let _ = answer.send(outcome);
+            }),
+        );
+        let inferred = answers.recv().map_err(|_| stopping())?.map_err(|failed| failed.1)?;
         let understood = self.interpreter.interpret(&inferred);
         inferred.fed.document.receipt.resolve(Ok(()));
         // It is in the store since then, whoever understands it.

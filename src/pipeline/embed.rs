@@ -3,39 +3,52 @@
 use super::link::{Threads, spawn};
 use crate::batch::{Job, WindowOutput};
 use crate::config::{Config, FeedConfig};
-use crate::document::Priority;
+use crate::document::{Priority, sha256_hex};
 use crate::error::{Class, Error, Result, Stage};
-use crate::feed::{self, BatchQueue, Tokenizer};
-use crate::infer::{self, models::Models};
+use crate::feed::{self, BatchQueue, Reader, Tokenizer};
+use crate::infer::models::{Loaded, Models, TokenizerOf};
+use crate::infer::serve;
 use crate::metrics::Metrics;
+use crate::tasks::EMBEDDING;
+use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 /// Turns text into vectors, batched with everything else.
 #[derive(Clone)]
 pub struct Embedder {
-    pub(super) tokenizer: Arc<Tokenizer>,
+    /// How each model reads; the first embeds.
+    pub(super) readers: Arc<[Reader]>,
     pub(super) queue: Arc<BatchQueue>,
-    pub(super) config: FeedConfig,
 }
 
 impl Embedder {
     /// An embedder with a model thread of its own, for a program that runs no pipeline.
     pub fn alone(models: &Models, config: &Config, metrics: &Arc<Metrics>) -> Result<Self> {
-        let limits = feed::Limits { tokens: config.feed.batch_tokens, wait: Duration::ZERO };
-        let queue = Arc::new(BatchQueue::new(limits, config.feed.batch_queue_tokens, Arc::clone(metrics)));
-        start_engines(1, config.feed.batch_tokens, metrics, models, &queue)?;
-        Self::new(models, config, queue)
+        let (embedder, _) = Self::start(models, config, metrics, 1, Duration::ZERO)?;
+        Ok(embedder)
     }
 
-    pub(super) fn new(models: &Models, config: &Config, queue: Arc<BatchQueue>) -> Result<Self> {
-        let tokenizer = Tokenizer::open(&models.tokenizer, models.checkpoint.config.vocab_size)?;
-        Ok(Self { tokenizer: Arc::new(tokenizer), queue, config: config.feed.clone() })
+    /// Starts `threads` model threads behind a queue with a lane for each model.
+    pub(super) fn start(
+        models: &Models,
+        config: &Config,
+        metrics: &Arc<Metrics>,
+        threads: usize,
+        wait: Duration,
+    ) -> Result<(Self, Threads)> {
+        let lane =
+            |loaded: &Loaded| feed::Limits { tokens: config.feed.batch_tokens, wait, cost: loaded.cost };
+        let lanes: Vec<feed::Limits> = models.loaded.iter().map(lane).collect();
+        let queue = Arc::new(BatchQueue::new(&lanes, config.feed.batch_queue_tokens, Arc::clone(metrics)));
+        let readers = readers(models, &config.feed)?.into();
+        let engines = start_engines(threads, config.feed.batch_tokens, metrics, models, &queue)?;
+        Ok((Self { readers, queue }, engines))
     }
 
     /// The L2-normalised mean over the text's windows; empty for a text without tokens.
     pub fn embed(&self, text: &str) -> Result<Vec<f32>> {
-        let windows = feed::text_windows(text, &self.tokenizer, &self.config)?;
+        let windows = self.readers.get(EMBEDDING).map_or_else(|| Ok(Vec::new()), |r| r.windows(text))?;
         let (answer, answers) = mpsc::channel();
         for window in windows {
             let weight = window.pieces.len() as f32;
@@ -43,7 +56,7 @@ impl Embedder {
             let reply = Box::new(move |output: Result<WindowOutput>| {
                 let _ = answer.send(output.map(|o| (weight, o.embedding)));
             });
-            let job = Job { tokens: window.tokens, spans: Vec::new(), reply };
+            let job = Job { model: EMBEDDING, tokens: window.tokens, spans: Vec::new(), reply };
             if self.queue.push(job, Priority::High).is_err() {
                 return Err(stopping());
             }
@@ -61,8 +74,55 @@ impl Embedder {
     }
 }
 
-/// Starts model threads, each with an engine over the shared weights.
-pub fn start_engines(
+/// Tokens that a window of another model than the embedding one has at most. Attention costs the
+/// square of it, and names and tones need no more.
+const CONTEXT: usize = 1022;
+
+/// How each model reads. Those with the same tokenizer share it.
+fn readers(models: &Models, config: &FeedConfig) -> Result<Vec<Reader>> {
+    let mut shared: BTreeMap<(String, String), Arc<Tokenizer>> = BTreeMap::new();
+    let mut readers = Vec::with_capacity(models.loaded.len());
+    for (model, loaded) in models.loaded.iter().enumerate() {
+        let tokenizer = match &loaded.tokenizer {
+            TokenizerOf::Within { tokenizer, before, after } => {
+                Arc::new(Tokenizer::with_prompt((**tokenizer).clone(), before, after)?)
+            }
+            TokenizerOf::File { path, prefix } => {
+                let unread = |e: std::io::Error| wrong(format!("{} cannot be read: {e}", path.display()));
+                let key = (sha256_hex(&std::fs::read(path).map_err(unread)?), prefix.clone());
+                let opened = match shared.get(&key) {
+                    Some(tokenizer) => Arc::clone(tokenizer),
+                    None => Arc::new(Tokenizer::open(path, loaded.vocabulary, prefix)?),
+                };
+                shared.insert(key, Arc::clone(&opened));
+                opened
+            }
+        };
+        let marks = tokenizer.marks().start.len() + tokenizer.marks().end.len();
+        let most = loaded.max_tokens.saturating_sub(marks);
+        if most == 0 {
+            let family = &loaded.family;
+            return Err(wrong(format!(
+                "a {family} model takes {} tokens at once, which its {marks} marks fill",
+                loaded.max_tokens
+            )));
+        }
+        // Passages are as long as the user wants them; other models may see as much as they can.
+        let window_tokens =
+            if model == EMBEDDING { most.min(config.window_tokens) } else { most.min(CONTEXT) };
+        // What is written of a sentence twice would be said twice.
+        let repeated = if models.tasks.summary == Some(model) { 0 } else { config.overlap_tokens };
+        readers.push(Reader { tokenizer, window_tokens, overlap_tokens: repeated.min(window_tokens / 2) });
+    }
+    Ok(readers)
+}
+
+fn wrong(what: String) -> Error {
+    Error::fatal(Stage::Feed, Class::Model, what)
+}
+
+/// Starts model threads, each with an engine for every model over the shared weights.
+fn start_engines(
     count: usize,
     budget: usize,
     metrics: &Arc<Metrics>,
@@ -72,8 +132,8 @@ pub fn start_engines(
     (0..count)
         .map(|index| {
             let (metrics, queue) = (Arc::clone(metrics), Arc::clone(queue));
-            let mut engine = infer::engine(&models.checkpoint);
-            let run = move || infer::serve(&mut *engine, || queue.pop(), budget, &metrics);
+            let mut engines = models.engines();
+            let run = move || serve(&mut engines, || queue.pop(), budget, &metrics);
             spawn(Stage::Infer, index, run).map_err(unstarted)
         })
         .collect()

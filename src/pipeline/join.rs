@@ -1,10 +1,11 @@
 //! Windows of one document come back from the model threads in any order; the last one completes
 //! the document.
 
+use super::ask::{Done, Outcome};
 use crate::batch::WindowOutput;
 use crate::error::Error;
 use crate::receipt::lock;
-use crate::window::{FedDocument, InferredDocument};
+use crate::window::InferredDocument;
 use std::sync::Mutex;
 
 /// A document whose windows are with the models.
@@ -13,32 +14,32 @@ pub struct Join {
 }
 
 struct State {
-    fed: FedDocument,
-    outputs: Vec<WindowOutput>,
+    inferred: InferredDocument,
     left: usize,
     failed: Option<Error>,
+    done: Done,
 }
 
 impl Join {
-    /// A document that waits for all its windows.
-    pub fn new(fed: FedDocument) -> Self {
-        let left = fed.windows.len();
-        let outputs = vec![WindowOutput::default(); left];
-        Self { state: Mutex::new(Some(State { fed, outputs, left, failed: None })) }
+    /// A document that waits for `left` windows; `done` is given back with it.
+    pub fn new(inferred: InferredDocument, left: usize, done: Done) -> Self {
+        Self { state: Mutex::new(Some(State { inferred, left, failed: None, done })) }
     }
 
-    /// A window came back. The last one gives the document, or the first failure with it.
+    /// A window of a model came back. The last one gives the document, or the first failure with it.
     pub fn put(
         &self,
+        model: usize,
         index: usize,
         output: Result<WindowOutput, Error>,
-    ) -> Option<Result<InferredDocument, (FedDocument, Error)>> {
+    ) -> Option<(Outcome, Done)> {
         let mut slot = lock(&self.state);
         let state = slot.as_mut()?;
         state.left = state.left.saturating_sub(1);
         match output {
             Ok(output) => {
-                if let Some(place) = state.outputs.get_mut(index) {
+                let outputs = state.inferred.outputs.get_mut(model);
+                if let Some(place) = outputs.and_then(|outputs| outputs.get_mut(index)) {
                     *place = output;
                 }
             }
@@ -49,10 +50,11 @@ impl Join {
         if state.left > 0 {
             return None;
         }
-        let State { fed, outputs, failed, .. } = slot.take()?;
-        Some(match failed {
-            None => Ok(InferredDocument { fed, outputs }),
-            Some(error) => Err((fed, error)),
-        })
+        let State { inferred, failed, done, .. } = slot.take()?;
+        let outcome = match failed {
+            None => Ok(inferred),
+            Some(error) => Err(Box::new((inferred.fed, error))),
+        };
+        Some((outcome, done))
     }
 }

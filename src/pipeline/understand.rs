@@ -1,19 +1,18 @@
 //! The understanding half: feed → infer → interpret → publish.
 
-use super::embed::{Embedder, stopping, unstarted};
-use super::join::Join;
+use super::ask::{Asker, Outcome};
+use super::embed::unstarted;
 use super::link::{From, Threads, To, work};
 use super::pages::add_seconds;
 use super::shared::Shared;
-use crate::batch::Job;
 use crate::config::workers;
 use crate::document::{Document, TextDocument};
 use crate::error::{Result, Stage};
-use crate::feed::{self, BatchQueue};
+use crate::feed;
 use crate::interpret::{self, Interpreter};
 use crate::publish::Publisher;
 use crate::receipt::Receipt;
-use crate::window::{FedDocument, InferredDocument};
+use crate::window::InferredDocument;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -21,16 +20,16 @@ use std::time::{Duration, Instant};
 /// Text to windows, and windows to the model threads.
 pub fn start_feed(
     shared: &Arc<Shared>,
-    embedder: &Embedder,
+    asker: &Asker,
     from: &From<TextDocument>,
     to_interpret: &To<InferredDocument>,
 ) -> Result<Threads> {
     let make = || {
-        let (shared, embedder, to_interpret) = (Arc::clone(shared), embedder.clone(), to_interpret.clone());
+        let (shared, asker, to_interpret) = (Arc::clone(shared), asker.clone(), to_interpret.clone());
         move |document: TextDocument| {
             let started = Instant::now();
             let (head, receipt) = (Arc::clone(&document.head), document.receipt.share());
-            match feed::feed(document, &embedder.tokenizer, &embedder.config) {
+            match feed::feed(document, &asker.embedder.readers) {
                 Ok(mut fed) => {
                     let spent = started.elapsed();
                     add_seconds(&mut fed.document.seconds, Stage::Feed, spent.as_secs_f64());
@@ -38,7 +37,8 @@ pub fn start_feed(
                     shared.progress.at(&head.id, Stage::Infer);
                     // The document holds the receipt from here on.
                     receipt.resolve(Ok(()));
-                    infer_all(&shared, fed, &embedder.queue, &to_interpret);
+                    let (shared, to_interpret) = (Arc::clone(&shared), to_interpret.clone());
+                    asker.ask(fed, Box::new(move |outcome| inferred(&shared, outcome, &to_interpret)));
                 }
                 Err(error) => shared.fail(&head, receipt, error),
             }
@@ -47,38 +47,18 @@ pub fn start_feed(
     work(Stage::Feed, workers(shared.config.feed.workers), from, make).map_err(unstarted)
 }
 
-fn infer_all(
-    shared: &Arc<Shared>,
-    fed: FedDocument,
-    queue: &BatchQueue,
-    to_interpret: &To<InferredDocument>,
-) {
-    if fed.windows.is_empty() {
-        to_interpret.send(InferredDocument { fed, outputs: Vec::new() }, Stage::Infer);
-        return;
-    }
-    let priority = fed.document.head.priority;
-    let jobs: Vec<_> = fed
-        .windows
-        .iter()
-        .map(|w| (w.tokens.clone(), w.sentences.iter().map(|(rows, _)| rows.clone()).collect()))
-        .collect();
-    let join = Arc::new(Join::new(fed));
-    for (index, (tokens, spans)) in jobs.into_iter().enumerate() {
-        let (shared, join, to_interpret) = (Arc::clone(shared), Arc::clone(&join), to_interpret.clone());
-        let reply = Box::new(move |output| match join.put(index, output) {
-            Some(Ok(mut inferred)) => {
-                let spent: f64 = inferred.outputs.iter().map(|output| output.seconds).sum();
-                add_seconds(&mut inferred.fed.document.seconds, Stage::Infer, spent);
-                shared.metrics.stage_done(Stage::Infer, Duration::from_secs_f64(spent));
-                shared.progress.at(&inferred.fed.document.head.id, Stage::Interpret);
-                to_interpret.send(inferred, Stage::Infer);
-            }
-            Some(Err((fed, error))) => shared.fail(&fed.document.head, fed.document.receipt, error),
-            None => {}
-        });
-        if let Err(job) = queue.push(Job { tokens, spans, reply }, priority) {
-            (job.reply)(Err(stopping()));
+fn inferred(shared: &Shared, outcome: Outcome, to_interpret: &To<InferredDocument>) {
+    match outcome {
+        Ok(mut inferred) => {
+            let spent: f64 = inferred.outputs.iter().flatten().map(|output| output.seconds).sum();
+            add_seconds(&mut inferred.fed.document.seconds, Stage::Infer, spent);
+            shared.metrics.stage_done(Stage::Infer, Duration::from_secs_f64(spent));
+            shared.progress.at(&inferred.fed.document.head.id, Stage::Interpret);
+            to_interpret.send(inferred, Stage::Infer);
+        }
+        Err(failed) => {
+            let (fed, error) = *failed;
+            shared.fail(&fed.document.head, fed.document.receipt, error);
         }
     }
 }

@@ -36,6 +36,8 @@ pub fn document(id: &str) -> Document {
         summary: Vec::new(),
         entities: Vec::new(),
         sentiment: None,
+        classes: Vec::new(),
+        written_summary: None,
         passages: Vec::new(),
         coverage: 1.0,
         verdict: Verdict { decision: Decision::Accept, reasons: Vec::new() },

@@ -1,10 +1,10 @@
-"""Writes the reference values that the encoder's tests compare with.
+"""Writes the reference values that the default models' test compares with.
 
-    pip install torch==2.15.0 transformers==5.23.0 tokenizers==0.23.3 safetensors==0.8.0
+    pip install -r requirements.txt
     python generate.py --trunk DIR     # the folder with the trunk's model.safetensors and tokenizer.json
 
-bert-tiny/: a random BERT and its hidden states, each sequence computed alone, without padding.
-minilm.json: sentences through the trunk and through the two branches in models/.
+minilm.json: sentences through the trunk and through the two branches in models/. encoders.py writes
+the values of the families.
 """
 
 import argparse
@@ -12,15 +12,12 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertForTokenClassification, BertModel
 
 HERE = Path(__file__).resolve().parent
 MODELS = HERE.parent.parent / "models"
-
-LENGTHS = [1, 2, 5, 9, 17, 31, 44, 60]
-WITH_LAYER_1 = [2, 4]
 
 TEXTS = [
     "Angela Merkel met the board of Siemens in Munich on 12 March 2019.",
@@ -38,38 +35,6 @@ def rounded(tensor, digits):
 
 def write(path, value):
     path.write_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
-
-
-@torch.inference_mode()
-def tiny():
-    out = HERE / "bert-tiny"
-    out.mkdir(exist_ok=True)
-    generator = torch.Generator().manual_seed(5)
-    config = BertConfig(vocab_size=200, hidden_size=32, num_hidden_layers=3, num_attention_heads=4,
-                        intermediate_size=64, max_position_embeddings=64, attn_implementation="eager")
-    model = BertModel(config).eval()
-    for name, p in sorted(model.named_parameters()):
-        # Far from the usual initial values, so that a swapped tensor or a lost bias shows.
-        spread = 0.3 if p.dim() > 1 else 0.2
-        p.copy_(torch.randn(p.shape, generator=generator) * spread)
-        if name.endswith("LayerNorm.weight"):
-            p.add_(1.0)
-    save_file({k: v.contiguous() for k, v in model.state_dict().items() if v.is_floating_point()},
-              out / "model.safetensors", {"format": "pt"})
-    keys = ["architectures", "model_type", "hidden_act", "hidden_size", "intermediate_size", "layer_norm_eps",
-            "max_position_embeddings", "num_attention_heads", "num_hidden_layers", "pad_token_id",
-            "type_vocab_size", "vocab_size"]
-    values = config.to_dict() | {"architectures": ["BertModel"], "model_type": "bert"}
-    (out / "config.json").write_text(json.dumps({k: values[k] for k in keys}, indent=2) + "\n")
-    cases = []
-    for n, length in enumerate(LENGTHS):
-        ids = torch.randint(1, 200, (1, length), generator=generator)
-        states = model(input_ids=ids, output_hidden_states=True)
-        case = {"ids": ids[0].tolist(), "last_hidden_state": rounded(states.last_hidden_state, 7)}
-        if n in WITH_LAYER_1:
-            case["layer_1"] = rounded(states.hidden_states[1], 7)
-        cases.append(case)
-    write(out / "cases.json", {"hidden_size": 32, "cases": cases})
 
 
 @torch.inference_mode()
@@ -125,5 +90,4 @@ if __name__ == "__main__":
     parser.add_argument("--trunk", type=Path, required=True)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    tiny()
     minilm(args.trunk)

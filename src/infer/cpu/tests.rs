@@ -1,95 +1,106 @@
-//! Golden tests: outputs of the reference implementation (tests/golden/generate.py).
-
 use super::*;
-use crate::infer::families;
-use serde::Deserialize;
+use crate::infer::golden::{self, cases, folder, worst};
+use crate::infer::{families, model::Problem};
 use std::path::Path;
 
-#[derive(Deserialize)]
-struct Golden {
-    cases: Vec<Case>,
-}
-
-#[derive(Deserialize)]
-struct Case {
-    ids: Vec<u32>,
-    last_hidden_state: Vec<f32>,
-    layer_1: Option<Vec<f32>>,
-}
-
-fn golden() -> (Arc<Checkpoint>, Vec<Case>) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/bert-tiny");
-    let checkpoint = families::load(&folder, None, None).unwrap();
-    let text = std::fs::read(folder.join("cases.json")).unwrap();
-    (Arc::new(checkpoint), serde_json::from_slice::<Golden>(&text).unwrap().cases)
-}
-
-/// Hidden states after the first `layers` layers.
-fn states(checkpoint: &Checkpoint, batch: &PackedBatch, layers: usize) -> Vec<f32> {
-    let (hidden, heads) = (checkpoint.config.hidden_size, checkpoint.config.num_attention_heads);
-    let values = embed(&checkpoint.embeddings, hidden, batch).unwrap();
-    let mut states = States { values, hidden, heads, batch };
-    let mut scratch = Scratch::default();
-    checkpoint.layers.iter().take(layers).for_each(|layer| scratch.layer(layer, &mut states));
-    states.values
-}
-
-fn assert_close(found: &[f32], expected: &[f32]) {
-    assert_eq!(found.len(), expected.len());
-    let worst = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(worst < 1e-4, "differs by {worst}");
+fn engine(checkpoint: Checkpoint) -> Box<dyn Engine> {
+    Box::new(CpuEngine::new(Arc::new(pack(checkpoint, Precision::F32))))
 }
 
 #[test]
-fn states_match_the_reference_one_by_one() {
-    let (checkpoint, cases) = golden();
-    for case in &cases {
-        let mut batch = PackedBatch::new();
-        batch.push(&case.ids, &[]);
-        assert_close(&states(&checkpoint, &batch, usize::MAX), &case.last_hidden_state);
-        if let Some(expected) = &case.layer_1 {
-            // `hidden_states[1]` is the output of the first layer, `[2]` of the second.
-            let found = [1, 2].map(|layers| states(&checkpoint, &batch, layers));
-            let close = |f: &Vec<f32>| f.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4);
-            assert!(found.iter().any(close), "layer 1 differs");
+fn every_family_matches_the_reference() {
+    golden::check_all(&engine, 1e-4);
+}
+
+/// A copy of a checkpoint that shares a trunk's layers below one.
+fn branch_of(source: &Path, layer: usize) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let text = std::fs::read(source.join("config.json")).unwrap();
+    let mut config: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    config["quire"] = serde_json::json!({ "branch_layer": layer });
+    std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
+    std::fs::copy(source.join("model.safetensors"), dir.path().join("model.safetensors")).unwrap();
+    dir
+}
+
+#[test]
+fn branches_that_share_a_trunks_layers_give_what_whole_models_give() {
+    for family in golden::FAMILIES {
+        let cases = cases(family);
+        let batch = golden::batch(&cases);
+        let whole = folder(family).join("windows");
+        let expected = engine(families::load_alone(&whole).unwrap()).run(&batch).unwrap();
+        let dirs = [1, 2].map(|layer| branch_of(&whole, layer));
+        // The trunk has the same weights; a whole model beside it has others.
+        let other = folder(family).join("tokens");
+        let checkpoint = families::load(&whole, &[dirs[0].path(), &other, dirs[1].path(), &whole]).unwrap();
+        let found = engine(checkpoint).run(&batch).unwrap();
+        for (found, expected) in found.iter().zip(&expected) {
+            for branch in [0, 2, 3] {
+                let difference = worst(&found.heads[branch], &expected.heads[0]);
+                assert!(difference < 1e-5, "{family}, branch {branch}: {difference}");
+            }
+        }
+        let rows = found.iter().zip(&cases).map(|(f, c)| (f.heads[1].len(), c.ids.len() * 3));
+        assert!(rows.into_iter().all(|(found, expected)| found == expected), "{family}");
+    }
+}
+
+#[test]
+fn heads_give_what_their_problem_says() {
+    let cases = cases("bert");
+    let batch = golden::batch(&cases);
+    for (problem, of) in [
+        (Problem::MultiLabel, (|v, _| 1.0 / (1.0 + f32::exp(-v))) as fn(f32, f32) -> f32),
+        (Problem::SingleLabel, |v, sum| v.exp() / sum),
+        (Problem::Regression, |v, _| v),
+    ] {
+        let mut checkpoint = families::load_alone(&folder("bert").join("windows")).unwrap();
+        assert_eq!(checkpoint.branches[0].head.labels, ["no", "some", "all"]);
+        checkpoint.branches[0].head.problem = problem;
+        let outputs = engine(checkpoint).run(&batch).unwrap();
+        for (case, output) in cases.iter().zip(outputs) {
+            let sum = case.window_logits.iter().map(|v| v.exp()).sum();
+            let expected: Vec<f32> = case.window_logits.iter().map(|v| of(*v, sum)).collect();
+            assert!(worst(&output.heads[0], &expected) < 1e-4, "{problem:?}");
+            assert!(output.embedding.is_empty(), "a task that stands alone gives no vectors");
         }
     }
 }
 
 #[test]
-fn states_match_the_reference_packed_together() {
-    let (checkpoint, cases) = golden();
-    let mut batch = PackedBatch::new();
-    cases.iter().for_each(|case| batch.push(&case.ids, &[]));
-    let found = states(&checkpoint, &batch, usize::MAX);
-    let expected: Vec<f32> = cases.iter().flat_map(|c| c.last_hidden_state.clone()).collect();
-    assert_close(&found, &expected);
-}
-
-#[test]
-fn spans_are_pooled_within_their_window() {
-    let (checkpoint, cases) = golden();
+fn spans_are_means_within_their_window() {
+    let cases = cases("roberta");
     let long = cases.iter().max_by_key(|c| c.ids.len()).unwrap();
     let mut batch = PackedBatch::new();
-    batch.push(&[1, 2], &[]);
+    batch.push(&[6, 7], &[]);
     batch.push(&long.ids, &[0..long.ids.len(), 1..3]);
-    let outputs = CpuEngine::new(Arc::clone(&checkpoint)).run(&batch).unwrap();
-    assert_close(&outputs[1].spans[0], &outputs[1].embedding);
-    let hidden = checkpoint.config.hidden_size;
-    let sum: Vec<f32> = (0..hidden)
-        .map(|i| long.last_hidden_state[hidden + i] + long.last_hidden_state[2 * hidden + i])
-        .collect();
+    let outputs = engine(families::load(&folder("roberta"), &[]).unwrap()).run(&batch).unwrap();
+    assert!(worst(&outputs[1].spans[0], &outputs[1].embedding) < 1e-6);
+    let hidden = outputs[1].embedding.len();
+    let state = |row: usize| &long.last_hidden_state[row * hidden..][..hidden];
+    let sum: Vec<f32> = state(1).iter().zip(state(2)).map(|(a, b)| a + b).collect();
     let length = sum.iter().map(|v| v * v).sum::<f32>().sqrt();
-    assert_close(&outputs[1].spans[1], &sum.iter().map(|v| v / length).collect::<Vec<_>>());
+    let expected: Vec<f32> = sum.iter().map(|v| v / length).collect();
+    assert!(worst(&outputs[1].spans[1], &expected) < 1e-4);
 }
 
 #[test]
 fn tokens_and_lengths_outside_the_model_are_errors() {
-    let (checkpoint, _) = golden();
-    let mut engine = CpuEngine::new(checkpoint);
-    for tokens in [vec![1; 65], vec![200]] {
-        let mut batch = PackedBatch::new();
-        batch.push(&tokens, &[]);
-        assert!(engine.run(&batch).is_err(), "{} tokens", tokens.len());
+    for (family, longest) in [("bert", 64), ("roberta", 64), ("mpnet", 160)] {
+        let checkpoint = families::load(&folder(family), &[]).unwrap();
+        assert_eq!((checkpoint.vocab(), checkpoint.encoder.max_tokens), (70, longest));
+        let mut engine = engine(checkpoint);
+        for (tokens, fits) in [(vec![6; longest], true), (vec![6; longest + 1], false), (vec![70], false)] {
+            let mut batch = PackedBatch::new();
+            batch.push(&tokens, &[]);
+            assert_eq!(engine.run(&batch).is_ok(), fits, "{family}, {} tokens", tokens.len());
+        }
     }
+}
+
+#[test]
+fn a_batch_of_nothing_gives_nothing() {
+    let mut engine = engine(families::load(&folder("deberta-v3"), &[]).unwrap());
+    assert!(engine.run(&PackedBatch::new()).unwrap().is_empty());
 }

@@ -61,6 +61,8 @@ pub fn document(name: &str, texts: &[&str]) -> Document {
         summary: vec![SummarySentence { end: summary.chars().count(), text: summary, start: 0, score: 1.0 }],
         entities: Vec::new(),
         sentiment: None,
+        classes: Vec::new(),
+        written_summary: None,
         passages,
         coverage: 1.0,
         verdict: Verdict { decision: Decision::Accept, reasons: Vec::new() },
