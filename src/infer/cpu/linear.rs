@@ -36,16 +36,6 @@ pub enum Activation {
     Silu,
 }
 
-/// What belongs to 16 columns of a product.
-#[derive(Clone, Copy, Debug)]
-struct Columns {
-    bias: [f32; 16],
-    /// One step of the bytes of a column's weights.
-    scales: [f32; 16],
-    /// Sum of the bytes of a column's weights.
-    sums: [i32; 16],
-}
-
 /// `y = x · weightᵀ + bias`, weights packed once for this CPU.
 #[derive(Debug)]
 pub struct Packed {
@@ -54,7 +44,11 @@ pub struct Packed {
     out: usize,
     inner: usize,
     panels: Vec<Line>,
-    columns: Vec<Columns>,
+    bias: Vec<f32>,
+    /// One step of the bytes of each output's weights.
+    scales: Vec<f32>,
+    /// Sum of the bytes of each output's weights.
+    sums: Vec<i32>,
 }
 
 /// Rows of an input, as the microkernel reads them.
@@ -107,17 +101,19 @@ impl Packed {
             (_, Precision::Bf16) => u32::from(encode::bf16_bits(at(out, k))) << 16,
             (_, Precision::Int8) => (byte(out, k) * step(out)).to_bits(),
         });
-        let lines = out.div_ceil(kernel.columns()) * kernel.columns() / 16;
-        let columns = (0..lines).map(|line| {
-            let place = |lane: usize| line * 16 + lane;
-            let sum = |out: usize| (0..inner).map(|k| byte(out, k) as i32).sum::<i32>();
-            Columns {
-                bias: std::array::from_fn(|lane| bias.get(place(lane)).copied().unwrap_or(0.0)),
-                scales: std::array::from_fn(|lane| step(place(lane))),
-                sums: std::array::from_fn(|lane| if kernel == Kernel::Bytes { sum(place(lane)) } else { 0 }),
-            }
-        });
-        Self { kernel, set, out, inner, columns: columns.collect(), panels }
+        // As long as the panels are wide.
+        let columns = || 0..out.div_ceil(kernel.columns()) * kernel.columns();
+        let sum = |out: usize| (0..inner).map(|k| byte(out, k) as i32).sum::<i32>();
+        Self {
+            kernel,
+            set,
+            out,
+            inner,
+            bias: columns().map(|out| bias.get(out).copied().unwrap_or(0.0)).collect(),
+            scales: columns().map(step).collect(),
+            sums: columns().map(|out| if kernel == Kernel::Bytes { sum(out) } else { 0 }).collect(),
+            panels,
+        }
     }
 
     /// Columns of a product.
@@ -156,8 +152,8 @@ impl Packed {
             for (x, y) in x.chunks(block * self.inner).zip(y.chunks_mut(block * half)) {
                 wide.resize(x.len() / self.inner * self.out, 0.0);
                 self.block(x, wide, Activation::None, groups, scales);
-                for (row, y) in wide.chunks_exact_mut(self.out).zip(y.chunks_exact_mut(half)) {
-                    let (gate, value) = row.split_at_mut(half);
+                for (row, y) in wide.chunks_exact(self.out).zip(y.chunks_exact_mut(half)) {
+                    let (gate, value) = row.split_at(half);
                     rows::activate_product(self.set, gate, value, activation, y);
                 }
             }
@@ -199,8 +195,15 @@ impl Packed {
         let panels = self.panels.chunks_exact(stride * (width / 16));
         let tiles = rows.div_ceil(self.kernel.rows()).max(1);
         let mut sums = Sums([[0; tile::COLUMNS]; tile::ROWS]);
-        for (index, (panel, columns)) in panels.zip(self.columns.chunks_exact(width / 16)).enumerate() {
+        for (index, panel) in panels.enumerate() {
             let first = index * width;
+            let how = Finish {
+                rows: &[],
+                bias: self.bias.get(first..first + width).unwrap_or_default(),
+                scales: self.scales.get(first..first + width).unwrap_or_default(),
+                sums: self.sums.get(first..first + width).unwrap_or_default(),
+                activation,
+            };
             for tile in 0..tiles {
                 // Tiles of like height: one row alone would wait for its own sums.
                 let (start, end) = (tile * rows / tiles, (tile + 1) * rows / tiles);
@@ -209,7 +212,7 @@ impl Packed {
                     continue;
                 };
                 self.kernel.run(end - start, a, stride, panel, stride, &mut sums);
-                let how = Finish { scales: scales.get(start..end).unwrap_or_default(), columns, activation };
+                let how = Finish { rows: scales.get(start..end).unwrap_or_default(), ..how };
                 let width = width.min(self.out - first);
                 encode::finish(self.set, &sums, end - start, how, y, self.out, width);
             }

@@ -100,28 +100,33 @@ fn activated_one<const FUSED: bool>(x: f32, activation: Activation) -> f32 {
     }
 }
 
-/// `x = activation(x)`, to be inlined into a loop of an instruction set.
+/// `y = activation(x)`, to be inlined into a loop of an instruction set.
 #[inline(always)]
-pub(super) fn activate_all<const FUSED: bool>(x: &mut [f32], activation: Activation) {
+pub(super) fn activated<const FUSED: bool>(x: &[f32], activation: Activation, y: &mut [f32]) {
     match activation {
-        Activation::None => {}
-        Activation::Gelu => each(x, |x| activated_one::<FUSED>(x, Activation::Gelu)),
-        Activation::GeluTanh => each(x, |x| activated_one::<FUSED>(x, Activation::GeluTanh)),
-        Activation::Relu => each(x, |x| activated_one::<FUSED>(x, Activation::Relu)),
-        Activation::Silu => each(x, |x| activated_one::<FUSED>(x, Activation::Silu)),
+        Activation::None => each(x, y, |x| x),
+        Activation::Gelu => each(x, y, |x| activated_one::<FUSED>(x, Activation::Gelu)),
+        Activation::GeluTanh => each(x, y, |x| activated_one::<FUSED>(x, Activation::GeluTanh)),
+        Activation::Relu => each(x, y, |x| activated_one::<FUSED>(x, Activation::Relu)),
+        Activation::Silu => each(x, y, |x| activated_one::<FUSED>(x, Activation::Silu)),
     }
 }
 
 #[inline(always)]
-fn each(x: &mut [f32], f: impl Fn(f32) -> f32) {
-    for x in x {
-        *x = f(*x);
+fn each(x: &[f32], y: &mut [f32], f: impl Fn(f32) -> f32) {
+    for (y, x) in y.iter_mut().zip(x) {
+        *y = f(*x);
     }
 }
 
 by_instructions! {
     fn activate_on(x: &mut [f32], activation: Activation) {
-        activate_all::<FUSED>(x, activation);
+        let mut part = [0.0; 4 * LANES];
+        for x in x.chunks_mut(part.len()) {
+            let part = &mut part[..x.len()];
+            part.copy_from_slice(x);
+            activated::<FUSED>(part, activation, x);
+        }
     }
 }
 
@@ -131,11 +136,11 @@ pub fn activate(x: &mut [f32], activation: Activation) {
 }
 
 by_instructions! {
-    /// `gate = activation(gate)`, then `y = gate · value`; all of one length.
-    pub fn activate_product(gate: &mut [f32], value: &[f32], activation: Activation, y: &mut [f32]) {
-        activate_all::<FUSED>(gate, activation);
-        for ((y, gate), value) in y.iter_mut().zip(gate).zip(value) {
-            *y = *gate * *value;
+    /// `y = activation(gate) · value`; all of one length.
+    pub fn activate_product(gate: &[f32], value: &[f32], activation: Activation, y: &mut [f32]) {
+        activated::<FUSED>(gate, activation, y);
+        for (y, value) in y.iter_mut().zip(value) {
+            *y *= *value;
         }
     }
 }

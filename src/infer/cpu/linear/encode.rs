@@ -2,8 +2,8 @@
 
 #![allow(clippy::indexing_slicing)] // lanes of fixed width
 
-use super::tile::{COLUMNS, Kernel, Line, Sums};
-use super::{Activation, Columns};
+use super::Activation;
+use super::tile::{COLUMNS, Kernel, Line, ROWS, Sums};
 use crate::infer::cpu::instructions::{by_instructions, madd};
 use crate::infer::cpu::rows;
 
@@ -115,44 +115,67 @@ by_instructions! {
 #[derive(Clone, Copy)]
 pub struct Finish<'a> {
     /// Rows' scales, where the sums are of bytes; else empty.
-    pub scales: &'a [RowScale],
+    pub rows: &'a [RowScale],
     /// Of every column of the panel.
-    pub columns: &'a [Columns],
+    pub bias: &'a [f32],
+    /// One step of the bytes of each column's weights.
+    pub scales: &'a [f32],
+    /// Sum of the bytes of each column's weights.
+    pub sums: &'a [i32],
     /// Applied last.
     pub activation: Activation,
 }
+
+/// Values of a tile.
+#[repr(C, align(64))]
+struct Values([[f32; COLUMNS]; ROWS]);
 
 by_instructions! {
     /// Writes the sums of a tile to `y` (rows at `stride`, at most `width` columns): scales, bias,
     /// activation.
     pub fn finish(sums: &Sums, rows: usize, how: Finish, y: &mut [f32], stride: usize, width: usize) {
-        let mut values = [0.0f32; COLUMNS];
-        for (r, sums) in sums.0.iter().take(rows).enumerate() {
-            let parts = values.as_chunks_mut::<16>().0.iter_mut().zip(sums.as_chunks::<16>().0);
-            for ((values, sums), columns) in parts.zip(how.columns) {
-                match how.scales.get(r) {
-                    None => {
-                        for c in 0..16 {
-                            values[c] = f32::from_bits(sums[c]) + columns.bias[c];
-                        }
-                    }
-                    Some(row) => {
-                        for c in 0..16 {
-                            let shift = row.zero.wrapping_mul(columns.sums[c]);
-                            let sum = sums[c].cast_signed().wrapping_sub(shift) as f32;
-                            values[c] = madd::<FUSED>(sum, row.scale * columns.scales[c], columns.bias[c]);
-                        }
-                    }
+        if how.activation == Activation::None {
+            for (r, (sums, y)) in sums.0.iter().zip(y.chunks_mut(stride)).take(rows).enumerate() {
+                let Some(y) = y.get_mut(..width) else { break };
+                match y.as_mut_array::<COLUMNS>() {
+                    Some(y) => value::<FUSED>(sums, how.rows.get(r), how, y),
+                    None => value::<FUSED>(sums, how.rows.get(r), how, y),
                 }
             }
-            match how.columns {
-                [_] => rows::activate_all::<FUSED>(&mut values[..16], how.activation),
-                _ => rows::activate_all::<FUSED>(&mut values, how.activation),
+            return;
+        }
+        // Two passes: what was just written in other pieces cannot be read at once.
+        let mut values = Values([[0.0; COLUMNS]; ROWS]);
+        for (r, (sums, values)) in sums.0.iter().zip(&mut values.0).take(rows).enumerate() {
+            match how.bias.len() {
+                COLUMNS => value::<FUSED>(sums, how.rows.get(r), how, values),
+                used => value::<FUSED>(sums, how.rows.get(r), how, &mut values[..used.min(COLUMNS)]),
             }
-            let Some(out) = y.get_mut(r * stride..r * stride + width) else { break };
-            match out.as_mut_array::<COLUMNS>() {
-                Some(out) => *out = values,
-                None => out.iter_mut().zip(&values).for_each(|(out, value)| *out = *value),
+        }
+        for (values, y) in values.0.iter().zip(y.chunks_mut(stride)).take(rows) {
+            let Some(y) = y.get_mut(..width) else { break };
+            match y.as_mut_array::<COLUMNS>() {
+                Some(y) => rows::activated::<FUSED>(values, how.activation, y),
+                None => rows::activated::<FUSED>(&values[..width], how.activation, y),
+            }
+        }
+    }
+}
+
+/// One row of a tile: scales and bias.
+#[inline(always)]
+fn value<const FUSED: bool>(sums: &[u32; COLUMNS], row: Option<&RowScale>, how: Finish, y: &mut [f32]) {
+    match row {
+        None => {
+            for ((y, sum), bias) in y.iter_mut().zip(sums).zip(how.bias) {
+                *y = f32::from_bits(*sum) + bias;
+            }
+        }
+        Some(row) => {
+            let columns = how.bias.iter().zip(how.scales).zip(how.sums);
+            for ((y, sum), ((bias, scale), shift)) in y.iter_mut().zip(sums).zip(columns) {
+                let sum = sum.cast_signed().wrapping_sub(row.zero.wrapping_mul(*shift)) as f32;
+                *y = madd::<FUSED>(sum, row.scale * scale, *bias);
             }
         }
     }
