@@ -4,6 +4,8 @@
 //! four bytes. A panel holds, group by group, the groups of [`Kernel::columns`] columns; each step
 //! broadcasts one group of each row and multiplies it with the panel's.
 
+#![allow(clippy::indexing_slicing)] // registers as arrays, indexed by constants
+
 use crate::infer::cpu::instructions::Instructions;
 #[cfg(target_arch = "x86_64")]
 use x86::{avx2, avx512, bf16, bytes};
