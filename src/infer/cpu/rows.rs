@@ -85,7 +85,7 @@ fn erf<const FUSED: bool>(z: f32) -> f32 {
 /// `activation(x)`.
 #[inline(always)]
 fn activated_one<const FUSED: bool>(x: f32, activation: Activation) -> f32 {
-    const TWICE_ROOT: f32 = 1.595_769_1; // 2 √(2/π)
+    const TWICE_ROOT: f32 = 1.595_769; // 2 √(2/π)
     match activation {
         Activation::None => x,
         Activation::Gelu => {
