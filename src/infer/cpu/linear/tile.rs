@@ -154,6 +154,7 @@ unsafe fn portable<const R: usize>(
 }
 
 #[cfg(target_arch = "x86_64")]
+#[allow(clippy::indexing_slicing, clippy::needless_range_loop)] // arrays of fixed size; loops that unroll into registers
 mod x86 {
     use super::COLUMNS;
     use std::arch::x86_64::*;
