@@ -4,11 +4,12 @@
 
 use quire::batch::PackedBatch;
 use quire::config;
-use quire::feed::Tokenizer;
+use quire::feed::{Reader, Tokenizer};
 use quire::infer::models::{Models, TokenizerOf};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -66,4 +67,55 @@ fn tokens_vectors_names_and_tone_match_the_reference() {
             assert!((found - case.sentiment[tone]).abs() < 1e-3, "{tone} of {}", case.text);
         }
     }
+}
+
+/// Windows of a text, which must hold all of it, and what the models make of the first few.
+fn assert_whole(models: &Models, reader: &Reader, text: &str) {
+    let windows = reader.windows(text).unwrap();
+    let mut reached = 0;
+    for window in &windows {
+        assert!(window.bytes.start <= reached, "a gap before {:?} of {}", window.bytes, text.len());
+        assert!(text.get(window.bytes.clone()).is_some(), "{:?} cuts a character", window.bytes);
+        assert!(window.tokens.len() <= reader.window_tokens + 2);
+        reached = reached.max(window.bytes.end);
+    }
+    assert_eq!(reached, text.len());
+    let mut batch = PackedBatch::new();
+    windows.iter().take(4).for_each(|window| batch.push(&window.tokens, &[]));
+    for output in models.engines()[0].run(&batch).unwrap() {
+        let values = output.embedding.iter().chain(output.heads.iter().flatten());
+        assert!(values.copied().all(f32::is_finite));
+    }
+}
+
+#[test]
+fn any_text_is_taken_whole() {
+    let config = config::load(&config::Sources::default()).unwrap().config;
+    let models = Models::load(&config.infer, &root().join("data/models")).unwrap();
+    let model = models.embedding().unwrap();
+    let TokenizerOf::File { path, prefix } = &model.tokenizer else { panic!("a tokenizer.json") };
+    let tokenizer = Arc::new(Tokenizer::open(path, model.vocabulary, prefix).unwrap());
+    let reader = Reader { tokenizer, window_tokens: 254, overlap_tokens: 32 };
+    let ten_megabytes = 10 << 20;
+    for text in [
+        String::new(),
+        " \n\t\u{a0}".to_owned(),
+        "\0\u{feff}\u{202e}\u{200d}\u{fffd}".to_owned(),
+        "a".repeat(ten_megabytes),
+        "東".repeat(ten_megabytes / 60),
+        "e\u{301}".repeat(50_000),
+        "👩‍👩‍👧‍👦".repeat(5_000),
+        "שלום עולם. مرحبا بالعالم! ".repeat(500),
+        "[SEP] [CLS] [MASK] </s> <s> ".repeat(300),
+        ". ! ? ".repeat(3_000),
+    ] {
+        assert_whole(&models, &reader, &text);
+    }
+    let runner = &mut proptest::test_runner::TestRunner::new(proptest::test_runner::Config::with_cases(200));
+    runner
+        .run(&proptest::string::string_regex("(?s).{0,120}").unwrap(), |text| {
+            assert_whole(&models, &reader, &text);
+            Ok(())
+        })
+        .unwrap();
 }
