@@ -39,6 +39,24 @@ impl PackedBatch {
         self.spans_per_window.len()
     }
 
+    /// The same windows in batches of at most `tokens` tokens each, where a window is not longer.
+    pub fn split(&self, tokens: usize) -> Vec<Self> {
+        let mut parts: Vec<Self> = Vec::new();
+        let mut spans = self.spans.iter();
+        for (range, count) in self.ranges().zip(&self.spans_per_window) {
+            let used = parts.last().map_or(usize::MAX, |part| part.tokens.len());
+            if used.saturating_add(range.len()) > tokens {
+                parts.push(Self::new());
+            }
+            let own = spans.by_ref().take(*count);
+            let own: Vec<_> = own.map(|span| span.start - range.start..span.end - range.start).collect();
+            if let Some(part) = parts.last_mut() {
+                part.push(self.tokens.get(range).unwrap_or_default(), &own);
+            }
+        }
+        parts
+    }
+
     /// Row ranges of the windows.
     pub fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
         self.starts.windows(2).filter_map(|pair| match pair {
@@ -98,5 +116,20 @@ mod tests {
         assert_eq!(batch.ranges().collect::<Vec<_>>(), [0..3, 3..4, 4..6]);
         assert_eq!(batch.spans, [0..2, 1..3, 4..5, 4..6]);
         assert_eq!(batch.windows(), 3);
+    }
+
+    #[test]
+    fn parts_hold_the_same_windows_with_their_spans() {
+        let mut batch = PackedBatch::new();
+        batch.push(&[1, 2, 3], &[0..2, 1..3]);
+        batch.push(&[4], &[]);
+        batch.push(&[5, 6, 7, 8, 9], &[0..1, 2..5]);
+        batch.push(&[], &[]);
+        let parts = batch.split(4);
+        let tokens: Vec<&[u32]> = parts.iter().map(|part| part.tokens.as_slice()).collect();
+        assert_eq!(tokens, [&[1, 2, 3, 4][..], &[5, 6, 7, 8, 9], &[]]);
+        assert_eq!(parts[1].spans, [0..1, 2..5]);
+        assert_eq!(parts.iter().map(PackedBatch::windows).sum::<usize>(), batch.windows());
+        assert!(PackedBatch::new().split(4).is_empty());
     }
 }

@@ -26,6 +26,10 @@ use encoder::{Scratch, embed, internal, normalise};
 use positions::Prepared;
 use std::sync::Arc;
 
+/// Tokens that go through all layers together: what a layer makes of so many stays in the core's own
+/// cache until the next operator reads it. More is slower, as each operator then waits for memory.
+const TOGETHER: usize = 192;
+
 /// Matrices with fewer outputs (classifiers) stay in full precision: they cost nothing.
 const NARROW: usize = 64;
 
@@ -91,8 +95,9 @@ impl CpuEngine {
     }
 }
 
-impl Engine for CpuEngine {
-    fn run(&mut self, batch: &PackedBatch) -> Result<Vec<WindowOutput>> {
+impl CpuEngine {
+    /// The outputs of windows that go through the layers together.
+    fn part(&mut self, batch: &PackedBatch) -> Result<Vec<WindowOutput>> {
         let checkpoint = Arc::clone(&self.checkpoint);
         let (mut states, left) = self.trunk(batch)?;
         let mut outputs: Vec<WindowOutput> = batch.ranges().map(|_| WindowOutput::default()).collect();
@@ -115,9 +120,23 @@ impl Engine for CpuEngine {
         }
         Ok(outputs)
     }
+}
+
+impl Engine for CpuEngine {
+    fn run(&mut self, batch: &PackedBatch) -> Result<Vec<WindowOutput>> {
+        let mut outputs = Vec::with_capacity(batch.windows());
+        for part in batch.split(TOGETHER) {
+            outputs.extend(self.part(&part)?);
+        }
+        Ok(outputs)
+    }
 
     fn states(&mut self, batch: &PackedBatch) -> Result<Vec<f32>> {
-        encoder::states(&self.checkpoint.encoder, batch, &mut self.scratch)
+        let mut states = Vec::new();
+        for part in batch.split(TOGETHER) {
+            states.extend(encoder::states(&self.checkpoint.encoder, &part, &mut self.scratch)?);
+        }
+        Ok(states)
     }
 }
 
