@@ -1,4 +1,4 @@
-"""Encoder speed of quire beside ONNX Runtime: the same checkpoint, threads and sequences, taking turns in one run.
+"""Encoder speed of quire beside ONNX Runtime and PyTorch: the same checkpoint, threads and sequences, taking turns in one run.
 
     python compare.py --quire ../../../target/release/quire --checkpoint FOLDER --onnx OUT [--threads 2]
 
@@ -48,6 +48,26 @@ def run_onnx(model, feeds):
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
+def torch_runner(args):
+    """PyTorch as sentence-transformers runs it, where it is installed."""
+    try:
+        import torch
+        from transformers import BertModel
+    except ImportError:
+        return None
+    torch.set_num_threads(args.threads)
+    model = BertModel.from_pretrained(args.checkpoint).eval()
+
+    def run(feeds):
+        wall, cpu = time.perf_counter(), time.process_time()
+        with torch.inference_mode():
+            for feed in feeds:
+                model(**{name: torch.from_numpy(value) for name, value in feed.items()})
+        return time.perf_counter() - wall, time.process_time() - cpu
+
+    return run
+
+
 def run_quire(args, precision, lengths):
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write("\n".join(map(str, lengths)))
@@ -72,16 +92,25 @@ def main():
     vocabulary = json.load(open(f"{args.checkpoint}/config.json"))["vocab_size"]
     mixes = MIXES | {"mixed": mixed()}
     print(f"ONNX Runtime {ort.__version__}, {args.threads} threads, medians of {args.rounds} rounds")
-    print(f"{'lengths':>8} {'precision':>9} {'ORT tok/s':>10} {'quire':>10} {'wall x':>7} {'ORT/CPU-s':>10} "
+    print(f"{'lengths':>8} {'precision':>9} {'peer tok/s':>10} {'quire':>10} {'wall x':>7} {'peer/CPU-s':>10} "
           f"{'quire':>10} {'CPU x':>7}")
-    for precision, against in (("f32", "f32"), ("bf16", "f32"), ("int8", "int8")):
-        model = session(f"{args.onnx}.{against}.onnx", args.threads)
+    peers = [("f32", "f32"), ("bf16", "f32"), ("int8", "int8"), ("f32", "torch")]
+    for precision, against in peers:
+        if against == "torch":
+            run = torch_runner(args)
+            if run is None:
+                print("PyTorch and transformers are not installed: left out")
+                continue
+            print("beside PyTorch, f32:")
+        else:
+            model = session(f"{args.onnx}.{against}.onnx", args.threads)
+            run = lambda feeds, model=model: run_onnx(model, feeds)
         for name, lengths in mixes.items():
             feeds = list(batches(lengths, vocabulary))
-            run_onnx(model, feeds)
+            run(feeds)
             figures = []
             for _ in range(args.rounds):
-                spent = [run_onnx(model, feeds) for _ in range(args.inner)]
+                spent = [run(feeds) for _ in range(args.inner)]
                 wall, cpu = (sum(column) / args.inner for column in zip(*spent))
                 quire = run_quire(args, precision, lengths)
                 figures.append((sum(lengths) / wall, sum(lengths) / cpu, *quire))
