@@ -184,6 +184,9 @@ fn assert_exact(kafka: &Kafka, qdrant: &QdrantFake, sent: &[Sent]) {
         let hashes: Vec<String> =
             records.iter().map(|record| record.json()["sha256"].as_str().unwrap().to_owned()).collect();
         let distinct: BTreeSet<&String> = hashes.iter().collect();
+        if distinct.len() != hashes.len() {
+            tell_everything_of(kafka, key);
+        }
         assert_eq!(distinct.len(), hashes.len(), "{key} was published twice: {hashes:?}");
         assert_eq!(hashes.last(), versions.last(), "{key}: the last result is not of the last version");
         assert!(versions.len() > 1 || hashes.len() == 1, "{key}");
@@ -201,6 +204,22 @@ fn assert_exact(kafka: &Kafka, qdrant: &QdrantFake, sent: &[Sent]) {
     assert_eq!(stored.len(), versions.len(), "documents in the store");
     assert_eq!(buried.len(), poison.len(), "dead letters in the store");
     assert_eq!(points(qdrant, "passages").len(), passages, "passages in the store");
+}
+
+/// Every record of a key: whether it came in twice or was done twice shows here.
+fn tell_everything_of(kafka: &Kafka, key: &str) {
+    for lane in ["", ".high", ".low", ".retry", ".slow", ".results", ".progress", ".dead"] {
+        let topic = format!("{PREFIX}{lane}");
+        for record in kafka.read(&topic).iter().filter(|record| record.key.as_deref() == Some(key)) {
+            let value = record
+                .value
+                .as_deref()
+                .and_then(|value| serde_json::from_slice::<serde_json::Value>(value).ok());
+            let value = value.unwrap_or_default();
+            let told = ["origin", "ingested_at", "state", "version"].map(|name| value.get(name).cloned());
+            println!("{topic} {}/{} {:?} {told:?}", record.partition, record.offset, record.headers);
+        }
+    }
 }
 
 fn points(qdrant: &QdrantFake, alias: &str) -> Vec<FakePoint> {
