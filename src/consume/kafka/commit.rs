@@ -138,28 +138,9 @@ impl Committer {
             sender.send_offsets_to_transaction(&list, &group, patience)?;
         }
         self.failpoints.pass("txn-offsets");
-        self.commit(patience)?;
+        sender.commit_transaction(patience)?;
         self.failpoints.pass("txn-committed");
         Ok(())
-    }
-
-    /// Commits. A commit that timed out may have happened, and the library takes no other call before
-    /// its outcome is known: it is asked for until the broker says.
-    fn commit(&self, patience: Duration) -> std::result::Result<(), KafkaError> {
-        let (sender, context) = &self.sender;
-        loop {
-            match sender.commit_transaction(patience) {
-                Err(KafkaError::Transaction(error))
-                    if error.is_retriable() && !error.txn_requires_abort() && !self.board.lock().ended =>
-                {
-                    let error = KafkaError::Transaction(error);
-                    let explained = context.explain("a commit to Kafka has no answer; asking again", &error);
-                    tracing::warn!("{explained}");
-                    std::thread::sleep(Duration::from_millis(200));
-                }
-                result => return result,
-            }
-        }
     }
 
     fn committed(&self, batch: &Batch) {
