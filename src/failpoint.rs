@@ -11,6 +11,8 @@ use std::time::Duration;
 enum Fault {
     /// The process is killed at the Nth pass, as by `kill -9`.
     Kill(u32),
+    /// The step fails at the Nth pass, and only then.
+    Fail(u32),
     /// The thread sleeps, each time.
     Sleep(Duration),
 }
@@ -23,19 +25,20 @@ pub struct Failpoints {
 }
 
 impl Failpoints {
-    /// Reads `STEP=kill`, `STEP=kill:N`, `STEP=sleep:MS`, separated by commas; `STEP@NAME` for the
-    /// documents of a name.
+    /// Reads `STEP=kill`, `STEP=kill:N`, `STEP=fail:N`, `STEP=sleep:MS`, separated by commas; `STEP@NAME`
+    /// for the documents of a name.
     ///
     /// Errors: the entry that cannot be read.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut faults = HashMap::new();
         for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
-            let wrong = || format!("`{entry}` is none of STEP=kill, STEP=kill:N, STEP=sleep:MS");
+            let wrong = || format!("`{entry}` is none of STEP=kill, STEP=kill:N, STEP=fail:N, STEP=sleep:MS");
             let (step, what) = entry.split_once('=').ok_or_else(wrong)?;
             let (kind, number) = what.split_once(':').unwrap_or((what, "1"));
             let number: u32 = number.parse().map_err(|_| wrong())?;
             let fault = match kind {
                 "kill" => Fault::Kill(number),
+                "fail" => Fault::Fail(number),
                 "sleep" => Fault::Sleep(Duration::from_millis(number.into())),
                 _ => return Err(wrong()),
             };
@@ -54,19 +57,33 @@ impl Failpoints {
 
     /// A step is passed.
     pub fn pass(&self, step: &str) {
+        self.fails(step);
+    }
+
+    /// A step is passed that can fail: whether it does.
+    pub fn fails(&self, step: &str) -> bool {
         match self.faults.get(step) {
-            None => {}
-            Some(Fault::Sleep(time)) => std::thread::sleep(*time),
+            None => false,
+            Some(Fault::Sleep(time)) => {
+                std::thread::sleep(*time);
+                false
+            }
+            Some(Fault::Fail(at)) => self.count(step) == *at,
             Some(Fault::Kill(at)) => {
-                let mut passed = lock(&self.passed);
-                let count = passed.entry(step.to_owned()).or_insert(0);
-                *count += 1;
-                if *count >= *at {
+                if self.count(step) >= *at {
                     // SAFETY: sends a signal to this process; no memory is involved.
                     unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
                 }
+                false
             }
         }
+    }
+
+    fn count(&self, step: &str) -> u32 {
+        let mut passed = lock(&self.passed);
+        let count = passed.entry(step.to_owned()).or_insert(0);
+        *count += 1;
+        *count
     }
 }
 

@@ -43,6 +43,8 @@ pub struct Board {
 pub struct State {
     /// Partitions of this worker.
     pub owned: HashMap<Partition, Owned>,
+    /// How many were assigned so far.
+    pub tenures: u64,
     /// Records that wait.
     pub queues: Queues,
     /// Documents that the pipeline has.
@@ -84,6 +86,8 @@ pub enum Phase {
 
 /// A partition of this worker.
 pub struct Owned {
+    /// Tells this time of having it from others: it may be lost and come back.
+    pub tenure: u64,
     /// Where it stands.
     pub phase: Phase,
     /// On all its documents.
@@ -108,8 +112,9 @@ pub struct Owned {
 
 impl Owned {
     /// A partition that was just assigned, paused.
-    pub fn new() -> Self {
+    pub fn new(tenure: u64) -> Self {
         Self {
+            tenure,
             phase: Phase::Pending,
             claim: Claim::default(),
             tracker: Tracker::new(0, &Marks::default()),
@@ -132,7 +137,7 @@ impl Owned {
         let deaths =
             self.deaths.range(position..).filter(|(o, _)| unsettled(o)).map(|(o, n)| (*o, *n)).collect();
         let alone = self.alone.filter(unsettled);
-        Marks { reach, open, closed: self.phase == Phase::Closing, alone, deaths }
+        Marks { reach, open, closed: self.phase == Phase::Closing, alone, deaths, commit: 0 }
     }
 }
 
@@ -152,6 +157,8 @@ pub struct InFlight {
 pub struct Finished {
     /// Its partition.
     pub partition: Partition,
+    /// Since when it is this worker's.
+    pub tenure: u64,
     /// What leaves.
     pub outputs: Vec<Output>,
 }
@@ -273,8 +280,18 @@ impl State {
         }
         owned.dirty = true;
         self.finished_bytes += outputs.iter().map(Output::size).sum::<usize>();
-        self.finished.push(Finished { partition, outputs });
+        self.finished.push(Finished { partition, tenure: owned.tenure, outputs });
         true
+    }
+
+    /// A partition, while it is this worker's without interruption.
+    pub fn held(&mut self, partition: Partition, tenure: u64) -> Option<&mut Owned> {
+        self.owned.get_mut(&partition).filter(|owned| owned.tenure == tenure)
+    }
+
+    /// Whether a partition is this worker's without interruption.
+    pub fn has(&self, partition: Partition, tenure: u64) -> bool {
+        self.owned.get(&partition).is_some_and(|owned| owned.tenure == tenure)
     }
 
     /// The pipeline is done with an id: the next record of it may go.

@@ -69,7 +69,9 @@ impl Group {
         }
         let mut state = self.board.lock();
         for partition in partitions {
-            state.owned.insert(partition, Owned::new());
+            state.tenures += 1;
+            let tenure = state.tenures;
+            state.owned.insert(partition, Owned::new(tenure));
         }
     }
 }

@@ -30,6 +30,8 @@ pub struct Marks {
     pub alone: Option<i64>,
     /// How many owners died while they may have had an offset begun.
     pub deaths: Deaths,
+    /// The number of the commit that wrote this note; 0 where it is not known.
+    pub commit: i64,
 }
 
 /// Offsets with the number of owners that died with them.
@@ -92,8 +94,11 @@ impl Marks {
     }
 
     fn bytes(&self, position: i64, least: u8) -> Vec<u8> {
-        let flags = u8::from(self.closed) | u8::from(self.alone.is_some()) << 1;
-        let mut bytes = vec![FORMAT, flags];
+        let (alone, commit) = (u8::from(self.alone.is_some()), u8::from(self.commit != 0));
+        let mut bytes = vec![FORMAT, u8::from(self.closed) | alone << 1 | commit << 2];
+        if self.commit != 0 {
+            put(&mut bytes, self.commit);
+        }
         put(&mut bytes, self.reach - position);
         put(&mut bytes, i64::try_from(self.open.len()).unwrap_or(i64::MAX));
         let mut last = position;
@@ -123,6 +128,9 @@ impl Marks {
             return None;
         }
         let mut marks = Self { closed: flags & 1 != 0, ..Self::default() };
+        if flags & 4 != 0 {
+            marks.commit = number(&mut rest)?;
+        }
         marks.reach = position.checked_add(number(&mut rest)?)?;
         let mut last = position;
         for _ in 0..number(&mut rest)? {
@@ -198,7 +206,7 @@ mod tests {
     fn the_longest_note_fits() {
         let open: Vec<i64> = (0..MAX_OPEN as i64).map(|n| 1_000_000_007 * n).collect();
         let deaths = open.iter().map(|offset| (*offset, (offset % 5) as u8 + 1)).collect();
-        let marks = Marks { reach: i64::MAX / 2, open, deaths, ..Marks::default() };
+        let marks = Marks { reach: i64::MAX / 2, open, deaths, commit: i64::MAX, ..Marks::default() };
         let text = marks.encode(0);
         assert!(!text.is_empty() && text.len() <= MAX_LENGTH, "{}", text.len());
         let read = Marks::decode(&text, 0).unwrap();
@@ -256,6 +264,7 @@ mod tests {
             closed: bool,
             alone in proptest::option::of(0i64..99),
             deaths in proptest::collection::btree_map(0i64..99, 1u8..9, 0..40),
+            commit in 0i64..i64::MAX,
         ) {
             let open: Vec<i64> =
                 gaps.iter().scan(position, |at, gap| { *at += gap; Some(*at) }).collect();
@@ -265,6 +274,7 @@ mod tests {
                 closed,
                 alone: alone.map(|n| position + n),
                 deaths: deaths.into_iter().map(|(n, count)| (position + n, count)).collect(),
+                commit,
             };
             prop_assert_eq!(Marks::decode(&marks.encode(position), position), Some(marks));
         }

@@ -26,6 +26,7 @@ mod source;
 mod suspects;
 pub mod topics;
 mod tracker;
+mod transaction;
 pub mod waiting;
 
 #[cfg(test)]
@@ -55,6 +56,7 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 use topics::Topics;
+use transaction::{MakeSender, Transactions};
 
 /// A topic has no end: `--once` ends when nothing came for this long.
 const QUIET: Duration = Duration::from_secs(3);
@@ -114,15 +116,16 @@ impl KafkaSource {
         let poll =
             Poll { consumer: Arc::clone(&consumer), board: Arc::clone(&board), topics: topics.clone() };
         poll.subscribe();
-        let committer = Committer {
+        let transactions = Transactions {
             board: Arc::clone(&board),
             consumer: Arc::clone(&consumer),
             topics,
             make,
             sender,
             failpoints: Arc::clone(&failpoints),
-            told: HashMap::new(),
         };
+        let committer =
+            Committer { board: Arc::clone(&board), transactions, told: HashMap::new(), number: 0 };
         let (follower, heard) = (Arc::clone(&commands), Arc::clone(&board));
         let threads = vec![
             thread("kafka-poll", move || poll.run())?,
@@ -193,7 +196,7 @@ fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 
 /// Makes producers of this worker's own transactional id. Another with the same id fences it: so
 /// what a killed worker left open is aborted as soon as it is started again.
-fn transactional(config: &Config) -> commit::MakeSender {
+fn transactional(config: &Config) -> MakeSender {
     let kafka = config.kafka.clone();
     let id = format!("{}-{}-{}", kafka.prefix, kafka.group, worker_name(config));
     Box::new(move || {
