@@ -69,7 +69,7 @@ fn only_the_pipeline_knows_the_order() {
 #[test]
 fn only_metrics_rs_spells_metric_names() {
     for (path, text) in sources() {
-        if path == Path::new("src/metrics.rs") {
+        if path == Path::new("src/metrics.rs") || path.starts_with("src/metrics") {
             continue;
         }
         let test_part = text.find("#[cfg(test)]").unwrap_or(text.len());
