@@ -178,7 +178,7 @@ fn assert_exact(kafka: &Kafka, qdrant: &QdrantFake, sent: &[Sent]) {
     }
     let difference: Vec<_> = wanted.symmetric_difference(&found).collect();
     assert!(difference.is_empty(), "sent and without a result, or the other way round: {difference:?}");
-    let mut passages = 0;
+    let mut passages = BTreeMap::new();
     for (key, versions) in &versions {
         let records = &by_key[*key];
         let hashes: Vec<String> =
@@ -190,7 +190,7 @@ fn assert_exact(kafka: &Kafka, qdrant: &QdrantFake, sent: &[Sent]) {
         assert_eq!(distinct.len(), hashes.len(), "{key} was published twice: {hashes:?}");
         assert_eq!(hashes.last(), versions.last(), "{key}: the last result is not of the last version");
         assert!(versions.len() > 1 || hashes.len() == 1, "{key}");
-        passages += records.last().unwrap().json()["passages"].as_array().unwrap().len();
+        passages.insert(*key, records.last().unwrap().json()["passages"].as_array().unwrap().len());
     }
     let dead: Vec<String> =
         kafka.read(&format!("{PREFIX}.dead")).into_iter().map(|record| record.key.unwrap()).collect();
@@ -203,7 +203,23 @@ fn assert_exact(kafka: &Kafka, qdrant: &QdrantFake, sent: &[Sent]) {
     let (buried, stored): (Vec<_>, Vec<_>) = points(qdrant, "documents").into_iter().partition(dead);
     assert_eq!(stored.len(), versions.len(), "documents in the store");
     assert_eq!(buried.len(), poison.len(), "dead letters in the store");
-    assert_eq!(points(qdrant, "passages").len(), passages, "passages in the store");
+    let mut found: BTreeMap<String, Vec<FakePoint>> = BTreeMap::new();
+    for point in points(qdrant, "passages") {
+        found.entry(point.payload["document"].as_str().unwrap().to_owned()).or_default().push(point);
+    }
+    for (key, points) in &found {
+        let wanted = passages.get(key.as_str()).copied().unwrap_or(0);
+        if points.len() != wanted {
+            tell_everything_of(kafka, key);
+            let told = points.iter().map(|point| &point.payload);
+            panic!(
+                "{key} has {} passages in the store, not {wanted}: {:?}",
+                points.len(),
+                Vec::from_iter(told)
+            );
+        }
+    }
+    assert_eq!(found.len(), passages.len(), "documents with passages in the store");
 }
 
 /// Every record of a key: whether it came in twice or was done twice shows here.

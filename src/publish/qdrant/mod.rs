@@ -153,7 +153,7 @@ impl Store for QdrantStore {
         version: i64,
         models: &BTreeMap<String, String>,
     ) -> Result<Standing> {
-        self.run(read::standing(self, id, sha256, version, models))
+        self.run(write::standing(self, id, sha256, version, models))
     }
 
     fn delete(&self, id: &DocumentId) -> Result<bool> {

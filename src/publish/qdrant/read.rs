@@ -7,7 +7,7 @@ use super::points::{
 use super::{QdrantStore, filter};
 use crate::document::{DeadLetter, Document, DocumentId};
 use crate::error::Result;
-use crate::publish::{Counts, DocumentRow, Filter, Standing};
+use crate::publish::{Counts, DocumentRow, Filter};
 use ::qdrant_client::qdrant::{
     Condition, CountPointsBuilder, Direction, Filter as Conditions, GetPointsBuilder, OrderBy, PointId,
     RetrievedPoint, ScrollPointsBuilder, StartFrom, start_from,
@@ -59,18 +59,6 @@ pub(super) async fn get(store: &QdrantStore, id: &DocumentId) -> Result<Option<D
 pub(super) async fn head(store: &QdrantStore, id: &DocumentId) -> Result<Option<Head>> {
     let found = point(store, store.document_id(id), &[SHA256, VERSION, MODELS, GENERATION]).await?;
     found.map(|point| points::parse(point.payload)).transpose()
-}
-
-/// See [`Store::standing`](crate::publish::Store::standing).
-pub(super) async fn standing(
-    store: &QdrantStore,
-    id: &DocumentId,
-    sha256: &str,
-    version: i64,
-    models: &BTreeMap<String, String>,
-) -> Result<Standing> {
-    let Some(head) = head(store, id).await? else { return Ok(Standing::Outdated) };
-    Ok(Standing::of((&head.sha256, head.version, &head.models), (sha256, version, models)))
 }
 
 /// Lines about these documents, where they are stored, in chunks.

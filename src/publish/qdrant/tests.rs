@@ -326,6 +326,32 @@ fn the_later_version_wins_whoever_comes_last() {
 }
 
 #[test]
+fn what_need_not_be_done_again_is_cleared_of_what_a_dead_worker_left() {
+    let fake = QdrantFake::start();
+    let store = open(&fake);
+    let (mut early, mut late) = (document("a", &OLD), document("a", &NEW));
+    (early.sha256, early.version, late.sha256, late.version) = ("1".to_owned(), 1, "2".to_owned(), 2);
+    store.put(&late).unwrap();
+    // A worker writes the passages of the earlier version, and dies. Its record is read once more.
+    let left = || {
+        let generation = points::generation(&early);
+        store.connection.block_on(write::put_passages(&store, &early, &generation)).unwrap();
+        assert_eq!(held(&fake).1.len(), OLD.len() + NEW.len());
+    };
+    let standing = |d: &Document| store.standing(&d.id, &d.sha256, d.version, &d.models).unwrap();
+    left();
+    assert_eq!(standing(&early), Standing::Superseded);
+    holds_exactly(&fake, &late);
+    // Or it was another worker that died after the later version's point was written.
+    left();
+    assert_eq!(standing(&late), Standing::Current);
+    holds_exactly(&fake, &late);
+    left();
+    store.put(&early).unwrap();
+    holds_exactly(&fake, &late);
+}
+
+#[test]
 fn dead_letters_are_in_no_list_count_or_search() {
     let fake = QdrantFake::start();
     let store = open(&fake);

@@ -12,21 +12,47 @@
 //!    worker may be between 1 and 2 with them.
 //!
 //! A crash between 1 and 2 leaves passages that nothing points at; between 2 and 3, ones that
-//! nothing points at any more. Doing it again writes the same ids and deletes the rest. Deletion
+//! nothing points at any more. Doing it again writes the same ids and deletes the rest. What need not
+//! be done again, since it or a later version is stored, is cleared of such passages as well. Deletion
 //! goes the other way round: the document's point first, then its passages.
 
 use super::points;
 use super::{QdrantStore, failure, filter, read};
 use crate::document::{Document, DocumentId};
 use crate::error::{Class, Error, Result, Stage};
-use crate::publish::DeadLetter;
 use crate::publish::characters::Characters;
+use crate::publish::{DeadLetter, Standing};
 use ::qdrant_client::qdrant::points_update_operation::{DeletePoints, Operation, PointStructList};
 use ::qdrant_client::qdrant::{
     DeletePointsBuilder, Filter as Conditions, GetPointsBuilder, PointId, PointStruct, PointsIdsList,
     PointsSelector, PointsUpdateOperation, UpdateBatchPointsBuilder, UpsertPointsBuilder, points_selector,
 };
+use std::collections::BTreeMap;
 use tokio::task::JoinSet;
+
+/// See [`Store::standing`](crate::publish::Store::standing).
+///
+/// Whoever asks and is told that nothing is to be done settles the record: passages that a worker left
+/// which died over it would never be looked at again. So they are deleted here.
+pub(super) async fn standing(
+    store: &QdrantStore,
+    id: &DocumentId,
+    sha256: &str,
+    version: i64,
+    models: &BTreeMap<String, String>,
+) -> Result<Standing> {
+    let Some(head) = read::head(store, id).await? else { return Ok(Standing::Outdated) };
+    let standing = Standing::of((&head.sha256, head.version, &head.models), (sha256, version, models));
+    if standing != Standing::Outdated && store.writable {
+        clear(store, id, &head).await?;
+    }
+    Ok(standing)
+}
+
+/// Deletes passages that do not count beside what is stored; those of later versions may yet.
+async fn clear(store: &QdrantStore, id: &DocumentId, head: &read::Head) -> Result<()> {
+    delete_passages(store, filter::stale(id, head.version, &head.generation, usize::MAX)).await
+}
 
 /// See [`Store::put`](crate::publish::Store::put).
 pub(super) async fn put(store: &QdrantStore, document: &Document) -> Result<()> {
@@ -36,7 +62,7 @@ pub(super) async fn put(store: &QdrantStore, document: &Document) -> Result<()> 
         && head.sha256 != document.sha256
         && head.version > document.version
     {
-        return Ok(());
+        return clear(store, &document.id, head).await;
     }
     let generation = points::generation(document);
     put_passages(store, document, &generation).await?;
