@@ -161,6 +161,10 @@ impl Store for MemoryStore {
         Ok(self.hits(query.limit))
     }
 
+    fn nearest(&self, _: &[f32], except: &DocumentId, limit: usize) -> Result<Vec<Hit>> {
+        Ok(self.hits(limit).into_iter().filter(|hit| hit.document.id != *except).collect())
+    }
+
     fn similar(&self, id: &DocumentId, filter: &Filter, limit: usize) -> Result<Option<Vec<Hit>>> {
         self.ask(format!("similar {id} {:?} {limit}", filter.language))?;
         let known = lock(&self.documents).contains_key(id);
