@@ -54,6 +54,8 @@ impl Interpreter {
             received_at: head.received_at,
             version: head.version,
             origin: head.origin.clone(),
+            parent: head.lineage.as_ref().map(|lineage| lineage.parent.clone()),
+            children: inferred.fed.document.children.clone(),
             ingested_at: Timestamp::now(),
             kind: self.kinds.guess(&inferred.fed.document, &vector),
             language: inferred.fed.language.clone(),
