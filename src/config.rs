@@ -56,7 +56,8 @@ config! {
     /// Bytes to pages.
     decode: DecodeConfig {
         workers: usize, deadline_s: u64, memory_mb: u64, recycle_after: u32, max_pages: u32,
-        max_expanded_mb: u64, min_layer_chars: usize,
+        max_expanded_mb: u64, min_layer_chars: usize, max_children: u64, max_children_mb: u64,
+        max_attachments: u64, max_nesting: u32, max_expansion: u64,
     }
     /// Page images to words.
     digitize: DigitizeConfig {

@@ -6,10 +6,12 @@
 //! the top left.
 
 mod events;
+mod family;
 mod fields;
 mod understood;
 
 pub use events::{Command, DocumentState, EVENT_SCHEMA, Event, Notification, ProgressEvent};
+pub use family::{ChildSummary, Lineage, Offspring, Parent, Room};
 pub use fields::{Check, Duplicate, Field, FieldValue, Outcome, Relation, Validity};
 pub use understood::{
     ClassScore, DeadLetter, Decision, Document, Entity, Mention, PageSummary, Passage, SCHEMA_VERSION, Scale,
@@ -106,6 +108,8 @@ pub struct Head {
     pub origin: Option<Origin>,
     /// Understand it even if nothing changed.
     pub force: bool,
+    /// Where it stands, if it came out of another document.
+    pub lineage: Option<Lineage>,
 }
 
 /// A record of a topic.
@@ -158,10 +162,30 @@ named! {
         Markdown = "text/markdown",
         /// Comma- or tab-separated values.
         Csv = "text/csv",
+        /// JSON.
+        Json = "application/json",
+        /// A JSON document on each line.
+        JsonLines = "application/jsonl",
+        /// XML of any kind.
+        Xml = "application/xml",
         /// Plain text in any encoding.
         Text = "text/plain",
         /// Mail (RFC 5322).
         Email = "message/rfc822",
+        /// Mailbox: mails one after the other.
+        Mbox = "application/mbox",
+        /// Outlook mail.
+        Msg = "application/vnd.ms-outlook",
+        /// ZIP archive.
+        Zip = "application/zip",
+        /// TAR archive.
+        Tar = "application/x-tar",
+        /// Anything compressed with gzip, a TAR archive too.
+        Gzip = "application/gzip",
+        /// Rich Text Format.
+        Rtf = "application/rtf",
+        /// Electronic book.
+        Epub = "application/epub+zip",
         /// Word document.
         Docx = "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
         /// Excel workbook.
@@ -242,6 +266,8 @@ pub struct PagedDocument {
     pub media_type: MediaType,
     /// Its pages, in order.
     pub pages: Vec<Page>,
+    /// What came out of it.
+    pub children: Vec<ChildSummary>,
     /// The record owed.
     pub receipt: Receipt,
     /// Time spent so far.
@@ -256,6 +282,8 @@ pub struct TextDocument {
     pub media_type: MediaType,
     /// Its pages, in order.
     pub pages: Vec<PageText>,
+    /// What came out of it.
+    pub children: Vec<ChildSummary>,
     /// The record owed.
     pub receipt: Receipt,
     /// Time spent so far.

@@ -4,7 +4,7 @@
 //! it; a holder that is dropped unresolved means failed. It holds the [`Permit`] that bounds work
 //! in flight, so that memory is bounded by the same object that guarantees delivery.
 
-use crate::document::Document;
+use crate::document::{Document, Offspring};
 use crate::error::{Class, Error, Failure, Stage};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,6 +18,8 @@ pub struct Settled {
     pub result: Result<(), Error>,
     /// What was published, if the document was understood or is known already.
     pub document: Option<Arc<Document>>,
+    /// What came out of it: handed on before the record counts as done.
+    pub children: Vec<Offspring>,
     /// The room that the document held; the source gives it back by dropping it.
     pub permit: Permit,
 }
@@ -35,6 +37,7 @@ struct Owed {
 struct State {
     worst: Option<Error>,
     document: Option<Arc<Document>>,
+    children: Vec<Offspring>,
     settle: Option<Settle>,
     permit: Option<Permit>,
 }
@@ -47,8 +50,8 @@ impl Receipt {
 
     /// A receipt for a document that its source may take back through `claim`.
     pub fn claimed(permit: Permit, claim: Claim, settle: impl FnOnce(Settled) + Send + 'static) -> Self {
-        let state =
-            State { worst: None, document: None, settle: Some(Box::new(settle)), permit: Some(permit) };
+        let (settle, permit): (Option<Settle>, _) = (Some(Box::new(settle)), Some(permit));
+        let state = State { worst: None, document: None, children: Vec::new(), settle, permit };
         Self { inner: Some(Arc::new(Owed { state: Mutex::new(state) })), claim }
     }
 
@@ -61,6 +64,16 @@ impl Receipt {
     /// that others can see.
     pub fn check(&self) -> Result<(), Error> {
         self.claim.check()
+    }
+
+    /// Keeps what came out of the document until the record settles. Its bytes count as in flight.
+    pub fn bring(&self, children: Vec<Offspring>) {
+        let Some(owed) = &self.inner else { return };
+        let mut state = lock(&owed.state);
+        if let Some(permit) = &mut state.permit {
+            permit.grow(children.iter().map(|child| child.bytes.len()).sum());
+        }
+        state.children.extend(children);
     }
 
     /// Gives up this share with what was published.
@@ -101,11 +114,12 @@ impl Drop for Owed {
         let mut state = lock(&self.state);
         let result = state.worst.take().map_or(Ok(()), Err);
         let document = state.document.take();
+        let children = std::mem::take(&mut state.children);
         let (settle, permit) = (state.settle.take(), state.permit.take());
         drop(state);
         // The room goes along: only the source knows when the document is out of the way.
         if let (Some(settle), Some(permit)) = (settle, permit) {
-            settle(Settled { result, document, permit });
+            settle(Settled { result, document, children, permit });
         }
     }
 }
@@ -248,6 +262,15 @@ impl Budget {
 pub struct Permit {
     shared: Arc<BudgetState>,
     bytes: usize,
+}
+
+impl Permit {
+    /// The document turned out to hold more. Nobody waits for that; new documents wait until it fits.
+    fn grow(&mut self, bytes: usize) {
+        let mut used = lock(&self.shared.used);
+        used.bytes = used.bytes.saturating_add(bytes);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
 }
 
 impl Drop for Permit {

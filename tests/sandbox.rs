@@ -5,7 +5,7 @@
 mod common;
 
 use common::*;
-use quire::decode::Limits;
+use quire::decode::{FamilyLimits, Limits};
 use quire::document::MediaType;
 use quire::error::{Class, Error, Stage};
 use quire::metrics::Metrics;
@@ -37,7 +37,9 @@ fn worker(settings: Settings) -> (Worker, Arc<Metrics>) {
 
 fn limits() -> Limits {
     let (max_pages, max_expanded_bytes, max_pixels) = (10_000, 512 << 20, 100_000_000);
-    Limits { max_pages, max_expanded_bytes, max_pixels, min_layer_chars: 16, dpi: 200 }
+    let family =
+        FamilyLimits { levels: 4, documents: 100, bytes: 64 << 20, attachments: 100, expansion: 250 };
+    Limits { max_pages, max_expanded_bytes, max_pixels, min_layer_chars: 16, dpi: 200, family }
 }
 
 fn decode(worker: &mut Worker, name: &str, bytes: &[u8]) -> Result<Reply, Error> {

@@ -211,9 +211,12 @@ impl FolderSource {
             size: bytes.len(),
             sha256,
             received_at: Timestamp::now(),
-            version: written.map_or_else(|| Timestamp::now().as_millisecond(), Timestamp::as_millisecond),
+            version: upload.version.unwrap_or_else(|| {
+                written.map_or_else(|| Timestamp::now().as_millisecond(), Timestamp::as_millisecond)
+            }),
             origin: None,
             force: false,
+            lineage: upload.lineage,
         });
         let begun = next.begun;
         let record = Record { shared: Arc::clone(shared), head: Arc::clone(&head), name: next };
@@ -229,9 +232,11 @@ impl FolderSource {
 
     /// Gives up a file whose bytes are not known: over the limit, or not readable.
     fn refuse(&self, name: WorkingName, size: u64, permit: Permit, error: Error) {
+        let about = fs::read(self.shared.inbox.folder("working").join(about_name(&name.name))).ok();
+        let upload: Upload = about.and_then(|a| serde_json::from_slice(&a).ok()).unwrap_or_default();
         let head = Head {
-            id: DocumentId::of_content(&sha256_hex(name.name.as_bytes())),
-            name: name.shown(),
+            id: upload.id.unwrap_or_else(|| DocumentId::of_content(&sha256_hex(name.name.as_bytes()))),
+            name: upload.name.unwrap_or_else(|| name.shown()),
             declared: None,
             language: None,
             priority: name.priority,
@@ -241,6 +246,7 @@ impl FolderSource {
             version: 0,
             origin: None,
             force: false,
+            lineage: upload.lineage,
         };
         let record = Record { shared: Arc::clone(&self.shared), head: Arc::new(head), name };
         Receipt::new(permit, move |settled| record.settle(settled)).resolve(Err(error));

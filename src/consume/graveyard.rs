@@ -104,6 +104,7 @@ impl Graveyard {
                 let upload = Upload {
                     id: Some(letter.id.clone()),
                     name: Some(letter.name.clone()),
+                    lineage: letter.lineage.clone(),
                     ..Upload::default()
                 };
                 inbox

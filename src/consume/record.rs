@@ -4,7 +4,7 @@ use super::names::{WorkingName, escape};
 use super::spool::{Inbox, about_name};
 use super::{Watcher, backoff};
 use crate::config::ConsumeConfig;
-use crate::document::{DeadLetter, Head};
+use crate::document::{DeadLetter, Head, Offspring};
 use crate::durable::{sync_folder, write_whole};
 use crate::error::{Class, Error, Stage};
 use crate::receipt::{Settled, lock};
@@ -41,19 +41,26 @@ impl Record {
     /// Moves the file to where its outcome belongs.
     pub(super) fn settle(self, settled: Settled) {
         // The room is given back at the end: what is settled no longer counts as in flight.
-        let Settled { result, permit: _permit, .. } = settled;
+        let Settled { result, children, permit: _permit, .. } = settled;
         let mut delayed = false;
         let last = self.name.tries + 1 >= self.shared.config.attempts;
         let moved = match &result {
-            Ok(()) => self.finish("done"),
+            Ok(()) => self.hand_on(&children).and_then(|()| self.finish("done")),
             // What is newer is kept as well.
             Err(Error::Reject(failure)) if failure.class == Class::Superseded => self.finish("done"),
-            Err(error @ Error::Retry(failure)) if last && !failure.is_outage() => self.bury(error),
+            Err(error @ Error::Retry(failure)) if last && !failure.is_outage() => {
+                self.hand_on(&children).and_then(|()| self.bury(error))
+            }
             Err(error @ Error::Retry(_)) => {
                 delayed = true;
                 self.delay(error)
             }
-            Err(error @ Error::Reject(_)) => self.bury(error),
+            // What it holds may be read, whatever is wrong with itself.
+            Err(error @ Error::Reject(failure)) => {
+                let wanted = failure.class != Class::Cancelled;
+                let handed = if wanted { self.hand_on(&children) } else { Ok(()) };
+                handed.and_then(|()| self.bury(error))
+            }
             Err(error @ Error::Fatal(_)) => {
                 // The file stays in `working/`; the next start finds it.
                 self.shared.watcher.fatal(error);
@@ -67,6 +74,13 @@ impl Record {
             // The file stays where it is; what was done for it is idempotent.
             self.shared.watcher.fatal(&storage(&format!("cannot settle {}", self.head.name), &e));
         }
+    }
+
+    /// Puts into the inbox what came out of the document, before the document leaves `working/`: a
+    /// crash in between does both again, under the same names.
+    fn hand_on(&self, children: &[Offspring]) -> std::io::Result<()> {
+        let language = self.head.language.as_deref();
+        children.iter().try_for_each(|child| self.shared.inbox.put_child(child, language, self.head.priority))
     }
 
     fn finish(&self, folder: &str) -> std::io::Result<()> {
@@ -91,6 +105,7 @@ impl Record {
             failed_at: Timestamp::now(),
             attempts: self.name.tries + 1,
             failure: error.failure().clone(),
+            lineage: self.head.lineage.clone(),
         };
         // The cause first: a file in dead/ always has one.
         let cause = serde_json::to_vec_pretty(&letter)?;

@@ -2,7 +2,7 @@
 //! not at all.
 
 use super::names::escape;
-use crate::document::{DocumentId, Priority};
+use crate::document::{DocumentId, Lineage, Offspring, Priority};
 use crate::durable::write_whole;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -22,6 +22,12 @@ pub struct Upload {
     pub media_type: Option<String>,
     /// Declared language, ISO 639-1.
     pub language: Option<String>,
+    /// Where it stands, if it came out of another document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Lineage>,
+    /// Its version, if it is not when the file was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
 }
 
 /// Written when the program stops in order.
@@ -88,11 +94,34 @@ impl Inbox {
     /// Puts a document into the inbox: written beside it first, synced, then renamed. When this
     /// returns, a crash loses neither the bytes nor what was said about them.
     pub fn put(&self, bytes: &[u8], upload: &Upload, priority: Priority) -> Result<()> {
-        let folder = self.of_priority(priority);
         // A name of its own, so that two uploads of one file name never meet.
+        self.put_as(&Uuid::new_v4().simple().to_string(), bytes, upload, priority)
+    }
+
+    /// Puts in a document that came out of another one. Done again, it replaces itself while it
+    /// waits.
+    pub(super) fn put_child(
+        &self,
+        child: &Offspring,
+        language: Option<&str>,
+        priority: Priority,
+    ) -> Result<()> {
+        let upload = Upload {
+            id: Some(child.id.clone()),
+            name: Some(child.name.clone()),
+            media_type: child.declared.clone(),
+            language: language.map(str::to_owned),
+            lineage: Some(child.lineage.clone()),
+            version: Some(child.version),
+        };
+        self.put_as(child.id.as_str(), &child.bytes, &upload, priority)
+    }
+
+    fn put_as(&self, unique: &str, bytes: &[u8], upload: &Upload, priority: Priority) -> Result<()> {
+        let folder = self.of_priority(priority);
         let shown = upload.name.as_deref().unwrap_or("document");
         let tail: String = shown.chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
-        let name = format!("{}-{}", Uuid::new_v4().simple(), escape(&tail).replace(char::is_control, "_"));
+        let name = format!("{unique}-{}", escape(&tail).replace(char::is_control, "_"));
         let about = serde_json::to_vec(upload)?;
         write_whole(&folder, &about_name(&name), &about)?;
         write_whole(&folder, &name, bytes)

@@ -83,7 +83,7 @@ fn too_large(limit: u64) -> Error {
     reject(Class::TooLarge, format!("more than {megabytes} MB unpacked; see decode.max_expanded_mb"))
 }
 
-fn failure(what: &str, error: &ZipError) -> Error {
+pub(super) fn failure(what: &str, error: &ZipError) -> Error {
     match error {
         ZipError::UnsupportedArchive(reason) if reason.contains("assword") => {
             reject(Class::Encrypted, format!("the archive asks for a password for {what}"))

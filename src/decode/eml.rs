@@ -1,23 +1,26 @@
-//! Mail: who, to whom, about what and when, then the body, then what is attached. Attached text is
-//! read with the mail; other attachments are named.
+//! Mail: who, to whom, about what and when, then the body, then the names of what is attached. Every
+//! attachment is a document of its own.
 
+use super::children::Children;
 use super::{Limits, html, reject};
 use crate::error::{Class, Result};
-use mail_parser::{Address, Message, MessageParser, MimeHeaders, PartType};
-
-/// Mails within mails beyond this are named, not read.
-const MAX_NESTING: usize = 8;
+use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
 /// The page of a mail.
-pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<String>> {
+pub(super) fn pages(bytes: &[u8], limits: &Limits, children: &mut Children<'_>) -> Result<Vec<String>> {
     let message = MessageParser::default().parse(bytes);
     let message = message.ok_or_else(|| reject(Class::Corrupt, "the mail has no headers"))?;
     let mut text = String::new();
-    write_message(&message, 0, limits, &mut text)?;
+    write_message(&message, limits, children, &mut text)?;
     Ok(vec![text.trim().to_owned()])
 }
 
-fn write_message(message: &Message<'_>, depth: usize, limits: &Limits, out: &mut String) -> Result<()> {
+fn write_message(
+    message: &Message<'_>,
+    limits: &Limits,
+    children: &mut Children<'_>,
+    out: &mut String,
+) -> Result<()> {
     write_headers(message, out);
     for &part in &message.text_body {
         let Some(part) = message.parts.get(part as usize) else { continue };
@@ -27,18 +30,37 @@ fn write_message(message: &Message<'_>, depth: usize, limits: &Limits, out: &mut
             _ => {}
         }
     }
-    for part in message.attachments() {
-        if let Some(name) = part.attachment_name() {
-            paragraph(out, &format!("Attachment: {name}"));
-        }
-        match &part.body {
-            PartType::Text(text) => paragraph(out, &plain(text)),
-            PartType::Html(html) => paragraph(out, &html::to_text(html, limits)?),
-            PartType::Message(inner) if depth < MAX_NESTING => write_message(inner, depth + 1, limits, out)?,
-            _ => {}
-        }
+    for (number, part) in (1..).zip(message.attachments()) {
+        let name = part.attachment_name().map(str::to_owned).unwrap_or_else(|| unnamed(part, number));
+        let declared = part.content_type().map(|kind| match kind.subtype() {
+            Some(subtype) => format!("{}/{subtype}", kind.ctype()),
+            None => kind.ctype().to_owned(),
+        });
+        let content = match &part.body {
+            PartType::Message(inner) => inner.raw_message().to_vec(),
+            // Text is decoded already; what it is in now is UTF-8.
+            _ => part.contents().to_vec(),
+        };
+        children.check()?;
+        children.attach(&name, declared.as_deref(), content)?;
+        paragraph(out, &format!("Attachment: {name}"));
     }
     Ok(())
+}
+
+/// A name for an attachment that has none.
+fn unnamed(part: &MessagePart<'_>, number: usize) -> String {
+    if let PartType::Message(_) = part.body {
+        return format!("message-{number}.eml");
+    }
+    let ending = part.content_type().and_then(|kind| kind.subtype()).unwrap_or_default();
+    let ending = match ending {
+        "plain" => "txt",
+        "jpeg" => "jpg",
+        ending if ending.len() <= 5 && ending.bytes().all(|b| b.is_ascii_alphanumeric()) => ending,
+        _ => "bin",
+    };
+    format!("attachment-{number}.{ending}")
 }
 
 fn write_headers(message: &Message<'_>, out: &mut String) {
@@ -83,18 +105,38 @@ mod tests {
     use super::*;
     use crate::decode::samples::{limits, mail};
 
+    fn read(mail: &str) -> (String, Vec<(String, Vec<u8>)>) {
+        let limits = limits();
+        let mut children = Children::new(mail.len(), &limits);
+        let text = pages(mail.as_bytes(), &limits, &mut children).unwrap().join("\n");
+        (text, children.finish().into_iter().map(|child| (child.path, child.bytes)).collect())
+    }
+
     #[test]
     fn headers_body_and_attachments() {
-        let text = pages(mail().as_bytes(), &limits()).unwrap().join("\n");
+        let (text, children) = read(&mail());
         let expected = "From: Ada L. <ada@example.org>\nTo: bob@example.org\nSubject: Grüße\n\
-            Date: 2024-05-14T09:30:00Z\n\nHello Bob,\nsee below.\n\nAttachment: agenda.txt\n\n1. Cables\n\n\
+            Date: 2024-05-14T09:30:00Z\n\nHello Bob,\nsee below.\n\nAttachment: agenda.txt\n\n\
             Attachment: plan.pdf";
         assert_eq!(text, expected);
+        let agenda = ("agenda.txt".to_owned(), b"1. Cables".to_vec());
+        assert_eq!(children, [agenda, ("plan.pdf".to_owned(), b"%PDF-".to_vec())]);
+    }
+
+    #[test]
+    fn a_mail_within_a_mail_is_a_document_of_its_own() {
+        let outer = "From: a@b.c\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\nlook\r\n\
+            --x\r\nContent-Type: message/rfc822\r\n\r\nFrom: d@e.f\r\nSubject: inner\r\n\r\ntext\r\n--x--\r\n";
+        let (text, children) = read(outer);
+        assert_eq!(text, "From: a@b.c\n\nlook\n\nAttachment: message-1.eml");
+        let (path, bytes) = &children[0];
+        assert_eq!(path, "message-1.eml");
+        assert!(String::from_utf8_lossy(bytes).starts_with("From: d@e.f\r\nSubject: inner\r\n\r\ntext"));
     }
 
     #[test]
     fn a_mail_of_html_only_is_read_as_html() {
         let mail = "From: a@b.c\r\nContent-Type: text/html\r\n\r\n<p>Hi <b>you</b></p>";
-        assert_eq!(pages(mail.as_bytes(), &limits()).unwrap(), ["From: a@b.c\n\nHi you"]);
+        assert_eq!(read(mail).0, "From: a@b.c\n\nHi you");
     }
 }

@@ -2,7 +2,7 @@
 //! apart, since nothing in the bytes does.
 
 use super::archive::{Archive, broken_archive};
-use super::{reject, text};
+use super::{json, mbox, msg, reject, rtf, text};
 use crate::document::MediaType;
 use crate::error::{Class, Result};
 
@@ -19,16 +19,17 @@ const MAGIC: &[(&[u8], MediaType)] = &[
     (b"MM\0+", MediaType::Tiff),
     (b"GIF87a", MediaType::Gif),
     (b"GIF89a", MediaType::Gif),
+    (b"\x1f\x8b", MediaType::Gzip),
+    (rtf::MAGIC, MediaType::Rtf),
 ];
 
 /// Signatures of what is known but not read: the message can then say what it was.
 const KNOWN_BUT_UNREAD: &[(&[u8], &str)] = &[
-    (b"{\\rtf", "Rich Text Format"),
     (b"%!PS", "PostScript"),
-    (b"\x1f\x8b", "gzip"),
     (b"BZh", "bzip2"),
     (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
     (b"Rar!", "RAR"),
+    (b"\x28\xb5\x2f\xfd", "Zstandard"),
     (b"\xfd7zXZ\0", "xz"),
     (b"\x7fELF", "an ELF program"),
     (b"MZ\x90\0", "a Windows program"),
@@ -58,7 +59,13 @@ pub fn detect(bytes: &[u8], name: &str, declared: Option<&str>) -> Result<MediaT
         return office_archive(bytes);
     }
     if bytes.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
-        return Err(compound_file(bytes));
+        return if msg::is_mail(bytes) { Ok(MediaType::Msg) } else { Err(compound_file(bytes)) };
+    }
+    if is_tar(bytes) {
+        return Ok(MediaType::Tar);
+    }
+    if is_heif(bytes) {
+        return Err(reject(Class::Unsupported, "HEIC or AVIF pictures are not read"));
     }
     if let Some((_, what)) = KNOWN_BUT_UNREAD.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return Err(reject(Class::Unsupported, format!("{what} is not read")));
@@ -110,15 +117,19 @@ fn office_archive(bytes: &[u8]) -> Result<MediaType> {
             return Ok(media_type);
         }
     }
-    let what = if archive.has("xl/workbook.bin") { "a binary workbook (.xlsb)" } else { "a ZIP archive" };
-    Err(reject(Class::Unsupported, format!("{what}, not an office document that is read")))
+    if archive.has("xl/workbook.bin") {
+        return Err(reject(Class::Unsupported, "a binary workbook (.xlsb) is not read"));
+    }
+    Ok(MediaType::Zip)
 }
 
 fn open_document(kind: &str) -> Result<MediaType> {
     let kind = kind.trim();
     let kind = kind.strip_suffix("-template").unwrap_or(kind);
     match kind.parse() {
-        Ok(media_type @ (MediaType::Odt | MediaType::Ods | MediaType::Odp)) => Ok(media_type),
+        Ok(media_type @ (MediaType::Odt | MediaType::Ods | MediaType::Odp | MediaType::Epub)) => {
+            Ok(media_type)
+        }
         _ => {
             let kind: String = kind.chars().filter(|c| !c.is_control()).take(80).collect();
             Err(reject(Class::Unsupported, format!("an archive of type `{kind}`")))
@@ -156,13 +167,73 @@ fn text_kind(bytes: &[u8], name: &str, declared: Option<&str>) -> MediaType {
     if hint != Some(MediaType::Markdown) && is_html(&head, hint) {
         return MediaType::Html;
     }
+    if is_mailbox(bytes, hint) {
+        return MediaType::Mbox;
+    }
     if is_mail(&head, hint) {
         return MediaType::Email;
+    }
+    if let Some(data) = data_kind(bytes, &head, hint) {
+        return data;
     }
     match hint {
         Some(kind @ (MediaType::Markdown | MediaType::Csv)) => kind,
         _ => MediaType::Text,
     }
+}
+
+/// A mailbox begins as a mail in one does; a file of one mail that was cut out of a mailbox is a mail,
+/// unless its name says otherwise.
+fn is_mailbox(bytes: &[u8], hint: Option<MediaType>) -> bool {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    if !lines.next().is_some_and(mbox::is_separator) {
+        return false;
+    }
+    let mut after_blank = false;
+    let another = |line: &[u8]| {
+        let separates = after_blank && mbox::is_separator(line);
+        after_blank = line == b"\n" || line == b"\r\n";
+        separates
+    };
+    hint == Some(MediaType::Mbox) || lines.any(another)
+}
+
+/// Data as text: JSON only if it is valid, so that whatever else begins with a bracket stays text.
+fn data_kind(bytes: &[u8], head: &str, hint: Option<MediaType>) -> Option<MediaType> {
+    if matches!(hint, Some(MediaType::Markdown | MediaType::Csv)) {
+        return None;
+    }
+    let start = head.trim_start();
+    if start.starts_with(['{', '[']) {
+        let whole = text::decode(bytes, Some(encoding_rs::UTF_8));
+        if json::is_json(&whole) {
+            return Some(MediaType::Json);
+        }
+        return json::is_lines(&whole).then_some(MediaType::JsonLines);
+    }
+    let declared = start.starts_with("<?xml");
+    (declared || hint == Some(MediaType::Xml) && start.starts_with('<')).then_some(MediaType::Xml)
+}
+
+/// The mark of POSIX and GNU archives, else the checksum of the older kind.
+pub(super) fn is_tar(bytes: &[u8]) -> bool {
+    if bytes.get(257..262) == Some(b"ustar") {
+        return true;
+    }
+    let Some(header) = bytes.get(..512) else { return false };
+    let field = header.get(148..156).unwrap_or_default();
+    let digits: String =
+        field.iter().take_while(|b| b.is_ascii_digit() || **b == b' ').map(|b| *b as char).collect();
+    let sum = |(at, byte): (usize, &u8)| if (148..156).contains(&at) { 32 } else { u32::from(*byte) };
+    let found: u32 = header.iter().enumerate().map(sum).sum();
+    header.first() != Some(&0)
+        && u32::from_str_radix(digits.trim(), 8).is_ok_and(|promised| promised == found)
+}
+
+/// The box that ISO media files begin with, of a brand for pictures.
+fn is_heif(bytes: &[u8]) -> bool {
+    let brands: [&[u8]; 6] = [b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif"];
+    bytes.get(4..8) == Some(b"ftyp") && bytes.get(8..12).is_some_and(|brand| brands.contains(&brand))
 }
 
 /// The text format that the name's ending speaks for, else the declared type.
@@ -173,6 +244,8 @@ fn hint(name: &str, declared: Option<&str>) -> Option<MediaType> {
         Some("csv" | "tsv" | "tab") => Some(MediaType::Csv),
         Some("html" | "htm" | "xhtml") => Some(MediaType::Html),
         Some("eml" | "mail") => Some(MediaType::Email),
+        Some("mbox") => Some(MediaType::Mbox),
+        Some("xml" | "svg") => Some(MediaType::Xml),
         Some("txt" | "text" | "log") => Some(MediaType::Text),
         _ => None,
     };
@@ -182,6 +255,7 @@ fn hint(name: &str, declared: Option<&str>) -> Option<MediaType> {
             "text/x-markdown" => Some(MediaType::Markdown),
             "text/tab-separated-values" => Some(MediaType::Csv),
             "application/xhtml+xml" => Some(MediaType::Html),
+            "text/xml" => Some(MediaType::Xml),
             essence => essence.parse().ok(),
         }
     })

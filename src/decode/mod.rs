@@ -5,18 +5,27 @@
 //! [`Page::Image`] until [`page_image`] paints it for OCR.
 
 mod archive;
+mod archives;
+mod children;
 mod docx;
 mod eml;
+mod epub;
 mod html;
 mod image_scan;
 mod images;
+mod json;
+mod markup;
+mod mbox;
 pub mod media_type;
+mod msg;
 mod odf;
 mod pdf;
+mod pdf_files;
 mod pdf_layout;
 mod pdf_lines;
 mod pdf_text;
 mod pptx;
+mod rtf;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
@@ -26,6 +35,8 @@ mod tiffs;
 mod writer;
 mod xlsx;
 mod xml;
+
+use children::Children;
 
 use crate::document::{MediaType, Page, PageText};
 use crate::error::{Class, Error, Result, Stage};
@@ -49,6 +60,23 @@ pub struct Limits {
     pub min_layer_chars: usize,
     /// Resolution at which PDF pages are painted.
     pub dpi: u32,
+    /// What may come out of it.
+    pub family: FamilyLimits,
+}
+
+/// Limits on the documents that come out of a document.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FamilyLimits {
+    /// Levels of documents that may still be within it.
+    pub levels: u32,
+    /// Documents.
+    pub documents: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Attachments of one mail or PDF.
+    pub attachments: u64,
+    /// How many times larger than itself what it holds may be once unpacked.
+    pub expansion: u64,
 }
 
 /// What a document is and what is on its pages.
@@ -58,6 +86,29 @@ pub struct Decoded {
     pub media_type: MediaType,
     /// Its pages, in order; at least one.
     pub pages: Vec<Page>,
+    /// The documents within it.
+    pub children: Vec<Child>,
+}
+
+/// A document within another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Child {
+    /// Where it is in there; no two are at the same path.
+    pub path: String,
+    /// The media type that its holder declares, if any.
+    pub declared: Option<String>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its bytes; they travel behind the message.
+    #[serde(skip)]
+    pub bytes: Vec<u8>,
+}
+
+impl Child {
+    /// Its file name.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
 }
 
 /// The image of a page that has no text, upright as its file says, 8-bit grey on white.
@@ -74,9 +125,10 @@ pub struct PageImage {
 pub fn decode(bytes: &[u8], name: &str, declared: Option<&str>, limits: &Limits) -> Result<Decoded> {
     guard("document", || {
         let media_type = media_type::detect(bytes, name, declared)?;
-        let pages = pages(bytes, media_type, limits)?;
+        let mut children = Children::new(bytes.len(), limits);
+        let pages = pages(bytes, name, media_type, limits, &mut children)?;
         check_pages(pages.len(), limits)?;
-        Ok(Decoded { media_type, pages })
+        Ok(Decoded { media_type, pages, children: children.finish() })
     })
 }
 
@@ -92,16 +144,31 @@ pub fn page_image(bytes: &[u8], media_type: MediaType, page: u32, limits: &Limit
     })
 }
 
-fn pages(bytes: &[u8], media_type: MediaType, limits: &Limits) -> Result<Vec<Page>> {
+fn pages(
+    bytes: &[u8],
+    name: &str,
+    media_type: MediaType,
+    limits: &Limits,
+    children: &mut Children<'_>,
+) -> Result<Vec<Page>> {
     let texts = match media_type {
-        MediaType::Pdf => return pdf::pages(bytes, limits),
+        MediaType::Pdf => return pdf::pages(bytes, limits, children),
         MediaType::Tiff => return tiffs::pages(bytes, limits),
         MediaType::Png | MediaType::Jpeg | MediaType::Webp | MediaType::Bmp | MediaType::Gif => {
             return images::pages(bytes, media_type, limits);
         }
         MediaType::Html => html::pages(bytes, limits)?,
         MediaType::Markdown | MediaType::Csv | MediaType::Text => text::pages(bytes),
-        MediaType::Email => eml::pages(bytes, limits)?,
+        MediaType::Email => eml::pages(bytes, limits, children)?,
+        MediaType::Mbox => mbox::pages(bytes, children)?,
+        MediaType::Msg => msg::pages(bytes, limits, children)?,
+        MediaType::Zip => archives::zip(bytes, children)?,
+        MediaType::Tar => archives::tar(bytes, children)?,
+        MediaType::Gzip => archives::gzip(bytes, name, children)?,
+        MediaType::Json | MediaType::JsonLines => json::pages(bytes, limits)?,
+        MediaType::Xml => markup::pages(bytes, limits)?,
+        MediaType::Rtf => rtf::pages(bytes, limits)?,
+        MediaType::Epub => epub::pages(bytes, limits)?,
         MediaType::Docx => docx::pages(bytes, limits)?,
         MediaType::Pptx => pptx::pages(bytes, limits)?,
         MediaType::Xlsx => xlsx::pages(bytes, limits)?,

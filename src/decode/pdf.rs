@@ -1,8 +1,9 @@
 //! PDF: its text layer where it has one worth reading, else an image of the page for OCR.
 
+use super::children::Children;
 use super::pdf_layout::compose;
 use super::pdf_text::{Layer, read_layer};
-use super::{Limits, PageImage, check_pages, reject};
+use super::{Limits, PageImage, check_pages, pdf_files, reject};
 use crate::document::Page;
 use crate::error::{Class, Error, Result};
 use hayro::hayro_interpret::{InterpreterCache, InterpreterSettings};
@@ -29,9 +30,10 @@ const STAMP_FACTOR: usize = 4;
 const OUTLINED_PATHS: usize = 200;
 
 /// The pages of a PDF.
-pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<Page>> {
+pub(super) fn pages(bytes: &[u8], limits: &Limits, children: &mut Children<'_>) -> Result<Vec<Page>> {
     let pdf = open(bytes)?;
     check_pages(pdf.pages().len(), limits)?;
+    pdf_files::attachments(&pdf, children)?;
     let mut pages = Vec::with_capacity(pdf.pages().len());
     let mut left = limits.max_expanded_bytes;
     for chunk in pdf.pages().chunks(CACHED_PAGES) {

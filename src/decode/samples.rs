@@ -12,6 +12,13 @@ pub(super) fn limits() -> Limits {
         max_pixels: 4_000_000,
         min_layer_chars: 16,
         dpi: 100,
+        family: super::FamilyLimits {
+            levels: 3,
+            documents: 100,
+            bytes: 32 << 20,
+            attachments: 50,
+            expansion: 200,
+        },
     }
 }
 
@@ -23,6 +30,80 @@ pub(super) fn zip(entries: &[(&str, &str)]) -> Vec<u8> {
         writer.write_all(content.as_bytes()).unwrap();
     }
     writer.finish().unwrap().into_inner()
+}
+
+pub(super) fn epub() -> Vec<u8> {
+    let package = "<package><manifest><item id='a' href='text/a%20b.xhtml' media-type='x'/>\
+        <item id='b' href='text/b.xhtml' media-type='x'/></manifest>\
+        <spine><itemref idref='b'/><itemref idref='a'/></spine></package>";
+    zip(&[
+        ("mimetype", "application/epub+zip"),
+        ("META-INF/container.xml", "<container><rootfile full-path='OEBPS/book.opf'/></container>"),
+        ("OEBPS/book.opf", package),
+        ("OEBPS/text/a b.xhtml", "<html><body><p>Two <i>words</i></p></body></html>"),
+        (
+            "OEBPS/text/b.xhtml",
+            "<html><head><title>The end</title></head><body><p>It was first.</p></body></html>",
+        ),
+    ])
+}
+
+pub(super) fn tar(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = tar::Builder::new(Vec::new());
+    for (name, content) in entries {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        writer.append_data(&mut header, name, *content).unwrap();
+    }
+    writer.into_inner().unwrap()
+}
+
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    writer.write_all(bytes).unwrap();
+    writer.finish().unwrap()
+}
+
+pub(super) fn mailbox() -> Vec<u8> {
+    let from = |who: &str| format!("From {who} Tue May 14 09:30:00 2024\n");
+    let mails = ["Subject: One\n\nfirst\n>From here on\n", "Subject: Two\n\nsecond\n"];
+    let parts = mails.map(|mail| format!("{}From: a@b.c\nMessage-ID: <x>\n{mail}\n", from("a@b.c")));
+    parts.concat().into_bytes()
+}
+
+/// An Outlook mail with a body, an attachment, and a mail within it.
+pub(super) fn outlook() -> Vec<u8> {
+    let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let attach = "/__attach_version1.0_#00000000";
+    let within = "/__attach_version1.0_#00000001";
+    let inner = format!("{within}/__substg1.0_3701000D");
+    [attach, within, inner.as_str()].iter().for_each(|storage| file.create_storage(storage).unwrap());
+    // Sent at 2024-05-14T09:30:00Z.
+    let ticks = (1_715_679_000u64 + 11_644_473_600) * 10_000_000;
+    let mut properties = vec![0u8; 32];
+    properties.extend([0x40, 0, 0x39, 0, 6, 0, 0, 0]);
+    properties.extend(ticks.to_le_bytes());
+    let streams = [
+        ("/__properties_version1.0".to_owned(), properties),
+        ("/__substg1.0_0037001F".to_owned(), wide("Grüße")),
+        ("/__substg1.0_0C1A001F".to_owned(), wide("Ada L.")),
+        ("/__substg1.0_5D01001F".to_owned(), wide("ada@example.org")),
+        ("/__substg1.0_0E04001F".to_owned(), wide("Bob")),
+        ("/__substg1.0_1000001F".to_owned(), wide("Hello Bob,\r\nsee below.\r\n")),
+        (format!("{attach}/__substg1.0_3707001F"), wide("agenda.txt")),
+        (format!("{attach}/__substg1.0_37010102"), b"1. Cables".to_vec()),
+        (format!("{within}/__substg1.0_3001001F"), wide("Inner")),
+        (format!("{inner}/__properties_version1.0"), vec![0u8; 24]),
+        (format!("{inner}/__substg1.0_0037001F"), wide("Inner")),
+        (format!("{inner}/__substg1.0_1000001F"), wide("deep")),
+    ];
+    for (path, content) in streams {
+        file.create_stream(path).unwrap().write_all(&content).unwrap();
+    }
+    file.flush().unwrap();
+    file.into_inner().into_inner()
 }
 
 pub(super) fn docx(body: &str) -> Vec<u8> {

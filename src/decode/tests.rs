@@ -39,8 +39,11 @@ fn what_is_not_read_is_refused_by_its_class() {
     assert_eq!(refusal(b"", "a.txt"), Class::Empty);
     let binary: Vec<u8> = (0..4000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     assert_eq!(refusal(&binary, "a.pdf"), Class::Unsupported);
-    assert_eq!(refusal(b"{\\rtf1 hello}", "a.rtf"), Class::Unsupported);
-    assert_eq!(refusal(&zip(&[("a.txt", "x")]), "a.docx"), Class::Unsupported);
+    let picture = b"\0\0\0\x18ftypheic\0\0\0\0";
+    let error = decode(picture, "a.heic", None, &limits()).unwrap_err();
+    assert!(error.to_string().contains("HEIC"), "{error}");
+    assert_eq!(refusal(b"{\\rtf1 hello", "a.rtf"), Class::Truncated);
+    assert_eq!(refusal(b"<?xml version='1.0'?><a><b></a>", "a.xml"), Class::Corrupt);
     let mut office = docx("<w:p/>");
     office.truncate(office.len() - 100);
     assert_eq!(refusal(&office, "a.docx"), Class::Truncated);
@@ -173,6 +176,78 @@ fn tiffs_have_pages() {
     assert_eq!(decode(&bytes, "a", None, &few).unwrap_err().failure().class, Class::TooLarge);
 }
 
+/// What a document holds, as (path, bytes).
+fn held(bytes: &[u8], name: &str) -> (MediaType, String, Vec<(String, Vec<u8>)>) {
+    let mut decoded = decode(bytes, name, None, &limits()).unwrap();
+    let Page::Text(page) = decoded.pages.remove(0) else { panic!("an image") };
+    let children = decoded.children.into_iter().map(|child| (child.path, child.bytes)).collect();
+    (decoded.media_type, page.text, children)
+}
+
+#[test]
+fn archives_hold_documents_and_say_which() {
+    let entries = [("a/one.txt", "1"), ("__MACOSX/a/._one.txt", "x"), ("two.md", "# 2"), (".DS_Store", "x")];
+    let expected = [("a/one.txt".to_owned(), b"1".to_vec()), ("two.md".to_owned(), b"# 2".to_vec())];
+    let (kind, text, children) = held(&zip(&entries), "a.zip");
+    assert_eq!((kind, text.as_str(), &children[..]), (MediaType::Zip, "a/one.txt\ntwo.md", &expected[..]));
+    let bytes = tar(&entries.map(|(name, content)| (name, content.as_bytes())));
+    let (kind, text, children) = held(&bytes, "a");
+    assert_eq!((kind, text.as_str(), &children[..]), (MediaType::Tar, "a/one.txt\ntwo.md", &expected[..]));
+    let (kind, _, children) = held(&gzip(&bytes), "a.tgz");
+    assert_eq!((kind, &children[..]), (MediaType::Gzip, &expected[..]));
+    let (_, text, children) = held(&gzip(b"plain"), "notes.txt.gz");
+    assert_eq!(
+        (text.as_str(), &children[..]),
+        ("notes.txt", &[("notes.txt".to_owned(), b"plain".to_vec())][..])
+    );
+    assert_eq!(refusal(&bytes[..bytes.len() - 1500], "a.tar"), Class::Truncated);
+    let packed = gzip(&bytes);
+    assert_eq!(refusal(&packed[..packed.len() - 9], "a.tgz"), Class::Truncated);
+}
+
+#[test]
+fn mailboxes_and_outlook_mails_hold_mails() {
+    let (kind, text, children) = held(&mailbox(), "inbox");
+    assert_eq!((kind, text.as_str()), (MediaType::Mbox, "1. One\n2. Two"));
+    let first = String::from_utf8(children[0].1.clone()).unwrap();
+    assert_eq!(first, "From: a@b.c\nMessage-ID: <x>\nSubject: One\n\nfirst\nFrom here on\n\n");
+    assert_eq!(children[1].0, "message-2.eml");
+
+    let (kind, text, children) = held(&outlook(), "a.msg");
+    let expected = "From: Ada L. <ada@example.org>\nTo: Bob\nSubject: Grüße\nDate: 2024-05-14T09:30:00Z\n\n\
+        Hello Bob,\nsee below.\n\nAttachment: agenda.txt\n\nAttachment: Inner.msg";
+    assert_eq!((kind, text.as_str()), (MediaType::Msg, expected));
+    assert_eq!(children[0], ("agenda.txt".to_owned(), b"1. Cables".to_vec()));
+    let (kind, text, _) = held(&children[1].1, "Inner.msg");
+    assert_eq!((kind, text.as_str()), (MediaType::Msg, "Subject: Inner\n\ndeep"));
+}
+
+#[test]
+fn archives_that_blow_up_are_refused_by_limit() {
+    let reason = |bytes: &[u8], limits: &Limits| {
+        let failure = decode(bytes, "a", None, limits).unwrap_err().failure().clone();
+        assert_eq!(failure.class, Class::TooLarge, "{failure}");
+        failure.reason
+    };
+    let zeros = "0".repeat(24 << 20);
+    let bomb = zip(&[("zeros", &zeros)]);
+    assert!(bomb.len() < 64 << 10, "{}", bomb.len());
+    assert!(reason(&bomb, &limits()).contains("decode.max_expansion"));
+    assert!(reason(&gzip(zeros.as_bytes()), &limits()).contains("decode.max_expansion"));
+    assert!(reason(&gzip(&tar(&[("z", zeros.as_bytes())])), &limits()).contains("decode.max_expansion"));
+    let with = |change: fn(&mut FamilyLimits)| {
+        let mut limits = limits();
+        change(&mut limits.family);
+        reason(&zip(&[("a", "1"), ("b", "2")]), &limits)
+    };
+    assert!(with(|family| family.documents = 1).contains("decode.max_children"));
+    assert!(with(|family| family.levels = 0).contains("decode.max_nesting"));
+    assert!(with(|family| family.bytes = 1).contains("decode.max_children_mb"));
+    let mut few = limits();
+    few.family.attachments = 1;
+    assert!(reason(mail().as_bytes(), &few).contains("decode.max_attachments"));
+}
+
 /// A document of every format.
 fn all_formats() -> Vec<Vec<u8>> {
     let text = "BT /F 12 Tf 40 500 Td (Hello readers of this page) Tj ET q 9 0 0 9 0 0 cm /I Do Q";
@@ -186,6 +261,15 @@ fn all_formats() -> Vec<Vec<u8>> {
         mail().into_bytes(),
         b"<html><table><tr><td>a<ul><li>b</table>".to_vec(),
         tiff(2),
+        zip(&[("a/b.txt", "text"), ("c.csv", "1,2")]),
+        tar(&[("a.txt", b"text"), ("b.txt", b"more")]),
+        gzip(b"compressed text"),
+        mailbox(),
+        outlook(),
+        epub(),
+        br"{\rtf1\ansi{\fonttbl{\f0 A;}}a\par \trowd\cell b\row \u228?\'e4}".to_vec(),
+        br#"{"a": [1, {"b": "c\u00e4"}]}"#.to_vec(),
+        b"<?xml version='1.0'?><a b='c'><d>e</d>f<g/></a>".to_vec(),
     ];
     let formats =
         [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Gif];
@@ -216,15 +300,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn random_bytes_never_panic(magic in 0usize..8, tail in prop::collection::vec(any::<u8>(), 0..400)) {
-        let magic: &[u8] = [&b""[..], b"%PDF-1.4 obj endobj ", b"PK\x03\x04", b"\x89PNG\r\n\x1a\n",
+    fn random_bytes_never_panic(magic in 0usize..11, tail in prop::collection::vec(any::<u8>(), 0..400)) {
+        let magic: &[u8] = [&b""[..], b"{\\rtf1 ", b"\x1f\x8b\x08\0\0\0\0\0\0\xff", b"<?xml ?><a>", b"%PDF-1.4 obj endobj ", b"PK\x03\x04", b"\x89PNG\r\n\x1a\n",
             b"\xff\xd8\xff\xe0", b"II*\0", b"<html>", b"From: a\nDate: b\nReceived: c\n\n"][magic];
         prop_assert_eq!(panics(&[magic, &tail].concat()), None);
     }
 
     #[test]
     fn mutated_documents_never_panic(
-        sample in 0usize..14,
+        sample in 0usize..23,
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
         cut in prop::option::weighted(0.3, any::<prop::sample::Index>()),
     ) {

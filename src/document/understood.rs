@@ -1,6 +1,9 @@
 //! The understood document: what is published; and the dead letter of one that could not be.
 
-use super::{Check, DocumentId, Duplicate, Field, MediaType, Origin, Priority, StageSeconds, TextSource};
+use super::{
+    Check, ChildSummary, DocumentId, Duplicate, Field, Lineage, MediaType, Origin, Parent, Priority,
+    StageSeconds, TextSource,
+};
 use crate::error::{Failure, named};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -42,6 +45,12 @@ pub struct Document {
     /// The record it came from, where the source has such things.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// The document that it came out of, as an attachment or an entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+    /// The documents that came out of it; each is understood on its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<ChildSummary>,
     /// When it was understood.
     pub ingested_at: Timestamp,
     /// The kind of document.
@@ -258,4 +267,7 @@ pub struct DeadLetter {
     pub attempts: u32,
     /// Stage, class, reason and remedy.
     pub failure: Failure,
+    /// Where it stands, if it came out of another document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Lineage>,
 }

@@ -264,7 +264,7 @@ impl Kinds {
     pub fn guess(&self, document: &TextDocument, vector: &[f32]) -> Scored {
         let told = match document.media_type {
             // The format settles these.
-            MediaType::Email => Some("email"),
+            MediaType::Email | MediaType::Msg => Some("email"),
             MediaType::Pptx | MediaType::Odp => Some("presentation"),
             MediaType::Xlsx | MediaType::Ods | MediaType::Csv => Some("spreadsheet"),
             _ => None,

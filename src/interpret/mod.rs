@@ -64,6 +64,8 @@ impl Interpreter {
             received_at: head.received_at,
             version: head.version,
             origin: head.origin.clone(),
+            parent: head.lineage.as_ref().map(|lineage| lineage.parent.clone()),
+            children: inferred.fed.document.children.clone(),
             ingested_at: Timestamp::now(),
             kind,
             language,

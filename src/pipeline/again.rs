@@ -5,7 +5,7 @@ use super::ask::Asker;
 use super::embed::{Embedder, stopping};
 use super::understand::spec;
 use crate::config::{Config, workers};
-use crate::document::{Document, Head, PageText, TextDocument, TextSource};
+use crate::document::{Document, Head, Lineage, PageText, Room, TextDocument, TextSource};
 use crate::error::{Class, Error, Result, Stage};
 use crate::feed;
 use crate::infer::models::Models;
@@ -52,6 +52,7 @@ impl Again {
             head: Arc::new(head(stored)),
             media_type: stored.media_type,
             pages: pages(stored),
+            children: stored.children.clone(),
             receipt: Receipt::new(permit, |_| {}),
             seconds: stored.seconds.clone(),
         };
@@ -91,6 +92,12 @@ fn head(stored: &Document) -> Head {
         version: stored.version,
         origin: stored.origin.clone(),
         force: true,
+        lineage: stored.parent.clone().map(|parent| Lineage {
+            parent,
+            depth: 1,
+            // What came out of it came out already.
+            room: Room { documents: 0, bytes: 0 },
+        }),
     }
 }
 

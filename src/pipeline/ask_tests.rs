@@ -83,12 +83,14 @@ fn ask(text: &str, write: Write) -> Outcome {
         version: 0,
         origin: None,
         force: false,
+        lineage: None,
     };
     let page = PageText { text: text.to_owned(), words: Vec::new(), ocr_confidence: None, rotation: 0 };
     let document = TextDocument {
         head: Arc::new(head),
         media_type: MediaType::Text,
         pages: vec![page],
+        children: Vec::new(),
         receipt,
         seconds: Default::default(),
     };

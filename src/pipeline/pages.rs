@@ -181,10 +181,10 @@ impl Partial {
         if let Some(error) = failed {
             return Complete::Failed(document, error);
         }
-        let PagedDocument { head, media_type, receipt, seconds: mut spent, .. } = document;
+        let PagedDocument { head, media_type, children, receipt, seconds: mut spent, .. } = document;
         add_seconds(&mut spent, Stage::Digitize, seconds);
         let pages = texts.into_iter().map(Option::unwrap_or_default).collect();
-        Complete::Text(TextDocument { head, media_type, pages, receipt, seconds: spent })
+        Complete::Text(TextDocument { head, media_type, pages, children, receipt, seconds: spent })
     }
 }
 

@@ -6,7 +6,11 @@ use super::pages::{Complete, PageBoard, Reading, add_seconds};
 use super::shared::Shared;
 use crate::config::workers;
 use crate::consume::{Source, Taken, Watcher};
-use crate::document::{Head, PagedDocument, RawDocument, TextDocument};
+use crate::decode::{Child, Decoded};
+use crate::document::{
+    ChildSummary, DocumentId, Head, Lineage, Offspring, PagedDocument, Parent, RawDocument, Room,
+    TextDocument,
+};
 use crate::error::{Class, Error, Result, Stage};
 use crate::publish::Standing;
 use crate::receipt::{Receipt, lock};
@@ -131,17 +135,16 @@ pub fn start_decode(
     board: &Arc<PageBoard>,
     to_feed: &To<TextDocument>,
 ) -> Result<Threads> {
-    let limits = shared.limits();
     let count = workers(shared.config.decode.workers);
     let make = || {
         let (shared, board, to_feed) = (Arc::clone(shared), Arc::clone(board), to_feed.clone());
-        let (mut worker, limits) = (shared.sandbox(Stage::Decode, program), limits.clone());
+        let mut worker = shared.sandbox(Stage::Decode, program);
         move |raw: RawDocument| {
             let started = Instant::now();
             let request = Request::Decode {
                 name: raw.head.name.clone(),
                 declared: raw.head.declared.clone(),
-                limits: limits.clone(),
+                limits: shared.limits(raw.head.lineage.as_ref()),
             };
             let RawDocument { head, bytes, receipt } = raw;
             shared.failpoints.pass_with("decode", &head.name);
@@ -152,8 +155,10 @@ pub fn start_decode(
                     add_seconds(&mut seconds, Stage::Decode, started.elapsed().as_secs_f64());
                     shared.metrics.stage_done(Stage::Decode, started.elapsed());
                     shared.progress.at(&head.id, Stage::Digitize);
-                    let (media_type, pages) = (decoded.media_type, decoded.pages);
-                    let paged = PagedDocument { head, bytes, media_type, pages, receipt, seconds };
+                    let Decoded { media_type, pages, children } = decoded;
+                    let (children, offspring) = family(&head, shared.room(head.lineage.as_ref()), children);
+                    receipt.bring(offspring);
+                    let paged = PagedDocument { head, bytes, media_type, pages, children, receipt, seconds };
                     if let Some(complete) = board.post(paged) {
                         pass_on(&shared, *complete, &to_feed, Stage::Decode);
                     }
@@ -168,6 +173,23 @@ pub fn start_decode(
         }
     };
     work(Stage::Decode, count, from, make).map_err(unstarted)
+}
+
+/// What a document's result says of the documents within it, and they themselves with their places.
+fn family(head: &Head, room: Room, children: Vec<Child>) -> (Vec<ChildSummary>, Vec<Offspring>) {
+    let (documents, bytes) = (children.len() as u64, children.iter().map(|child| child.size).sum());
+    let depth = head.lineage.as_ref().map_or(0, |lineage| lineage.depth) + 1;
+    let each = children.into_iter().map(|child| {
+        let id = DocumentId::of_child(&head.id, &child.path);
+        let name = child.name().to_owned();
+        let Child { path, declared, size, bytes: content } = child;
+        let parent = Parent { id: head.id.clone(), path: path.clone() };
+        let lineage = Lineage { parent, depth, room: room.share(documents, bytes, size) };
+        let summary = ChildSummary { id: id.clone(), path, size };
+        let version = head.version;
+        (summary, Offspring { id, name, declared, lineage, version, bytes: content.into() })
+    });
+    each.unzip()
 }
 
 /// Page images to text, in sandboxed children.
@@ -204,7 +226,8 @@ fn read_page(
 ) {
     let started = Instant::now();
     let number = u32::try_from(page + 1).unwrap_or(u32::MAX);
-    let request = Request::Digitize { media_type: reading.media_type, page: number, limits: shared.limits() };
+    let limits = shared.limits(reading.head.lineage.as_ref());
+    let request = Request::Digitize { media_type: reading.media_type, page: number, limits };
     let result = match reading.failure().or_else(|| reading.unwanted()) {
         Some(error) => Err(error),
         None => match worker.call(&request, &reading.head.sha256, &reading.bytes) {

@@ -2,8 +2,8 @@
 
 use crate::config::Config;
 use crate::consume::Watcher;
-use crate::decode::Limits;
-use crate::document::{DeadLetter, DocumentId, Head};
+use crate::decode::{FamilyLimits, Limits};
+use crate::document::{DeadLetter, DocumentId, Head, Lineage, Room};
 use crate::error::{Class, Error, Result, Stage};
 use crate::failpoint::Failpoints;
 use crate::metrics::Metrics;
@@ -152,14 +152,34 @@ impl Shared {
         Worker::new(settings, Arc::clone(&self.metrics))
     }
 
-    /// Limits before work.
-    pub fn limits(&self) -> Limits {
+    /// What may come out of a document that stands there.
+    pub fn room(&self, lineage: Option<&Lineage>) -> Room {
+        let decode = &self.config.decode;
+        let all = Room { documents: decode.max_children, bytes: decode.max_children_mb << 20 };
+        // What a record says of itself never widens the limits.
+        lineage.map_or(all, |lineage| Room {
+            documents: lineage.room.documents.min(all.documents),
+            bytes: lineage.room.bytes.min(all.bytes),
+        })
+    }
+
+    /// Limits before work, for a document that stands there.
+    pub fn limits(&self, lineage: Option<&Lineage>) -> Limits {
+        let room = self.room(lineage);
+        let depth = lineage.map_or(0, |lineage| lineage.depth);
         Limits {
             max_pages: self.config.decode.max_pages,
             max_expanded_bytes: self.config.decode.max_expanded_mb << 20,
             max_pixels: u64::from(self.config.digitize.max_megapixels) * 1_000_000,
             min_layer_chars: self.config.decode.min_layer_chars,
             dpi: self.config.digitize.dpi,
+            family: FamilyLimits {
+                levels: self.config.decode.max_nesting.saturating_sub(depth),
+                documents: room.documents,
+                bytes: room.bytes,
+                attachments: self.config.decode.max_attachments,
+                expansion: self.config.decode.max_expansion,
+            },
         }
     }
 }

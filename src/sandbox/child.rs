@@ -42,7 +42,9 @@ pub fn serve() -> std::io::Result<()> {
         }
         let answer = catch_unwind(AssertUnwindSafe(|| answer(&request, &held, reader.as_mut())));
         let answer = answer.unwrap_or_else(|panic| Err(convict(&request, &*panic)));
-        wire::write_frame(&mut to, &answer, None)?;
+        let parts = answer.as_ref().map(Reply::parts).unwrap_or_default();
+        let parts = Some(parts.as_slice()).filter(|parts| !parts.is_empty());
+        wire::write_frame(&mut to, &answer, parts)?;
     }
 }
 

@@ -115,12 +115,19 @@ impl Worker {
         let deadline = Instant::now() + self.settings.deadline;
         let recycle_after = self.settings.recycle_after;
         let running = self.running()?;
-        let payload = if running.holds == sha256 { None } else { Some(bytes) };
+        let whole = [bytes];
+        let payload = if running.holds == sha256 { None } else { Some(&whole[..]) };
         let mut timed = Timed { socket: &running.socket, deadline };
         let sent = wire::write_frame(&mut timed, request, payload);
-        let answer = sent.and_then(|()| wire::read_frame::<Result<Reply>>(&mut timed, 0));
-        let (answer, _) = match answer {
-            Ok(frame) => frame,
+        let answer = sent.and_then(|()| {
+            let (mut answer, bytes) = wire::read_frame::<Result<Reply>>(&mut timed, request.most_bytes())?;
+            if let Ok(reply) = &mut answer {
+                reply.attach(bytes.unwrap_or_default())?;
+            }
+            Ok(answer)
+        });
+        let answer = match answer {
+            Ok(answer) => answer,
             Err(e) if matches!(e.kind(), std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock) => {
                 return Ok(Err(Broken::Late));
             }

@@ -1,7 +1,7 @@
 //! Frames between parent and child: `u32` length, JSON, `u64` length + 1 (0 = none), bytes; all
 //! little-endian.
 
-use crate::decode::{Decoded, Limits};
+use crate::decode::{Child, Decoded, Limits};
 use crate::document::{MediaType, PageText};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -56,15 +56,53 @@ pub enum Reply {
     Page(PageText),
 }
 
-/// Writes one message.
-pub fn write_frame(to: &mut impl Write, message: &impl Serialize, bytes: Option<&[u8]>) -> Result<()> {
+impl Request {
+    /// How many bytes may come with the answer.
+    pub(super) fn most_bytes(&self) -> u64 {
+        match self {
+            Self::Decode { limits, .. } => limits.family.bytes,
+            Self::Digitize { .. } => 0,
+        }
+    }
+}
+
+impl Reply {
+    /// The bytes that travel behind the answer: those of the documents within the document.
+    pub(super) fn parts(&self) -> Vec<&[u8]> {
+        match self {
+            Self::Decoded(decoded) => decoded.children.iter().map(|child| child.bytes.as_slice()).collect(),
+            Self::Page(_) => Vec::new(),
+        }
+    }
+
+    /// Gives the bytes back to the documents. Errors: they are not as many as was said.
+    pub(super) fn attach(&mut self, bytes: Vec<u8>) -> Result<()> {
+        let Self::Decoded(Decoded { children, .. }) = self else { return Ok(()) };
+        let wrong = || Error::from(ErrorKind::InvalidData);
+        let promised = children.iter().try_fold(0u64, |sum, child| sum.checked_add(child.size));
+        if promised != Some(bytes.len() as u64) {
+            return Err(wrong());
+        }
+        let mut rest = bytes.as_slice();
+        for Child { size, bytes, .. } in children {
+            let length = usize::try_from(*size).map_err(|_| wrong())?;
+            let (own, after) = rest.split_at_checked(length).ok_or_else(wrong)?;
+            *bytes = own.to_vec();
+            rest = after;
+        }
+        Ok(())
+    }
+}
+
+/// Writes one message, and bytes behind it if there are any.
+pub fn write_frame(to: &mut impl Write, message: &impl Serialize, bytes: Option<&[&[u8]]>) -> Result<()> {
     let json = serde_json::to_vec(message)?;
     let length = u32::try_from(json.len()).map_err(|_| Error::from(ErrorKind::InvalidData))?;
     to.write_all(&length.to_le_bytes())?;
     to.write_all(&json)?;
-    let mark = bytes.map_or(0, |b| b.len() as u64 + 1);
+    let mark = bytes.map_or(0, |parts| parts.iter().map(|part| part.len() as u64).sum::<u64>() + 1);
     to.write_all(&mark.to_le_bytes())?;
-    to.write_all(bytes.unwrap_or_default())?;
+    bytes.unwrap_or_default().iter().try_for_each(|part| to.write_all(part))?;
     to.flush()
 }
 
@@ -106,7 +144,7 @@ mod tests {
     fn frames_round_trip() {
         for payload in [None, Some(&b""[..]), Some(&b"bytes"[..])] {
             let mut wire = Vec::new();
-            write_frame(&mut wire, &Setup::Decode, payload).unwrap();
+            write_frame(&mut wire, &Setup::Decode, payload.as_ref().map(std::slice::from_ref)).unwrap();
             let (setup, bytes) = read_frame::<Setup>(&mut wire.as_slice(), 100).unwrap();
             assert!(matches!(setup, Setup::Decode));
             assert_eq!(bytes.as_deref(), payload);
@@ -116,7 +154,7 @@ mod tests {
     #[test]
     fn a_cut_or_oversized_frame_is_an_error() {
         let mut wire = Vec::new();
-        write_frame(&mut wire, &Setup::Decode, Some(b"bytes")).unwrap();
+        write_frame(&mut wire, &Setup::Decode, Some(&[b"by", b"tes"])).unwrap();
         for cut in 0..wire.len() {
             assert!(read_frame::<Setup>(&mut &wire[..cut], 100).is_err(), "{cut}");
         }

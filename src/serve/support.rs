@@ -27,6 +27,8 @@ pub fn document(id: &str) -> Document {
         received_at: "2026-07-01T00:00:00Z".parse().unwrap(),
         version: 0,
         origin: None,
+        parent: None,
+        children: Vec::new(),
         ingested_at: "2026-07-01T00:00:01Z".parse().unwrap(),
         kind: Scored { label: "letter".to_owned(), confidence: 0.9 },
         language: Scored { label: "en".to_owned(), confidence: 1.0 },
@@ -65,6 +67,7 @@ pub fn dead_letter(id: &str) -> DeadLetter {
         failed_at: document.ingested_at,
         attempts: 5,
         failure: Failure::new(Stage::Decode, Class::Encrypted, "the PDF asks for a password"),
+        lineage: None,
     }
 }
 

@@ -41,6 +41,7 @@ fn in_flight(server: &Server, name: &str) {
         version: 0,
         origin: None,
         force: false,
+        lineage: None,
     };
     server.progress.begin(&head);
     server.progress.at(&head.id, Stage::Digitize);
@@ -64,6 +65,7 @@ fn an_upload_lands_in_the_inbox_with_what_was_said() {
         name: Some("résumé.pdf".to_owned()),
         media_type: Some("application/pdf".to_owned()),
         language: Some("de".to_owned()),
+        ..Upload::default()
     };
     assert_eq!(server.uploads(Priority::High), [(b"%PDF".to_vec(), upload)]);
 

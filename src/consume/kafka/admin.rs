@@ -1,8 +1,9 @@
 //! Topics are there, and what they take.
 
 use super::client::{self, Context, FIRST_ANSWER, Sender};
-use super::topics::Topics;
+use super::topics::{Lane, Topics};
 use crate::config::KafkaConfig;
+use crate::document::Priority;
 use crate::error::{Class, Error, Failure, Result, Stage};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::RDKafkaErrorCode;
@@ -22,6 +23,8 @@ pub struct Limits {
     pub result: usize,
     /// The topic of dead letters.
     pub dead: usize,
+    /// The topics of documents: the least of the three.
+    pub document: usize,
 }
 
 /// Makes the topics that are missing and asks for their limits.
@@ -49,7 +52,10 @@ pub fn prepare(config: &KafkaConfig, topics: &Topics, sender: &Sender, context: 
         }
         runtime.block_on(make(&admin, config, &missing))?;
     }
+    let lanes = Priority::ALL.iter().map(|priority| topics.lane(Lane::of_priority(*priority)));
+    let least = lanes.map(|lane| runtime.block_on(limit(&admin, &lane))).min();
     Ok(Limits {
+        document: least.unwrap_or(USUAL_MAX_BYTES),
         result: runtime.block_on(limit(&admin, &topics.results())),
         dead: runtime.block_on(limit(&admin, &topics.dead())),
     })

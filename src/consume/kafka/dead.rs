@@ -5,7 +5,7 @@ use super::intake::Intake;
 use super::record::{Pair, parse_origin};
 use super::topics::{Lane, Topics};
 use crate::config::KafkaConfig;
-use crate::document::{DeadLetter, DocumentId, Origin, Priority};
+use crate::document::{DeadLetter, DocumentId, Lineage, Origin, Priority};
 use crate::error::{Class, Error, Failure, Result, Stage};
 use jiff::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -102,6 +102,9 @@ impl DeadTopic {
         if let Some(origin) = &buried.letter.origin {
             headers.push(("quire-origin".to_owned(), origin.to_string().into_bytes()));
         }
+        if let Some(json) = buried.letter.lineage.as_ref().and_then(|l| serde_json::to_vec(l).ok()) {
+            headers.push(("quire-lineage".to_owned(), json));
+        }
         // What was sent later stays later.
         let version = buried.letter.received_at.as_millisecond().to_string();
         headers.push(("quire-version".to_owned(), version.into_bytes()));
@@ -192,6 +195,7 @@ fn note(
         failed_at: said("failed-at").and_then(|t| t.parse().ok()).unwrap_or(written),
         attempts: said("attempts").and_then(|n| n.parse().ok()).unwrap_or(1),
         failure,
+        lineage: said("lineage").and_then(|json| serde_json::from_str::<Lineage>(&json).ok()),
         id,
     };
     let key = message.key().map_or_else(|| letter.id.as_str().as_bytes().to_vec(), <[u8]>::to_vec);

@@ -105,6 +105,7 @@ impl KafkaSource {
             config: config.consume.clone(),
             max_result: limits.result,
             max_dead: limits.dead,
+            max_document: limits.document,
         };
         let fetcher = Fetcher::new(&config.consume, variables);
         let fetchers = config.consume.uri_fetchers;

@@ -2,9 +2,10 @@
 
 use super::board::Board;
 use super::record::Record;
-use super::settle::{Output, Subject};
-use crate::document::{Document, DocumentState, Head};
-use crate::error::{Class, Error, Result};
+use super::settle::{FRAMING, Output, Subject};
+use super::topics::Lane;
+use crate::document::{Document, DocumentState, Head, Offspring};
+use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::receipt::Settled;
 use std::sync::Arc;
 
@@ -18,8 +19,12 @@ pub(super) struct Owed {
 impl Owed {
     /// Puts what leaves onto the board, and lets the next record of the document go.
     pub(super) fn settle(self, settled: Settled) {
-        let Settled { result, document, permit } = settled;
-        let outputs = self.outputs(&result, document.as_deref());
+        let Settled { result, document, children, permit } = settled;
+        let mut outputs = self.outputs(&result, document.as_deref());
+        // What came out of the document leaves in the same transaction, once it is done or given up.
+        if let Some(outputs) = outputs.as_mut().filter(|_| self.is_over(&result)) {
+            outputs.extend(children.into_iter().flat_map(|child| self.child(child)));
+        }
         let mut state = self.board.lock();
         if let Some(outputs) = outputs {
             state.finish(self.record.place, outputs);
@@ -32,6 +37,55 @@ impl Owed {
         drop(state);
         drop(permit);
         if much { self.board.urge() } else { self.board.notify() }
+    }
+
+    /// Whether nothing more will be done for the record.
+    fn is_over(&self, result: &Result<()>) -> bool {
+        match result {
+            Ok(()) => true,
+            Err(Error::Reject(failure)) => {
+                !matches!(failure.class, Class::Superseded | Class::Cancelled | Class::Postponed)
+            }
+            Err(Error::Retry(_)) => self.record.attempts + 1 >= self.board.config.consume.attempts,
+            Err(Error::Fatal(_)) => false,
+        }
+    }
+
+    /// The record of a document that came out of this one, under its own key in the topic of the same
+    /// urgency; or its dead letter, where that topic does not take it.
+    fn child(&self, child: Offspring) -> Vec<Output> {
+        let (outcomes, record) = (&self.board.outcomes, &*self.record);
+        let subject = Subject { id: child.id.clone(), name: child.name.clone() };
+        let mut headers = record.trace();
+        let said = [
+            ("filename", Some(&child.name)),
+            ("content-type", child.declared.as_ref()),
+            ("language", self.head.language.as_ref()),
+        ];
+        let said = said.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        headers.extend(said.map(|(name, value)| (name.to_owned(), value.clone().into_bytes())));
+        let record = Record {
+            key: Some(child.id.as_str().as_bytes().to_vec()),
+            value: Some(child.bytes),
+            headers,
+            attempts: 0,
+            not_before: 0,
+            version: child.version,
+            priority: self.head.priority,
+            lineage: Some(child.lineage),
+            ..record.clone()
+        };
+        let output = outcomes.handed_on(&record, Lane::of_priority(record.priority));
+        if output.size() + FRAMING <= outcomes.max_document {
+            return vec![output];
+        }
+        let reason = format!("{} bytes, more than its topic takes", record.size());
+        let mut failure = Failure::new(Stage::Consume, Class::TooLarge, reason);
+        failure.remedy =
+            "raise max.message.bytes of the topic, then send what it came out of again".to_owned();
+        let letter = outcomes.letter(&record, &subject, String::new(), &failure);
+        self.board.watcher.dead(&letter);
+        outcomes.dead(&record, &letter)
     }
 
     /// What leaves; `None` where the record stays owed.

@@ -130,6 +130,7 @@ mod tests {
             origin: Origin { topic: "t".to_owned(), partition: 0, offset },
             priority: lane.priority(),
             force: false,
+            lineage: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! A record of a topic, as it came; and what its headers say.
 
 use super::topics::{Lane, Topics};
-use crate::document::{DocumentId, Origin, Priority, sha256_hex};
+use crate::document::{DocumentId, Lineage, Origin, Priority, sha256_hex};
 use crate::error::{Class, Error, Result, Stage};
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Header, Headers, OwnedHeaders};
@@ -49,6 +49,8 @@ pub struct Record {
     pub priority: Priority,
     /// Understand it even if nothing changed.
     pub force: bool,
+    /// Where its document stands, if that came out of another one.
+    pub lineage: Option<Lineage>,
 }
 
 impl Record {
@@ -82,6 +84,7 @@ impl Record {
             origin: said("origin").and_then(|o| parse_origin(&o)).unwrap_or(here),
             priority: said("priority").and_then(|p| p.parse().ok()).unwrap_or(lane.priority()),
             force: said("force").is_some(),
+            lineage: said("lineage").and_then(|json| serde_json::from_str(&json).ok()),
             headers,
         })
     }

@@ -54,10 +54,12 @@ pub struct Outcomes {
     pub max_result: usize,
     /// Likewise the topic of dead letters.
     pub max_dead: usize,
+    /// Likewise the topics of documents, the least of them.
+    pub max_document: usize,
 }
 
 /// Headers and framing that a message has besides its key and value, generously.
-const FRAMING: usize = 2048;
+pub(super) const FRAMING: usize = 2048;
 
 impl Outcomes {
     /// A document was understood, or its result is known already.
@@ -155,7 +157,7 @@ impl Outcomes {
             topic: self.topics.dead(),
             key: record.key.clone(),
             value: record.value.clone().or_else(|| Some(Arc::from(&[][..]))),
-            headers: record.with(&own),
+            headers: record.with(&own).into_iter().chain(lineage(record)).collect(),
         };
         if output.size() + FRAMING > self.max_dead {
             // The topic takes less than the one it came from; where it is is said in the headers.
@@ -189,6 +191,7 @@ impl Outcomes {
             failed_at: Timestamp::now(),
             attempts: record.attempts + 1,
             failure: failure.clone(),
+            lineage: record.lineage.clone(),
         }
     }
 
@@ -246,11 +249,25 @@ impl Outcomes {
         if record.force {
             headers.push(("quire-force".to_owned(), b"1".to_vec()));
         }
+        headers.extend(lineage(record));
         Output {
             topic: self.topics.lane(lane),
             key: record.key.clone(),
             value: record.value.clone(),
             headers,
+        }
+    }
+
+    /// A document that came out of another one, as if it had been sent.
+    pub fn handed_on(&self, record: &Record, lane: Lane) -> Output {
+        let version = ("quire-version".to_owned(), record.version.to_string().into_bytes());
+        let force = record.force.then(|| ("quire-force".to_owned(), b"1".to_vec()));
+        let own = [Some(version), force, lineage(record)];
+        Output {
+            topic: self.topics.lane(lane),
+            key: record.key.clone(),
+            value: record.value.clone(),
+            headers: record.headers.iter().cloned().chain(own.into_iter().flatten()).collect(),
         }
     }
 
@@ -280,6 +297,12 @@ impl Outcomes {
         let value = serde_json::to_vec(value).unwrap_or_default();
         Output { topic, key: Some(id.as_str().as_bytes().to_vec()), value: Some(value.into()), headers }
     }
+}
+
+/// The header that says what a document came out of.
+fn lineage(record: &Record) -> Option<Pair> {
+    let json = serde_json::to_vec(record.lineage.as_ref()?).ok()?;
+    Some(("quire-lineage".to_owned(), json))
 }
 
 fn key(subject: &Subject) -> Vec<u8> {

@@ -152,7 +152,10 @@ impl Taker {
             record: record.clone(),
         };
         let Some(value) = record.value.clone() else { return Some(plain(&record)) };
-        let recognised = Envelope::recognise(record.header("content-type").as_deref(), &value);
+        // What came out of a document is never taken for an envelope: it could name any URI.
+        let outer = record.lineage.is_none();
+        let declared = record.header("content-type");
+        let recognised = outer.then(|| Envelope::recognise(declared.as_deref(), &value)).flatten();
         let envelope = match recognised {
             None => return Some(plain(&record)),
             Some(Ok(envelope)) => envelope,
@@ -235,6 +238,7 @@ impl Taker {
             version: record.version,
             origin: Some(record.origin.clone()),
             force: record.force,
+            lineage: record.lineage.clone(),
         });
         match self.register(record, &head, permit) {
             None => Begun::Settled,

@@ -53,6 +53,8 @@ pub fn document(name: &str, texts: &[&str]) -> Document {
         received_at: time(0),
         version: 0,
         origin: None,
+        parent: None,
+        children: Vec::new(),
         ingested_at: time(0),
         kind: Scored { label: "letter".to_owned(), confidence: 0.75 },
         language: Scored { label: "en".to_owned(), confidence: 1.0 },
@@ -89,6 +91,7 @@ pub fn letter(name: &str, seconds: i64) -> DeadLetter {
         failed_at: time(seconds),
         attempts: 2,
         failure: Failure::new(Stage::Decode, Class::Corrupt, "no xref"),
+        lineage: None,
     }
 }
 
