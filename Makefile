@@ -5,7 +5,7 @@ QUIRE = $(CARGO) run --release --quiet --locked --bin quire --
 # Weights are the same for every data folder: fetched once, next to the default one.
 MODELS = data/models
 
-.PHONY: help demo test check models kafka schemas chaos build clean
+.PHONY: help demo test check models kafka schemas chaos build dist deb clean
 
 help:
 	@echo "make demo    understand the documents of tests/corpus/ and find them again"
@@ -13,6 +13,7 @@ help:
 	@echo "make build   target/release/quire"
 	@echo "make models  fetch the default models into $(MODELS)"
 	@echo "make chaos   break everything for longer: make chaos KILLS=500"
+	@echo "make dist    target/dist/quire, smaller, with manual pages and completions; make deb packs it"
 	@echo "make kafka   fetch the Apache Kafka and the Python clients that tests use"
 
 demo: build models
@@ -20,6 +21,19 @@ demo: build models
 
 build: setup-build
 	$(CARGO) build --release --locked
+
+# What is packed: target/dist/quire, with manual pages and completions in data/package.
+dist: setup-build
+	$(CARGO) build --profile dist --locked
+	mkdir -p data/package
+	target/dist/quire man data/package/man
+	target/dist/quire completions bash > data/package/quire.bash
+	target/dist/quire completions zsh > data/package/_quire
+	target/dist/quire completions fish > data/package/quire.fish
+
+# Needs cargo-deb (cargo install cargo-deb).
+deb: dist
+	$(CARGO) deb --no-build --profile dist
 
 models: build
 	@$(QUIRE) models fetch

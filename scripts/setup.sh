@@ -5,7 +5,7 @@ set -euo pipefail
 build=(build-essential pkg-config clang libclang-dev libtesseract-dev libleptonica-dev
        tesseract-ocr-eng tesseract-ocr-deu tesseract-ocr-osd python3 python3-pip ca-certificates
        libssl-dev zlib1g-dev)
-test=(prometheus openssl default-jre-headless maven kcat python3-venv)
+test=(prometheus openssl default-jre-headless maven kcat python3-venv python3-yaml)
 
 # What came another way than by its package serves as well: a command whose success shows it.
 another_way() {
@@ -13,6 +13,7 @@ another_way() {
     python3-pip) python3 -m pip --version ;;
     python3-venv) python3 -c 'import ensurepip, venv' ;;
     default-jre-headless) java -version ;;
+    python3-yaml) python3 -c 'import yaml' ;;
     maven) mvn -version ;;
     kcat) kcat -V ;;
     openssl) openssl version ;;

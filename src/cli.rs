@@ -6,13 +6,17 @@ mod demo;
 mod doctor;
 mod fields;
 mod find;
+mod man;
 mod models;
 mod print;
 mod reindex;
+mod replay;
 mod running;
 mod schema;
 mod send;
 mod store;
+mod tend;
+mod top;
 
 use crate::config::{self, Config, Loaded, Sources};
 use crate::metrics::Metrics;
@@ -87,6 +91,30 @@ enum Command {
     /// Documents that were given up: list them, look at one, send them once more
     #[command(subcommand)]
     Dead(dead::DeadCommand),
+    /// Write what is stored to files: lines of JSON, or Parquet
+    ///
+    /// A folder holds parts and a cursor. Run again, it goes on where it was; when it was done, it adds
+    /// what came since, and the last ten minutes once more.
+    Export(tend::ExportArgs),
+    /// Back the data folder up while quire runs, or check a backup
+    ///
+    /// Each backup is whole in itself; files that did not change are linked to the one before.
+    Backup(tend::BackupArgs),
+    /// Bring a backup back into an empty data folder, checked by its checksums
+    Restore(tend::RestoreArgs),
+    /// Delete what is older than the rules allow; without --apply only say what would go
+    Retain(tend::RetainArgs),
+    /// Volume, failures, quality, review and cost by day, as HTML or JSON
+    Report(tend::ReportArgs),
+    /// Tasks of a running quire: how they stand, start one, cancel one
+    Tasks(tend::tasks::TasksArgs),
+    /// Watch a running quire: stages, queues, lag, failures, what is in flight
+    Top(top::TopArgs),
+    /// Send once more what was sent to a topic since some time, or from an offset on
+    ///
+    /// Records keep their time of sending, so that none replaces what was sent later. What the store has
+    /// as it is, is left alone, unless --force says so.
+    Replay(replay::ReplayArgs),
     /// Understand what is stored again with the configured models, and change over to it
     ///
     /// For Qdrant. Readers and workers of the old model go on meanwhile; workers of the old model
@@ -119,6 +147,11 @@ enum Command {
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
+    },
+    /// Write manual pages into a folder
+    Man {
+        /// The folder
+        folder: PathBuf,
     },
     #[command(name = sandbox::CHILD_COMMAND, hide = true)]
     SandboxChild,
@@ -178,6 +211,14 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Status(args) => find::status(&context, &args),
         Command::Search(args) => find::search(&context, &args),
         Command::Dead(command) => dead::dead(&context, &command),
+        Command::Export(args) => tend::export(&context, &args),
+        Command::Backup(args) => tend::backup(&context, &args),
+        Command::Restore(args) => tend::restore(&context, &args),
+        Command::Retain(args) => tend::retain(&context, &args),
+        Command::Report(args) => tend::report(&context, &args),
+        Command::Top(args) => top::top(&context, &args),
+        Command::Replay(args) => replay::replay(&context, &args),
+        Command::Tasks(args) => tend::tasks::tasks(&context, &args),
         Command::Reindex(args) => reindex::reindex(&context, &args),
         Command::Models(command) => models::models(&context, &command),
         Command::Fields(command) => fields::fields(&context, &command),
@@ -189,6 +230,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             clap_complete::generate(shell, &mut Cli::command(), "quire", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Man { folder } => man::man(Cli::command(), &folder),
         Command::SandboxChild => Ok(ExitCode::FAILURE),
     }
 }

@@ -91,6 +91,12 @@ config! {
     serve: ServeConfig { listen: String, max_body_mb: usize, api_keys: Vec<Secret> }
     /// Logs.
     telemetry: TelemetryConfig { log: String, format: LogFormat }
+    /// What runs by the clock.
+    tend: TendConfig {
+        zone: String, export: String, export_dir: PathBuf, export_format: String, backup: String,
+        backup_dir: PathBuf, backup_keep: usize, retain: String, retain_rules: PathBuf, report: String,
+        report_days: u32,
+    }
     /// How to stop.
     shutdown: ShutdownConfig { drain_s: u64 }
     /// Faults made on purpose.

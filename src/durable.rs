@@ -1,7 +1,8 @@
 //! Writing files so that a crash leaves the old or the new one, never a part.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{Result, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use uuid::Uuid;
 
@@ -17,6 +18,12 @@ pub fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
         let _ = fs::remove_file(&part);
     }
     moved.and_then(|()| sync_folder(folder))
+}
+
+/// Makes a folder where it is missing, open to its owner only. One that is there keeps its mode: it may be
+/// shared on purpose.
+pub fn make_private(folder: &Path) -> Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// Makes renames within a folder durable.

@@ -27,4 +27,5 @@ pub mod serve;
 pub mod shutdown;
 pub mod tasks;
 pub mod telemetry;
+pub mod tend;
 pub mod window;

@@ -1,7 +1,9 @@
 //! Every metric, with its buckets. `metrics/register.rs` gives each its name and help; no other file
 //! spells a metric name.
 
+pub mod read;
 mod register;
+mod tend;
 
 use crate::error::{Class, Stage};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -80,6 +82,7 @@ pub struct Metrics {
     lag_seconds: FloatGauge,
     commit_seconds: Histogram,
     committed: Counter,
+    tend: tend::Tend,
 }
 
 /// From half a millisecond to five minutes, about two a doubling at the fast end.
@@ -130,11 +133,13 @@ impl Metrics {
             lag_seconds: FloatGauge::default(),
             commit_seconds: seconds(),
             committed: Counter::default(),
+            tend: tend::Tend::default(),
         };
         metrics.coverage.set(1.0);
         metrics.register_flow();
         metrics.register_work();
         metrics.register_kafka();
+        metrics.register_tend();
         metrics
     }
 

@@ -10,7 +10,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
 
-const COMMANDS: [&[&str]; 13] = [
+const COMMANDS: [&[&str]; 23] = [
     &["run"],
     &["demo"],
     &["send"],
@@ -21,6 +21,16 @@ const COMMANDS: [&[&str]; 13] = [
     &["models", "fetch"],
     &["models", "verify"],
     &["doctor"],
+    &["export"],
+    &["backup"],
+    &["restore"],
+    &["retain"],
+    &["report"],
+    &["replay"],
+    &["tasks"],
+    &["tasks", "start"],
+    &["top"],
+    &["man"],
     &["config", "show"],
     &["schema"],
     &["completions"],

@@ -70,7 +70,7 @@ pub fn doctor(app: &App) -> Result<ExitCode> {
 fn data_folder(dir: &Path) -> Result<String, (String, String)> {
     let shown = dir.display();
     let probe = dir.join(".doctor");
-    let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&probe, b"x"));
+    let written = crate::durable::make_private(dir).and_then(|()| std::fs::write(&probe, b"x"));
     let _ = std::fs::remove_file(&probe);
     match written {
         Ok(()) => {
@@ -85,6 +85,11 @@ fn data_folder(dir: &Path) -> Result<String, (String, String)> {
 }
 
 fn free_bytes(dir: &Path) -> Option<u64> {
+    disk(dir).map(|(free, _)| free)
+}
+
+/// Free bytes and size of the disk that a folder is on.
+pub fn disk(dir: &Path) -> Option<(u64, u64)> {
     use std::os::unix::ffi::OsStrExt;
     let path = std::ffi::CString::new(dir.as_os_str().as_bytes()).ok()?;
     let mut stat = std::mem::MaybeUninit::<libc::statvfs>::uninit();
@@ -95,7 +100,7 @@ fn free_bytes(dir: &Path) -> Option<u64> {
             _ => return None,
         }
     };
-    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    Some((stat.f_bavail.saturating_mul(stat.f_frsize), stat.f_blocks.saturating_mul(stat.f_frsize)))
 }
 
 fn models(app: &App) -> Result<String, Error> {

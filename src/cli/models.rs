@@ -32,6 +32,9 @@ pub fn models(app: &App, command: &ModelsCommand) -> Result<ExitCode> {
     let dir = models_dir(&app.config);
     let manifests = manifests()?;
     if matches!(command, ModelsCommand::Fetch) {
+        if dir.starts_with(&app.config.data.dir) {
+            crate::durable::make_private(&app.config.data.dir)?;
+        }
         for manifest in &manifests {
             let size: u64 = manifest.files.iter().map(|f| f.bytes).sum();
             if !app.json {

@@ -1,6 +1,6 @@
 //! `quire run`: the pipeline with its ends, and the API beside it.
 
-use super::{App, store};
+use super::{App, doctor, store, tend};
 use crate::config::Config;
 use crate::consume::folder::FolderSource;
 use crate::consume::kafka::intake::Intake;
@@ -13,16 +13,22 @@ use crate::infer::models::Models;
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::publish::Store;
+use crate::receipt::lock;
 use crate::serve;
 use crate::shutdown::Shutdown;
+use crate::tend::schedule::Schedule;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
+
+/// How often the disk is looked at.
+const DISK: Duration = Duration::from_secs(15);
 
 /// Arguments of `quire run`.
 #[derive(Args)]
@@ -64,7 +70,7 @@ impl Running {
         let listener = runtime.block_on(serve::bind(&config.serve))?;
         let address = listener.local_addr()?;
         let models = Models::load(&config.infer, &models_dir(config))?;
-        std::fs::create_dir_all(&config.data.dir)
+        crate::durable::make_private(&config.data.dir)
             .with_context(|| format!("cannot make {} (the setting data.dir)", config.data.dir.display()))?;
         let root = config.data.dir.clone();
         let door = match config.kafka.brokers.is_empty() {
@@ -84,12 +90,15 @@ impl Running {
         let device = crate::infer::choose(config.infer.device);
         tracing::info!(device = device.name, reason = device.reason, "device");
         let program = std::env::current_exe().context("cannot find this program's own file")?;
+        // Without Kafka there is one process, which the store's lock holds it to.
+        let leads = Arc::new(AtomicBool::new(config.kafka.brokers.is_empty()));
         let parts = kafka::Parts {
             config: config.clone(),
             metrics: Arc::clone(metrics),
             whence: whence(&store),
             variables: variables.clone(),
             failpoints: Arc::clone(&failpoints),
+            leads: Arc::clone(&leads),
         };
         let pipeline =
             Pipeline::start(config, metrics, Arc::clone(&store), &models, &program, failpoints, |watcher| {
@@ -98,7 +107,12 @@ impl Running {
         let inbox = Inbox::open(&root)?;
         let live = Arc::new(AtomicBool::new(true));
         let (embedder, ready, away) = (pipeline.embedder(), Arc::clone(&live), pipeline.store_away());
+        let leader = Arc::clone(&leads);
+        let leader = Arc::new(move || leader.load(Ordering::Acquire));
+        let tasks = Arc::new(tend::tasks::schedule(config, &store, metrics, leader)?);
+        keep(&tasks, &shutdown, metrics, root.clone())?;
         let api = serve::Api {
+            tasks: Some(tasks),
             store: Arc::clone(&store),
             progress: pipeline.progress(),
             metrics: Arc::clone(metrics),
@@ -130,6 +144,28 @@ impl Running {
         self.runtime.shutdown_timeout(Duration::from_secs(2));
         left
     }
+}
+
+/// Starts what is due by the clock, and looks after the disk, until a stop is asked for.
+fn keep(
+    tasks: &Arc<Schedule>,
+    shutdown: &Shutdown,
+    metrics: &Arc<Metrics>,
+    data: PathBuf,
+) -> std::io::Result<()> {
+    let (tasks, shutdown, metrics) = (Arc::clone(tasks), shutdown.clone(), Arc::clone(metrics));
+    let looked = Mutex::new(None::<Instant>);
+    let stop = move || {
+        let mut looked = lock(&looked);
+        if looked.is_none_or(|at| at.elapsed() > DISK) {
+            *looked = Some(Instant::now());
+            if let Some((free, size)) = doctor::disk(&data) {
+                metrics.disk(free, size);
+            }
+        }
+        shutdown.is_asked()
+    };
+    std::thread::Builder::new().name("tend".to_owned()).spawn(move || tasks.keep(stop)).map(drop)
 }
 
 /// Documents come from Kafka where brokers are named, else from the inbox.

@@ -3,7 +3,7 @@
 
 use super::names::escape;
 use crate::document::{DocumentId, Lineage, Offspring, Priority};
-use crate::durable::write_whole;
+use crate::durable::{make_private, write_whole};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::Result;
@@ -45,6 +45,7 @@ impl Inbox {
 
     /// The folders below `root`, made where missing.
     pub fn open(root: &Path) -> Result<Self> {
+        make_private(root)?;
         for folder in Self::FOLDERS {
             fs::create_dir_all(root.join(folder))?;
         }

@@ -5,7 +5,7 @@
 
 mod characters;
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
 mod fusion;
 pub mod local;
 pub mod qdrant;
@@ -57,6 +57,10 @@ pub trait Store: Send + Sync {
 
     /// Documents that pass `filter`, newest first.
     fn list(&self, filter: &Filter, limit: usize, offset: usize) -> Result<Vec<DocumentRow>>;
+
+    /// Documents that pass `filter`, oldest first and those of one moment by falling id, beginning
+    /// after `after`: for going through all of them in pieces, also while others are written.
+    fn walk(&self, filter: &Filter, after: Option<&Place>, limit: usize) -> Result<Vec<DocumentRow>>;
 
     /// How many documents, passages and dead letters there are.
     fn counts(&self) -> Result<Counts>;
@@ -176,6 +180,30 @@ pub struct DocumentRow {
     pub summary: String,
     /// When it was understood.
     pub ingested_at: Timestamp,
+}
+
+impl DocumentRow {
+    /// Where it stands in a walk.
+    pub fn place(&self) -> Place {
+        Place { ingested_at: self.ingested_at, id: self.id.clone() }
+    }
+}
+
+/// How far a walk through the documents has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// When the last document was understood; microseconds count, what is finer does not.
+    pub ingested_at: Timestamp,
+    /// Its id.
+    pub id: DocumentId,
+}
+
+impl Place {
+    /// Whether a document of that time and id comes after this place.
+    fn is_before(&self, micros: i64, id: &DocumentId) -> bool {
+        let own = self.ingested_at.as_microsecond();
+        micros > own || (micros == own && *id < self.id)
+    }
 }
 
 /// A passage that was found.

@@ -7,6 +7,7 @@ mod documents;
 mod page;
 mod params;
 mod problem;
+mod tasks;
 mod upload;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
 use crate::publish::Store;
+use crate::tend::schedule::Schedule;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header;
@@ -61,6 +63,8 @@ pub struct Api {
     pub config: ServeConfig,
     /// What `/health/ready` asks.
     pub ready: Ready,
+    /// What runs by the clock, where anything does.
+    pub tasks: Option<Arc<Schedule>>,
 }
 
 /// The parts, with what is in use at the moment.
@@ -107,6 +111,8 @@ pub fn router(api: Api) -> Router {
         .route("/documents/{id}/similar", get(documents::similar))
         .route("/search", get(documents::search))
         .route("/status", get(documents::status))
+        .route("/tasks", get(tasks::list))
+        .route("/tasks/{name}", post(tasks::start).delete(tasks::cancel))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         // `body::read` has a limit of its own, which names the setting.

@@ -28,6 +28,7 @@ pub static METHOD: Kind =
     kind(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This path does not do that");
 pub static SLOW: Kind = kind(StatusCode::REQUEST_TIMEOUT, "timeout", "The request did not arrive in time");
 pub static IN_FLIGHT: Kind = kind(StatusCode::CONFLICT, "in-flight", "The document is being processed");
+pub static CONFLICT: Kind = kind(StatusCode::CONFLICT, "conflict", "That is not possible now");
 pub static TOO_LARGE: Kind = kind(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large");
 pub static INTERNAL: Kind =
     kind(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The request could not be answered");

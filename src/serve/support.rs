@@ -7,7 +7,7 @@ use crate::document::{DeadLetter, Decision, Document, DocumentId, MediaType, Pri
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
-use crate::publish::{Counts, DocumentRow, Filter, Hit, Query, Standing, Store};
+use crate::publish::{Counts, DocumentRow, Filter, Hit, Place, Query, Standing, Store};
 use crate::receipt::lock;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -151,6 +151,11 @@ impl Store for MemoryStore {
         Ok(self.rows().into_iter().skip(offset).take(limit).collect())
     }
 
+    fn walk(&self, _: &Filter, after: Option<&Place>, limit: usize) -> Result<Vec<DocumentRow>> {
+        let later = |row: &DocumentRow| after.is_none_or(|place| row.id < place.id);
+        Ok(self.rows().into_iter().rev().filter(later).take(limit).collect())
+    }
+
     fn counts(&self) -> Result<Counts> {
         let (documents, dead) = (lock(&self.documents).len(), lock(&self.dead).len());
         Ok(Counts { documents, passages: 0, dead })
@@ -236,6 +241,7 @@ impl Server {
             door: Door::Folder(inbox.clone()),
             embed: Arc::new(|text| Ok(vec![text.len() as f32])),
             config: config.clone(),
+            tasks: None,
             ready: Arc::new(move || match is_ready.load(Ordering::Acquire) {
                 true => Ok(()),
                 false => Err("models are still loading".to_owned()),

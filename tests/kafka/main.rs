@@ -8,6 +8,7 @@ mod common;
 
 mod clients;
 mod dead;
+mod replay;
 
 use common::kafka::{Kafka, Record, shared};
 use common::*;

@@ -16,6 +16,7 @@ use crate::document::DocumentId;
 use crate::metrics::Metrics;
 use crate::receipt::{Claim, lock};
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,8 @@ pub struct Board {
     pub watcher: Arc<dyn Watcher>,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Whether this worker is the leader of its group.
+    pub leads: Arc<AtomicBool>,
 }
 
 /// The state.
@@ -174,6 +177,7 @@ impl Board {
             outcomes,
             watcher,
             metrics,
+            leads: Arc::default(),
         }
     }
 

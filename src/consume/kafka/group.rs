@@ -9,7 +9,11 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
 use rdkafka::{Statistics, TopicPartitionList};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+
+/// Whoever has this partition is the leader.
+const LEADS: Partition = (Lane::Commands, 0);
 
 /// The consumer of the group.
 pub type GroupConsumer = BaseConsumer<Group>;
@@ -30,6 +34,9 @@ impl Group {
     /// Settled work is committed, the rest is dropped: its late results find nothing to settle.
     fn revoked(&self, consumer: &BaseConsumer<Self>, partitions: &[Partition]) {
         let lost = consumer.assignment_lost();
+        if partitions.contains(&LEADS) {
+            self.board.leads.store(false, Ordering::Release);
+        }
         tracing::info!(partitions = partitions.len(), lost, "partitions revoked");
         let mut state = self.board.lock();
         state.lose(partitions);
@@ -66,6 +73,9 @@ impl Group {
         tracing::info!(partitions = partitions.len(), "partitions assigned");
         if let Err(e) = consumer.pause(list) {
             tracing::warn!("cannot pause what was assigned: {e}");
+        }
+        if partitions.contains(&LEADS) {
+            self.board.leads.store(true, Ordering::Release);
         }
         let mut state = self.board.lock();
         for partition in partitions {

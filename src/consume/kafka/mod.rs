@@ -21,6 +21,7 @@ mod owed;
 mod poll;
 mod queues;
 pub mod record;
+pub mod replay;
 mod settle;
 mod source;
 mod suspects;
@@ -53,6 +54,7 @@ use settle::Outcomes;
 use source::Taker;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 use topics::Topics;
@@ -74,6 +76,8 @@ pub struct Parts {
     pub variables: HashMap<String, String>,
     /// Faults made on purpose.
     pub failpoints: Arc<Failpoints>,
+    /// Set while this worker has the first partition of commands: one of a group has it.
+    pub leads: Arc<AtomicBool>,
 }
 
 /// Topics of Kafka.
@@ -91,7 +95,7 @@ impl KafkaSource {
     /// Errors: `Retry` within seconds where the brokers cannot be reached or refuse, with the
     /// setting to change; `Fatal` for settings that cannot work.
     pub fn open(parts: Parts, watcher: Arc<dyn Watcher>) -> Result<Self> {
-        let Parts { config, metrics, whence, variables, failpoints } = parts;
+        let Parts { config, metrics, whence, variables, failpoints, leads } = parts;
         let kafka = config.kafka.clone();
         let topics = Topics::new(&kafka);
         let limits = {
@@ -109,7 +113,9 @@ impl KafkaSource {
         };
         let fetcher = Fetcher::new(&config.consume, variables);
         let fetchers = config.consume.uri_fetchers;
-        let board = Arc::new(Board::new(config, outcomes, watcher, metrics));
+        let mut board = Board::new(config, outcomes, watcher, metrics);
+        board.leads = leads;
+        let board = Arc::new(board);
         let commands = Arc::new(Commands::new(&kafka, whence));
         let reader = commands.catch_up(&board)?;
         let consumer = Arc::new(join(&kafka, &board, &topics)?);

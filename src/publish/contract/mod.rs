@@ -3,8 +3,10 @@
 //! A store runs them all with `contract_suite!(with)`, where `with` gives a test a fresh store.
 
 mod samples;
+mod walk;
 
 pub use samples::{DIMENSION, document, embed, id, letter};
+pub use walk::a_walk_meets_everything_once;
 
 use super::{Filter, Hit, Query, Standing, Store};
 use crate::document::Document;
@@ -18,7 +20,7 @@ macro_rules! contract_suite {
             put_then_get, putting_twice_changes_nothing, replacing_leaves_no_trace, deleting_leaves_no_trace,
             dead_letters_come_and_go, current_means_same_content_and_models,
             an_earlier_version_never_replaces_a_later_one, of_versions_at_once_the_latest_stays, filters_join_by_and_and_or,
-            lists_are_newest_first, both_halves_of_a_search_count, nothing_to_search_for_finds_nothing,
+            lists_are_newest_first, a_walk_meets_everything_once, both_halves_of_a_search_count, nothing_to_search_for_finds_nothing,
             a_hit_shows_the_passage_that_matched, filters_hold_in_both_halves,
             long_documents_do_not_crowd_out_others, similar_leaves_out_the_document_itself,
             no_words_break_a_search, reading_goes_on_while_writing

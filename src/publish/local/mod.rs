@@ -18,13 +18,14 @@ mod rows;
 mod scan;
 mod schema;
 mod search;
+pub mod snapshot;
 mod vectors;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
-use super::{Counts, DeadLetter, DocumentRow, Filter, Hit, Query, Standing, Store};
+use super::{Counts, DeadLetter, DocumentRow, Filter, Hit, Place, Query, Standing, Store};
 use crate::document::{Document, DocumentId};
 use crate::error::Result;
 use rusqlite::Connection;
@@ -133,6 +134,10 @@ impl Store for LocalStore {
 
     fn list(&self, filter: &Filter, limit: usize, offset: usize) -> Result<Vec<DocumentRow>> {
         self.readers.with(|reader| read::list(reader, filter, limit, offset))
+    }
+
+    fn walk(&self, filter: &Filter, after: Option<&Place>, limit: usize) -> Result<Vec<DocumentRow>> {
+        self.readers.with(|reader| read::walk(reader, filter, after, limit))
     }
 
     fn counts(&self) -> Result<Counts> {

@@ -5,7 +5,7 @@ use super::filter::Condition;
 use crate::document::{Document, DocumentId};
 use crate::error::{Class, Error, Result, Stage};
 use crate::publish::characters::Characters;
-use crate::publish::{Counts, DeadLetter, DocumentRow, Filter, PassageRow, Standing};
+use crate::publish::{Counts, DeadLetter, DocumentRow, Filter, PassageRow, Place, Standing};
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
@@ -78,6 +78,33 @@ pub(super) fn list(
     let mut statement = reader.prepare_cached(&sql)?;
     let window = [Value::Integer(integer(limit)), Value::Integer(integer(offset))];
     let mut rows = statement.query(params_from_iter(condition.values.into_iter().chain(window)))?;
+    let mut documents = Vec::new();
+    while let Some(row) = rows.next()? {
+        documents.push(document_row(row)?);
+    }
+    Ok(documents)
+}
+
+/// See [`Store::walk`](crate::publish::Store::walk). The order is that of an index, read backwards.
+pub(super) fn walk(
+    reader: &Connection,
+    filter: &Filter,
+    after: Option<&Place>,
+    limit: usize,
+) -> Result<Vec<DocumentRow>> {
+    let mut condition = Condition::new(filter);
+    if let Some(place) = after {
+        condition.sql.push_str(" AND d.ingested_at >= ? AND (d.ingested_at > ? OR d.id < ?)");
+        let micros = Value::Integer(place.ingested_at.as_microsecond());
+        condition.values.extend([micros.clone(), micros, Value::Text(place.id.to_string())]);
+    }
+    let sql = format!(
+        "SELECT {COLUMNS} FROM documents d WHERE {} ORDER BY d.ingested_at, d.id DESC LIMIT ?",
+        condition.sql
+    );
+    let mut statement = reader.prepare_cached(&sql)?;
+    let values = condition.values.into_iter().chain([Value::Integer(integer(limit))]);
+    let mut rows = statement.query(params_from_iter(values))?;
     let mut documents = Vec::new();
     while let Some(row) = rows.next()? {
         documents.push(document_row(row)?);

@@ -90,7 +90,7 @@ const STATEMENTS: usize = 64;
 
 /// Takes the lock that makes this process the only writer of `dir`, which is created if missing.
 pub(super) fn lock(dir: &Path) -> Result<File> {
-    std::fs::create_dir_all(dir).map_err(|e| failure::io("cannot create", dir, &e))?;
+    crate::durable::make_private(dir).map_err(|e| failure::io("cannot create", dir, &e))?;
     let path = dir.join("store.lock");
     let file = File::create(&path).map_err(|e| failure::io("cannot create", &path, &e))?;
     match file.try_lock() {
@@ -128,7 +128,7 @@ pub(super) fn check_readable(path: &Path) -> Result<()> {
     }
 }
 
-fn open_reader(path: &Path) -> Result<Connection> {
+pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     prepare(&connection)?;

@@ -25,7 +25,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use super::{Counts, DeadLetter, DocumentRow, Filter, Hit, Query, Standing, Store};
+use super::{Counts, DeadLetter, DocumentRow, Filter, Hit, Place, Query, Standing, Store};
 use crate::config::QdrantConfig;
 use crate::document::{Document, DocumentId};
 use crate::error::Result;
@@ -174,6 +174,10 @@ impl Store for QdrantStore {
 
     fn list(&self, filter: &Filter, limit: usize, offset: usize) -> Result<Vec<DocumentRow>> {
         self.run(read::list(self, filter, limit, offset))
+    }
+
+    fn walk(&self, filter: &Filter, after: Option<&Place>, limit: usize) -> Result<Vec<DocumentRow>> {
+        self.run(read::walk(self, filter, after, limit))
     }
 
     fn counts(&self) -> Result<Counts> {

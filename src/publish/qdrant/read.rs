@@ -7,7 +7,7 @@ use super::points::{
 use super::{QdrantStore, filter};
 use crate::document::{DeadLetter, Document, DocumentId};
 use crate::error::Result;
-use crate::publish::{Counts, DocumentRow, Filter};
+use crate::publish::{Counts, DocumentRow, Filter, Place};
 use ::qdrant_client::qdrant::{
     Condition, CountPointsBuilder, Direction, Filter as Conditions, GetPointsBuilder, OrderBy, PointId,
     RetrievedPoint, ScrollPointsBuilder, StartFrom, start_from,
@@ -86,7 +86,12 @@ pub(super) async fn dead(store: &QdrantStore, id: &DocumentId) -> Result<Option<
 
 /// See [`Store::dead_letters`](crate::publish::Store::dead_letters).
 pub(super) async fn dead_letters(store: &QdrantStore, limit: usize) -> Result<Vec<DeadLetter>> {
-    let newest = Newest { key: FAILED_US, keys: &[LETTER, FAILED_US], filter: filter::state(STATE_DEAD) };
+    let newest = Ordered {
+        key: FAILED_US,
+        keys: &[LETTER, FAILED_US],
+        filter: filter::state(STATE_DEAD),
+        direction: Direction::Desc,
+    };
     let read = |point: RetrievedPoint| points::field::<DeadLetter>(point.payload, LETTER);
     newest.take(store, limit, 0, read, |letter| &letter.id).await
 }
@@ -99,8 +104,40 @@ pub(super) async fn list(
     offset: usize,
 ) -> Result<Vec<DocumentRow>> {
     let keys: Vec<&str> = ROW.iter().copied().chain([INGESTED_US]).collect();
-    let newest = Newest { key: INGESTED_US, keys: &keys, filter: filter::documents(filter) };
+    let filter = filter::documents(filter);
+    let newest = Ordered { key: INGESTED_US, keys: &keys, filter, direction: Direction::Desc };
     newest.take(store, limit, offset, |point| points::parse(point.payload), |row: &DocumentRow| &row.id).await
+}
+
+/// See [`Store::walk`](crate::publish::Store::walk).
+pub(super) async fn walk(
+    store: &QdrantStore,
+    filter: &Filter,
+    after: Option<&Place>,
+    limit: usize,
+) -> Result<Vec<DocumentRow>> {
+    let keys: Vec<&str> = ROW.iter().copied().chain([INGESTED_US]).collect();
+    let mut filter = filter.clone();
+    if let Some(place) = after {
+        filter.since = filter.since.max(Some(place.ingested_at));
+    }
+    let filter = filter::documents(&filter);
+    let oldest = Ordered { key: INGESTED_US, keys: &keys, filter, direction: Direction::Asc };
+    // Those of the same moment that were given already come again; there are few.
+    let mut wanted = limit.saturating_add(1);
+    loop {
+        let read = |point: RetrievedPoint| points::parse(point.payload);
+        let mut items = oldest.first(store, wanted, read).await?;
+        let complete = items.len() < wanted;
+        items.retain(|(micros, row): &(i64, DocumentRow)| {
+            after.is_none_or(|place| place.is_before(*micros, &row.id))
+        });
+        if complete || items.len() >= limit {
+            items.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| b.1.id.cmp(&a.1.id)));
+            return Ok(items.into_iter().take(limit).map(|(_, row)| row).collect());
+        }
+        wanted = wanted.saturating_mul(2);
+    }
 }
 
 /// See [`Store::counts`](crate::publish::Store::counts).
@@ -122,18 +159,16 @@ pub(super) async fn count(store: &QdrantStore, collection: &str, filter: Conditi
     Ok(answer.result.map_or(0, |result| usize::try_from(result.count).unwrap_or(usize::MAX)))
 }
 
-/// Points in falling order of a number in their payload, those with equal numbers by document id.
-struct Newest<'q> {
+/// Points in the order of a number in their payload.
+struct Ordered<'q> {
     key: &'q str,
     keys: &'q [&'q str],
     filter: Conditions,
+    direction: Direction,
 }
 
-impl Newest<'_> {
-    /// Items `offset..offset + limit` of that order.
-    ///
-    /// The server orders by the number alone and knows no offsets there. So pages are read from the
-    /// top, each from where the last one ended, until the last item wanted and all its equals are in.
+impl Ordered<'_> {
+    /// Items `offset..offset + limit` of the falling order, those with equal numbers by document id.
     async fn take<T>(
         &self,
         store: &QdrantStore,
@@ -145,7 +180,22 @@ impl Newest<'_> {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let wanted = limit.saturating_add(offset);
+        let mut items = self.first(store, limit.saturating_add(offset), read).await?;
+        items.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| id(&a.1).cmp(id(&b.1))));
+        Ok(items.into_iter().skip(offset).take(limit).map(|(_, item)| item).collect())
+    }
+
+    /// The first `wanted` items of that order with all that are equal to the last of them, each with
+    /// its number.
+    ///
+    /// The server orders by the number alone and knows no offsets there. So pages are read from the
+    /// top, each from where the last one ended, until the last item wanted and all its equals are in.
+    async fn first<T>(
+        &self,
+        store: &QdrantStore,
+        wanted: usize,
+        read: impl Fn(RetrievedPoint) -> Result<T>,
+    ) -> Result<Vec<(i64, T)>> {
         let mut items: Vec<(i64, T)> = Vec::new();
         // The points with the last number: the next page begins with that number too.
         let mut last: Option<(i64, Vec<PointId>)> = None;
@@ -163,13 +213,12 @@ impl Newest<'_> {
                 items.push((number, read(point)?));
             }
             let boundary = wanted.checked_sub(1).and_then(|at| items.get(at)).map(|item| item.0);
-            let beyond = items.last().map(|item| item.0) < boundary;
+            let beyond = items.last().map(|item| item.0) != boundary;
             if complete || (boundary.is_some() && beyond) {
                 break;
             }
         }
-        items.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| id(&a.1).cmp(id(&b.1))));
-        Ok(items.into_iter().skip(offset).take(limit).map(|(_, item)| item).collect())
+        Ok(items)
     }
 
     async fn page(
@@ -180,7 +229,7 @@ impl Newest<'_> {
     ) -> Result<Vec<RetrievedPoint>> {
         let mut filter = self.filter.clone();
         let mut order = OrderBy { key: self.key.to_owned(), ..OrderBy::default() };
-        order.set_direction(Direction::Desc);
+        order.set_direction(self.direction);
         if let Some((number, seen)) = from {
             filter.must_not.push(Condition::has_id(seen.iter().cloned()));
             order.start_from = Some(StartFrom { value: Some(start_from::Value::Integer(*number)) });

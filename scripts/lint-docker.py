@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""Checks docker/ as far as that goes without a container engine or a cluster.
+
+Files parse; images are pinned; what is copied and mounted exists; nothing runs as root; every setting
+that is named is one; programs that are started are there; references between manifests hold. Prints what is
+wrong, and fails if anything is.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCKER = ROOT / "docker"
+problems = []
+
+
+def wrong(file, what):
+    problems.append(f"{file.relative_to(ROOT)}: {what}")
+
+
+def settings():
+    """Known settings as section.key."""
+    section, known = "", set()
+    for line in (ROOT / "src/default.toml").read_text().splitlines():
+        if found := re.match(r"\[(\w+)\]", line):
+            section = found[1]
+        elif found := re.match(r"(\w+) = ", line):
+            known.add(f"{section}.{found[1]}")
+    return known
+
+
+KNOWN = settings()
+
+
+def check_variable(file, name):
+    if name.startswith("QUIRE_") and "__" in name:
+        key = name.removeprefix("QUIRE_").lower().replace("__", ".", 1)
+        if key not in KNOWN:
+            wrong(file, f"{name} is no setting")
+
+
+def check_toml(file, text):
+    import tomllib
+
+    for section, values in tomllib.loads(text).items():
+        for key in values:
+            if f"{section}.{key}" not in KNOWN:
+                wrong(file, f"{section}.{key} is no setting")
+
+
+def check_image(file, image):
+    name, _, tag = image.rpartition(":")
+    if not name or tag in ("latest", ""):
+        wrong(file, f"the image {image} is not pinned")
+
+
+def dockerfile(file):
+    user, stages, lines = None, set(), file.read_text().replace("\\\n", " ").splitlines()
+    for line in lines:
+        word, _, rest = line.strip().partition(" ")
+        if word == "FROM":
+            image = rest.split()[0]
+            if image not in stages:
+                check_image(file, image)
+            if " AS " in rest:
+                stages.add(rest.split(" AS ")[1].strip())
+            user = None
+        elif word == "USER":
+            user = rest.strip()
+        elif word in ("COPY", "ADD") and "--from=" not in rest:
+            for source in [part for part in rest.split() if not part.startswith("--")][:-1]:
+                if not (ROOT / source).exists():
+                    wrong(file, f"{source} is copied and does not exist")
+        elif word == "COPY" and (stage := re.search(r"--from=(\S+)", rest)) and stage[1] not in stages:
+            wrong(file, f"there is no stage {stage[1]}")
+        elif word == "RUN" and "apt-get install" in rest:
+            if "--no-install-recommends" not in rest or "rm -rf /var/lib/apt/lists" not in rest:
+                wrong(file, "apt-get installs more than it needs or leaves its lists")
+        elif word == "ENV":
+            for name in re.findall(r"(\w+)=", rest):
+                check_variable(file, name)
+        elif word in ("CMD", "ENTRYPOINT") and not rest.startswith("["):
+            wrong(file, f"{word} goes through a shell, which keeps signals for itself")
+    if user in (None, "root", "0"):
+        wrong(file, "it runs as root")
+    if not any(line.startswith("HEALTHCHECK") for line in lines):
+        wrong(file, "there is no health check")
+
+
+def compose(file):
+    doc = yaml.safe_load(file.read_text())
+    volumes = set(doc.get("volumes", {}))
+    for name, service in doc["services"].items():
+        check_image(file, service["image"])
+        for variable in service.get("environment", {}):
+            check_variable(file, variable)
+        for other in service.get("depends_on", {}):
+            if other not in doc["services"]:
+                wrong(file, f"{name} waits for {other}, which is not there")
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            if source.startswith("."):
+                if not (file.parent / source).exists():
+                    wrong(file, f"{name} mounts {source}, which does not exist")
+            elif source not in volumes:
+                wrong(file, f"{name} uses the volume {source}, which is not there")
+        for port in service.get("ports", []):
+            if not str(port).startswith("127.0.0.1:"):
+                wrong(file, f"{name} opens {port} to the network")
+        build = service.get("build", {})
+        if build and not (file.parent / build["context"] / build["dockerfile"]).exists():
+            wrong(file, f"{name} is built from {build['dockerfile']}, which does not exist")
+
+
+def commands():
+    """Commands of the program, from its source."""
+    text = (ROOT / "src/cli.rs").read_text()
+    body = text.split("enum Command {")[1].split("\n}")[0]
+    names = re.findall(r"^    ([A-Z]\w+)", body, re.M)
+    return {re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower() for name in names}
+
+
+def pod(file, name, spec):
+    if not spec.get("securityContext", {}).get("runAsNonRoot"):
+        wrong(file, f"{name} may run as root")
+    volumes = {volume["name"] for volume in spec.get("volumes", [])}
+    for container in spec.get("initContainers", []) + spec["containers"]:
+        check_image(file, container["image"])
+        sealed = container.get("securityContext", {})
+        if not sealed.get("readOnlyRootFilesystem") or sealed.get("allowPrivilegeEscalation") is not False:
+            wrong(file, f"{container['name']} may write to its image or gain rights")
+        if sealed.get("capabilities", {}).get("drop") != ["ALL"]:
+            wrong(file, f"{container['name']} keeps capabilities")
+        if "limits" not in container.get("resources", {}):
+            wrong(file, f"{container['name']} has no limits")
+        words = [word for word in container.get("args", []) if not word.startswith(("-", "/"))]
+        if words and words[0] not in commands():
+            wrong(file, f"quire has no command {words[0]}")
+        for variable in container.get("env", []):
+            check_variable(file, variable["name"])
+        for mount in container.get("volumeMounts", []):
+            if mount["name"] not in volumes and mount["name"] != "data":
+                wrong(file, f"{container['name']} mounts {mount['name']}, which is not there")
+    for container in spec["containers"]:
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            path = container.get(probe, {}).get("httpGet", {}).get("path")
+            if path is None or f'"{path}"' not in (ROOT / "src/serve/mod.rs").read_text():
+                wrong(file, f"{container['name']}: {probe} asks {path}, which is no route")
+
+
+def kubernetes(file):
+    docs = [doc for doc in yaml.safe_load_all(file.read_text()) if doc]
+    for doc in docs:
+        for key in ("apiVersion", "kind", "metadata"):
+            if key not in doc:
+                wrong(file, f"a manifest lacks {key}")
+        name = f"{doc['kind']} {doc['metadata']['name']}"
+        if doc["kind"] in ("StatefulSet", "Deployment"):
+            spec, template = doc["spec"], doc["spec"]["template"]
+            if spec["selector"]["matchLabels"] != template["metadata"]["labels"]:
+                wrong(file, f"{name} selects others than it makes")
+            pod(file, name, template["spec"])
+            config = next((d for d in docs if d["kind"] == "ConfigMap"), {"data": {}})["data"]
+            for text in config.values():
+                check_toml(file, text)
+                drain = re.search(r"drain_s = (\d+)", text)
+                grace = template["spec"].get("terminationGracePeriodSeconds", 30)
+                if drain and grace < int(drain[1]) + 10:
+                    wrong(file, f"{name} is killed before it has drained")
+        if doc["kind"] == "ScaledObject":
+            target = doc["spec"]["scaleTargetRef"]
+            all_docs = list(yaml.safe_load_all((file.parent / "quire.yaml").read_text()))
+            if not any(d["kind"] == target["kind"] and d["metadata"]["name"] == target["name"] for d in all_docs):
+                wrong(file, f"{name} scales what is not there")
+
+
+def unit(file):
+    text = file.read_text()
+    for name in re.findall(r"Environment=(\w+)=", text):
+        check_variable(file, name)
+    command = re.search(r"ExecStart=\S+ (.*)", text)[1].split()
+    if command[-1] not in commands():
+        wrong(file, f"quire has no command {command[-1]}")
+
+
+def main():
+    for file in sorted(DOCKER.glob("*ockerfile*")):
+        dockerfile(file)
+    for file in sorted(DOCKER.rglob("*")):
+        try:
+            if file.name == "compose.yaml":
+                compose(file)
+            elif file.parent.name == "kubernetes":
+                kubernetes(file)
+            elif file.suffix in (".yaml", ".yml"):
+                yaml.safe_load(file.read_text())
+            elif file.suffix == ".json":
+                json.loads(file.read_text())
+            elif file.suffix == ".service":
+                unit(file)
+            elif file.suffix == ".toml":
+                check_toml(file, file.read_text())
+        except (yaml.YAMLError, ValueError, KeyError, TypeError) as error:
+            wrong(file, f"cannot be read: {error!r}")
+    print("\n".join(problems) or "docker/ is as it should be")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

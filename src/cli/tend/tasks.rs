@@ -1,0 +1,155 @@
+//! Tasks by the clock: what `quire run` keeps, and `quire tasks`, which asks it.
+
+use super::super::{App, print};
+use super::{Parts, apply, erase, last_days, write};
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::publish::Store;
+use crate::tend::export::Export;
+use crate::tend::retain::Rules;
+use crate::tend::schedule::{Leader, Schedule};
+use crate::tend::{Run, backup, svg};
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// The tasks that the settings name. Each is there, whether the clock starts it or not.
+pub fn schedule(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    metrics: &Arc<Metrics>,
+    leader: Leader,
+) -> Result<Schedule> {
+    let tend = &config.tend;
+    let mut schedule = Schedule::new(&tend.zone, leader, metrics)?;
+    let shared = (config.clone(), Arc::clone(store));
+    let work = |what: fn(&Config, &Arc<dyn Store>, &Run) -> Result<String>| {
+        let (config, store) = shared.clone();
+        Arc::new(move |run: &Run| what(&config, &store, run)) as crate::tend::schedule::Work
+    };
+    schedule.add("export", &tend.export, work(export))?;
+    schedule.add("backup", &tend.backup, work(back_up))?;
+    schedule.add("retain", &tend.retain, work(retain))?;
+    schedule.add("report", &tend.report, work(report))?;
+    Ok(schedule)
+}
+
+fn export(config: &Config, store: &Arc<dyn Store>, run: &Run) -> Result<String> {
+    let tend = &config.tend;
+    ensure!(!tend.export_dir.as_os_str().is_empty(), "tend.export_dir is empty: name a folder");
+    let format = tend.export_format.parse().map_err(anyhow::Error::msg).context("tend.export_format")?;
+    let (folder, filter) = (tend.export_dir.as_path(), crate::publish::Filter::default());
+    let cursor = Export { folder, format, filter, part_documents: 10_000 }.run(store.as_ref(), run)?;
+    let documents: usize = cursor.parts.iter().map(|part| part.documents).sum();
+    Ok(format!("{documents} documents in {} parts in {}", cursor.parts.len(), folder.display()))
+}
+
+fn back_up(config: &Config, _: &Arc<dyn Store>, run: &Run) -> Result<String> {
+    let tend = &config.tend;
+    ensure!(!tend.backup_dir.as_os_str().is_empty(), "tend.backup_dir is empty: name a folder");
+    let outcome = backup::backup(&config.data.dir, &tend.backup_dir, tend.backup_keep, run)?;
+    Ok(format!("{} files, {} bytes in {}", outcome.files, outcome.bytes, outcome.folder.display()))
+}
+
+fn retain(config: &Config, store: &Arc<dyn Store>, run: &Run) -> Result<String> {
+    let path = &config.tend.retain_rules;
+    ensure!(!path.as_os_str().is_empty(), "tend.retain_rules is empty: name a file of rules");
+    let rules = Rules::read(path)?;
+    let eraser = erase::Everywhere::open(config, Arc::clone(store))?;
+    let parts = Parts { data: config.data.dir.clone(), store: Arc::clone(store), eraser };
+    let done = apply(parts, &rules, run)?;
+    if !done.failed.is_empty() {
+        bail!("{} deletions failed: {}", done.failed.len(), done.failed.join("; "));
+    }
+    Ok(format!("{} documents and {} dead letters deleted, {} held", done.deleted, done.dead, done.held))
+}
+
+fn report(config: &Config, store: &Arc<dyn Store>, run: &Run) -> Result<String> {
+    let report = last_days(store.as_ref(), config.tend.report_days, run)?;
+    let folder = config.data.dir.join("reports");
+    std::fs::create_dir_all(&folder)?;
+    let name = Timestamp::now().strftime("%Y-%m-%d").to_string();
+    write(&folder.join(format!("{name}.json")), &serde_json::to_vec_pretty(&report)?)?;
+    let file = folder.join(format!("{name}.html"));
+    write(&file, svg::html(&report).as_bytes())?;
+    Ok(file.display().to_string())
+}
+
+/// Arguments of `quire tasks`.
+#[derive(Args)]
+pub struct TasksArgs {
+    #[command(subcommand)]
+    command: Option<TasksCommand>,
+    /// The address of the running quire; that of serve.listen where it is not said
+    #[arg(long, global = true, value_name = "URL")]
+    to: Option<String>,
+    /// API key, where the server asks for one
+    #[arg(long, global = true, env = "QUIRE_API_KEY", hide_env_values = true)]
+    key: Option<String>,
+}
+
+/// Commands of `quire tasks`.
+#[derive(Subcommand)]
+enum TasksCommand {
+    /// Start one now: export, backup, retain or report
+    Start {
+        /// Which
+        name: String,
+    },
+    /// Ask one that runs to end
+    Cancel {
+        /// Which
+        name: String,
+    },
+}
+
+/// Asks a running quire about its tasks.
+pub fn tasks(app: &App, args: &TasksArgs) -> Result<ExitCode> {
+    let base = args.to.clone().unwrap_or_else(|| format!("http://{}", app.config.serve.listen));
+    let base = format!("{}/v1/tasks", base.trim_end_matches('/'));
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let key = args.key.as_ref().map(|key| format!("Bearer {key}"));
+    let bearer = key.as_deref().unwrap_or_default();
+    let answer = match &args.command {
+        None => agent.get(&base).header("authorization", bearer).call(),
+        Some(TasksCommand::Start { name }) => {
+            agent.post(format!("{base}/{name}")).header("authorization", bearer).send_empty()
+        }
+        Some(TasksCommand::Cancel { name }) => {
+            agent.delete(format!("{base}/{name}")).header("authorization", bearer).call()
+        }
+    };
+    let mut answer = answer.with_context(|| format!("no quire answers at {base}"))?;
+    let status = answer.status();
+    let body: Value = answer.body_mut().read_json().unwrap_or(Value::Null);
+    if !status.is_success() {
+        bail!("{}: {}", status, body["detail"].as_str().unwrap_or("it was refused"));
+    }
+    if app.json || args.command.is_some() {
+        print::json(&body)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let rows = body["tasks"].as_array().into_iter().flatten().map(|task| {
+        let running = &task["running"];
+        let now = match running.is_null() {
+            true => String::new(),
+            false => format!("{} {}/{}", text(&running["doing"]), running["done"], running["total"]),
+        };
+        let last = &task["past"][0];
+        let said = format!("{} {}", text(&last["outcome"]), print::short(&text(&last["said"]), 60));
+        vec![
+            text(&task["name"]),
+            text(&task["cron"]),
+            text(&task["next"]),
+            now,
+            text(&last["ended_at"]),
+            said,
+        ]
+    });
+    print::table(&["task", "cron", "next", "running", "last ended", "outcome"], rows.collect());
+    Ok(ExitCode::SUCCESS)
+}

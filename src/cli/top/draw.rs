@@ -1,0 +1,197 @@
+//! The screen: the flow from top to bottom, what goes wrong beside it, what is in flight below.
+
+use super::View;
+use crate::cli::print::short;
+use crate::error::Stage;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style, Stylize};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Paragraph, Row, Sparkline, Table};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Cells of a queue's bar.
+const BAR: usize = 14;
+
+/// Draws everything.
+pub fn draw(frame: &mut Frame<'_>, view: &View) {
+    let rows = [Constraint::Length(2), Constraint::Length(10), Constraint::Length(8), Constraint::Min(4)];
+    let [head, flow, middle, below] = Layout::vertical(rows).areas(frame.area());
+    let [left, centre, right] = Layout::horizontal([Constraint::Fill(1); 3]).areas(middle);
+    header(frame, head, view);
+    stages(frame, flow, view);
+    rate(frame, left, view);
+    counts(frame, centre, "waiting, by lane", &waiting(view), Color::Yellow);
+    let failures = view.now.as_ref().map(|now| now.metrics.failures()).unwrap_or_default();
+    counts(frame, right, "failures, by class", &failures, Color::Red);
+    let [documents, tasks] = Layout::horizontal([Constraint::Fill(2), Constraint::Fill(1)]).areas(below);
+    in_flight(frame, documents, view);
+    running(frame, tasks, view);
+}
+
+fn panel(title: &str) -> Block<'_> {
+    Block::bordered().border_style(Style::new().fg(Color::DarkGray)).title(title.bold())
+}
+
+fn header(frame: &mut Frame<'_>, area: Rect, view: &View) {
+    let Some(now) = &view.now else { return };
+    let version = now.status["version"].as_str().unwrap_or("?");
+    let counts = &now.status["counts"];
+    let (away, leads) = now.metrics.flags();
+    let (free, size) = now.metrics.disk();
+    let mut first =
+        vec![Span::from(format!("quire {version} ")).bold(), Span::from(format!("{} ", view.base)).dim()];
+    if leads {
+        first.push(Span::from("leader ").cyan());
+    }
+    if view.paused {
+        first.push(Span::from("PAUSED ").yellow());
+    }
+    if away {
+        first.push(Span::from("THE STORE DOES NOT ANSWER ").red().bold());
+    }
+    if now.metrics.coverage() < 1.0 {
+        first.push(Span::from("COVERAGE BELOW 1 ").red().bold());
+    }
+    if let Some(trouble) = &view.trouble {
+        first.push(Span::from(short(trouble, 60)).red());
+    }
+    let second = format!(
+        "stored {}  passages {}  dead {}  disk {:.0} of {:.0} GB free    q quit  p pause",
+        counts["documents"],
+        counts["passages"],
+        counts["dead"],
+        free / 1e9,
+        size / 1e9
+    );
+    frame.render_widget(Paragraph::new(vec![Line::from(first), Line::from(second).dim()]), area);
+}
+
+fn stages(frame: &mut Frame<'_>, area: Rect, view: &View) {
+    let Some(now) = &view.now else { return };
+    let rows = Stage::ALL.iter().map(|&stage| {
+        let sample = now.metrics.stage(stage);
+        let of = |part: fn(&crate::metrics::read::StageSample) -> f64| {
+            view.rate(|metrics| part(&metrics.stage(stage)))
+        };
+        let (done, work, blocked) = (of(|s| s.documents), of(|s| s.work), of(|s| s.blocked));
+        let share = if sample.bound > 0.0 { (sample.depth / sample.bound).min(1.0) } else { 0.0 };
+        let queue = match sample.bound > 0.0 {
+            true => format!("{} {:.0}/{:.0}", bar(share), sample.depth, sample.bound),
+            false => String::new(),
+        };
+        let colour = match share {
+            s if s >= 0.95 => Color::Red,
+            s if s >= 0.5 => Color::Yellow,
+            _ => Color::Green,
+        };
+        Row::new([
+            Line::from(stage.as_str()),
+            Line::from(queue).fg(colour),
+            Line::from(format!("{done:.2}")).right_aligned(),
+            Line::from(format!("{work:.2}")).right_aligned(),
+            Line::from(if blocked > 0.005 { format!("{blocked:.2}") } else { String::new() }).right_aligned(),
+            Line::from(format!("{:.0}", sample.documents)).right_aligned(),
+        ])
+    });
+    let widths = [10, 32, 11, 11, 11, 12].map(Constraint::Length);
+    let names = ["stage", "queue before it", "documents/s", "cores", "blocked", "documents"];
+    let head = Row::new(names.iter().enumerate().map(|(at, name)| match at {
+        0 | 1 => Line::from(*name),
+        _ => Line::from(*name).right_aligned(),
+    }));
+    let head = head.style(Style::new().add_modifier(Modifier::DIM));
+    let (used, bound) = now.metrics.in_flight();
+    let title = format!("flow: {used:.0} of {bound:.0} documents in flight");
+    let table = Table::new(rows, widths).header(head).block(panel(&title));
+    frame.render_widget(table, area);
+}
+
+fn bar(share: f64) -> String {
+    let full = (share * BAR as f64).ceil() as usize;
+    format!("{}{}", "█".repeat(full.min(BAR)), "░".repeat(BAR.saturating_sub(full)))
+}
+
+fn rate(frame: &mut Frame<'_>, area: Rect, view: &View) {
+    let settled = view.rate(|m| m.outcomes().values().sum());
+    let (pages, tokens) = (view.rate(|m| m.work().0), view.rate(|m| m.work().1));
+    let title = format!("{settled:.2} documents/s");
+    let block = panel(&title);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let [line, text] = Layout::vertical([Constraint::Min(1), Constraint::Length(1)]).areas(inner);
+    // The newest on the right.
+    let from = view.rates.len().saturating_sub(line.width as usize);
+    let shown = view.rates.get(from..).unwrap_or_default();
+    frame.render_widget(Sparkline::default().data(shown).style(Style::new().fg(Color::Cyan)), line);
+    frame.render_widget(Line::from(format!("{pages:.1} pages/s  {tokens:.0} tokens/s")).dim(), text);
+}
+
+fn waiting(view: &View) -> BTreeMap<String, f64> {
+    let Some(now) = &view.now else { return BTreeMap::new() };
+    let mut lanes = now.metrics.lag();
+    lanes.retain(|_, records| *records > 0.0);
+    if !lanes.is_empty() {
+        lanes.insert("seconds of work".to_owned(), now.metrics.lag_seconds().round());
+    }
+    lanes
+}
+
+fn counts(frame: &mut Frame<'_>, area: Rect, title: &str, all: &BTreeMap<String, f64>, colour: Color) {
+    let mut ranked: Vec<(&String, &f64)> = all.iter().collect();
+    ranked.sort_by(|a, b| b.1.total_cmp(a.1));
+    let rows = ranked.into_iter().map(|(name, count)| {
+        let count = Line::from(format!("{count:.0}")).fg(colour).right_aligned();
+        Row::new([Line::from(name.as_str()), count])
+    });
+    let table = Table::new(rows, [Constraint::Fill(1), Constraint::Length(9)]).block(panel(title));
+    frame.render_widget(table, area);
+    if all.is_empty() {
+        let [_, inner] = Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(area);
+        frame.render_widget(Line::from("  none").dim(), inner);
+    }
+}
+
+fn in_flight(frame: &mut Frame<'_>, area: Rect, view: &View) {
+    let documents = view.now.as_ref().and_then(|now| now.status["in_flight"].as_array());
+    let wide = usize::from(area.width).saturating_sub(34);
+    let rows = documents.into_iter().flatten().map(|document| {
+        let (done, total) = (&document["pages_done"], document["pages_total"].as_u64().unwrap_or(0));
+        let pages = if total == 0 { String::new() } else { format!("{done}/{total}") };
+        let since = document["since"].as_str().and_then(|s| s.parse::<jiff::Timestamp>().ok());
+        let age = since.map_or(0.0, |s| jiff::Timestamp::now().duration_since(s).as_secs_f64());
+        Row::new([
+            short(document["name"].as_str().unwrap_or_default(), wide),
+            document["stage"].as_str().unwrap_or_default().to_owned(),
+            pages,
+            format!("{age:.0} s"),
+        ])
+    });
+    let widths = [Constraint::Fill(1), Constraint::Length(10), Constraint::Length(9), Constraint::Length(8)];
+    let head =
+        Row::new(["document", "stage", "pages", "since"]).style(Style::new().add_modifier(Modifier::DIM));
+    frame.render_widget(Table::new(rows, widths).header(head).block(panel("in flight, longest first")), area);
+}
+
+fn running(frame: &mut Frame<'_>, area: Rect, view: &View) {
+    let tasks = view.now.as_ref().and_then(|now| now.tasks["tasks"].as_array());
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let rows = tasks.into_iter().flatten().map(|task| {
+        let (running, last) = (&task["running"], &task["past"][0]);
+        let total = running["total"].as_f64().unwrap_or(0.0);
+        let state = if running.is_object() {
+            let share = if total > 0.0 { running["done"].as_f64().unwrap_or(0.0) / total } else { 0.0 };
+            Line::from(format!("{} {:.0} %", text(&running["doing"]), share * 100.0)).cyan()
+        } else if last.is_object() {
+            let colour = if last["outcome"] == "done" { Color::Green } else { Color::Red };
+            Line::from(text(&last["outcome"])).fg(colour)
+        } else {
+            let next = text(&task["next"]).replace('T', " ");
+            Line::from(next.chars().take(16).collect::<String>()).dim()
+        };
+        Row::new([Line::from(text(&task["name"])), state])
+    });
+    let table = Table::new(rows, [Constraint::Length(8), Constraint::Fill(1)]).block(panel("tasks"));
+    frame.render_widget(table, area);
+}

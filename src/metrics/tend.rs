@@ -1,0 +1,97 @@
+//! Metrics of what runs on a schedule, and of the disk.
+
+use super::{FloatGauge, Metrics};
+use jiff::Timestamp;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Unit;
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TaskLabel {
+    task: &'static str,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RunLabel {
+    task: &'static str,
+    outcome: &'static str,
+}
+
+/// Handles to them.
+#[derive(Default)]
+pub(super) struct Tend {
+    runs: Family<RunLabel, Counter>,
+    running: Family<TaskLabel, Gauge>,
+    progress: Family<TaskLabel, FloatGauge>,
+    succeeded: Family<TaskLabel, FloatGauge>,
+    leader: Gauge,
+    disk_free: Gauge,
+    disk_size: Gauge,
+}
+
+impl Metrics {
+    pub(super) fn register_tend(&mut self) {
+        let (r, tend) = (&mut self.registry, &self.tend);
+        r.register("task_runs", "Runs of scheduled tasks that ended, by outcome", tend.runs.clone());
+        r.register("task_running", "1 while a task runs", tend.running.clone());
+        r.register(
+            "task_progress",
+            "Share of a running task that is done, where it is known",
+            tend.progress.clone(),
+        );
+        r.register_with_unit(
+            "task_last_success_timestamp",
+            "When a task was done last, since 1970-01-01 UTC",
+            Unit::Seconds,
+            tend.succeeded.clone(),
+        );
+        r.register("leader", "1 where this worker starts tasks by the clock", tend.leader.clone());
+        r.register_with_unit(
+            "disk_free",
+            "Room on the disk of data.dir",
+            Unit::Bytes,
+            tend.disk_free.clone(),
+        );
+        r.register_with_unit(
+            "disk_size",
+            "Size of the disk of data.dir",
+            Unit::Bytes,
+            tend.disk_size.clone(),
+        );
+    }
+
+    /// A task began.
+    pub fn task_began(&self, task: &'static str) {
+        self.tend.running.get_or_create(&TaskLabel { task }).set(1);
+        self.tend.progress.get_or_create(&TaskLabel { task }).set(0.0);
+    }
+
+    /// `done` of `total` steps of a task are done.
+    pub fn task_progress(&self, task: &'static str, done: u64, total: u64) {
+        let share = if total == 0 { 0.0 } else { (done as f64 / total as f64).min(1.0) };
+        self.tend.progress.get_or_create(&TaskLabel { task }).set(share);
+    }
+
+    /// A task ended as `done`, `failed` or `cancelled`.
+    pub fn task_ended(&self, task: &'static str, outcome: &'static str, at: Timestamp) {
+        self.tend.runs.get_or_create(&RunLabel { task, outcome }).inc();
+        self.tend.running.get_or_create(&TaskLabel { task }).set(0);
+        if outcome == "done" {
+            let seconds = at.as_millisecond() as f64 / 1e3;
+            self.tend.succeeded.get_or_create(&TaskLabel { task }).set(seconds);
+        }
+    }
+
+    /// Whether this worker starts tasks by the clock.
+    pub fn leader(&self, leads: bool) {
+        self.tend.leader.set(i64::from(leads));
+    }
+
+    /// Room on the disk of the data folder.
+    pub fn disk(&self, free: u64, size: u64) {
+        self.tend.disk_free.set(i64::try_from(free).unwrap_or(i64::MAX));
+        self.tend.disk_size.set(i64::try_from(size).unwrap_or(i64::MAX));
+    }
+}

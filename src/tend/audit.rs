@@ -1,0 +1,97 @@
+//! The audit log: what was deleted, when, by which rule. Lines of JSON, only ever added.
+//!
+//! Each line holds the SHA-256 of the line before it, so that one that was changed or taken out is
+//! noticed ([`verify`]). That does not stop somebody who writes the whole file anew: copy it away
+//! (a backup does) where that matters.
+
+use crate::document::sha256_hex;
+use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+
+/// The file, below `data.dir`.
+pub const FILE: &str = "audit.jsonl";
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// What: `delete` before it is done, `failed` where it could not be, `run` for a whole run.
+    pub action: String,
+    /// The document, where it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The rule that decided, or what went wrong.
+    pub why: String,
+    /// SHA-256 of the line before, in hex; empty in the first.
+    pub previous: String,
+}
+
+/// An open log.
+pub struct Audit {
+    file: File,
+    last: String,
+}
+
+impl Audit {
+    /// Opens the log in `dir` for adding to it.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let path = dir.join(FILE);
+        let mut last = String::new();
+        let mut whole = true;
+        if path.exists() {
+            let text =
+                std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            whole = text.is_empty() || text.ends_with('\n');
+            last = text.lines().last().map_or_else(String::new, |line| sha256_hex(line.as_bytes()));
+        }
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        let mut file = file.with_context(|| format!("cannot write to {}", path.display()))?;
+        if !whole {
+            // A crash cut the last line off; it stays as it is.
+            file.write_all(b"\n")?;
+        }
+        Ok(Self { file, last })
+    }
+
+    /// Adds a line; it is on the disk when this returns.
+    pub fn add(&mut self, action: &str, document: Option<(&str, &str)>, why: &str) -> Result<()> {
+        let entry = Entry {
+            at: Timestamp::now(),
+            action: action.to_owned(),
+            id: document.map(|(id, _)| id.to_owned()),
+            name: document.map(|(_, name)| name.to_owned()),
+            why: why.to_owned(),
+            previous: self.last.clone(),
+        };
+        let line = serde_json::to_string(&entry)?;
+        self.file.write_all(format!("{line}\n").as_bytes()).context("cannot write to the audit log")?;
+        self.file.sync_data()?;
+        self.last = sha256_hex(line.as_bytes());
+        Ok(())
+    }
+}
+
+/// Checks that every line follows from the one before; how many there are.
+pub fn verify(path: &Path) -> Result<usize> {
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let (mut last, mut count) = (String::new(), 0);
+    for line in BufReader::new(file).lines() {
+        let line = line?;
+        count += 1;
+        // A line that a crash cut off is followed by one that names it like any other.
+        let previous = serde_json::from_str::<Entry>(&line).ok().map(|entry| entry.previous);
+        if previous.is_some_and(|previous| previous != last) {
+            bail!("line {count} of {} does not follow from the one before", path.display());
+        }
+        last = sha256_hex(line.as_bytes());
+    }
+    Ok(count)
+}

@@ -1,0 +1,325 @@
+//! Backup of a data folder while documents flow, and the way back.
+//!
+//! A backup is a folder of its own, named by its time, with a manifest that is written last: without
+//! it, a backup does not count. Files that the backup before holds already, which is most of `done/`,
+//! are linked and not copied.
+//!
+//! The order is that of the data, and the store comes before the results: a document that moves on
+//! meanwhile is met twice at most, and never passed over; and each that the store knows has its
+//! result. What is met twice is found to be done already when the restored folder is started.
+
+use super::Run;
+use crate::durable::{make_private, sync_folder, write_whole};
+use crate::publish::local;
+use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// The manifest's file.
+pub const MANIFEST: &str = "manifest.json";
+/// What is copied before the store and after it.
+const BEFORE: [&str; 4] = ["inbox", "working", "done", "dead"];
+const AFTER: [&str; 3] = ["results", "reports", super::audit::FILE];
+/// Names of backups begin so; the time follows.
+const PREFIX: &str = "quire-";
+
+/// What is in a backup.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of quire that made it.
+    pub version: String,
+    /// When it was begun.
+    pub begun_at: Timestamp,
+    /// When it was whole.
+    pub ended_at: Timestamp,
+    /// Its files, by path below it.
+    pub files: Vec<Entry>,
+}
+
+/// A file of a backup.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Path below the data folder.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256, in hex.
+    pub sha256: String,
+    /// When the file was changed last, in nanoseconds since 1970-01-01 UTC.
+    pub modified: u64,
+}
+
+/// What a backup or a restore did.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Files in it.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files that were linked to the backup before.
+    pub linked: usize,
+}
+
+/// Backs the data folder up into a new folder below `into`, and keeps only the newest `keep` whole
+/// ones there (0: all).
+///
+/// Errors: a file cannot be read or written; it was cancelled. What is there by then has no manifest
+/// and is removed by the next backup.
+pub fn backup(data: &Path, into: &Path, keep: usize, run: &Run) -> Result<Outcome> {
+    make_private(into).with_context(|| format!("cannot make {}", into.display()))?;
+    let (data, into) = (data.canonicalize()?, into.canonicalize()?);
+    if into.starts_with(&data) {
+        bail!("{} lies within the data folder: a backup belongs elsewhere", into.display());
+    }
+    let before = whole(&into)?;
+    remove_parts(&into)?;
+    let begun_at = Timestamp::now();
+    let name = format!("{PREFIX}{}", begun_at.strftime("%Y%m%dT%H%M%S%.6fZ"));
+    let folder = into.join(&name);
+    fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let mut copy = Copy::new(&data, &folder, before.last().map(PathBuf::as_path), run)?;
+    BEFORE.iter().try_for_each(|name| copy.tree(Path::new(name)))?;
+    copy.store()?;
+    AFTER.iter().try_for_each(|name| copy.tree(Path::new(name)))?;
+    let files = copy.files;
+    let bytes = files.iter().map(|file| file.size).sum();
+    let outcome = Outcome { folder: folder.clone(), files: files.len(), bytes, linked: copy.linked };
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let manifest = Manifest { version, begun_at, ended_at: Timestamp::now(), files };
+    write_whole(&folder, MANIFEST, &serde_json::to_vec_pretty(&manifest)?)?;
+    sync_folder(&into)?;
+    if keep > 0 {
+        let all = whole(&into)?;
+        for old in all.iter().take(all.len().saturating_sub(keep)) {
+            // Without its manifest it does not count, whatever is left of it.
+            fs::remove_file(old.join(MANIFEST))?;
+            fs::remove_dir_all(old)?;
+        }
+    }
+    Ok(outcome)
+}
+
+/// Checks every file of a backup against the manifest, and the store as SQLite does.
+pub fn verify(folder: &Path, run: &Run) -> Result<Manifest> {
+    let manifest = manifest(folder)?;
+    run.begin("verify", manifest.files.len() as u64);
+    for entry in &manifest.files {
+        let path = below(folder, &entry.path)?;
+        let found = hash(&path, None).with_context(|| format!("{} is damaged", path.display()))?;
+        if found != (entry.size, entry.sha256.clone()) {
+            bail!("{} is damaged: it is not what was backed up", path.display());
+        }
+        run.step(1)?;
+    }
+    let store = folder.join(local::FILE);
+    if store.exists() {
+        local::snapshot::check(&store)?;
+    }
+    Ok(manifest)
+}
+
+/// Brings a backup back as the data folder `data`, which must hold nothing of quire's; every file is
+/// checked on the way.
+pub fn restore(folder: &Path, data: &Path, run: &Run) -> Result<Outcome> {
+    let manifest = verify(folder, run)?;
+    for name in BEFORE.iter().chain(&AFTER).chain(&[local::FILE]) {
+        let path = data.join(name);
+        if path.is_file() || (path.is_dir() && holds_files(&path)?) {
+            bail!("{} is there: restore into an empty data folder (--data-dir)", path.display());
+        }
+    }
+    run.begin("restore", manifest.files.len() as u64);
+    let mut bytes = 0;
+    for entry in &manifest.files {
+        let (from, to) = (below(folder, &entry.path)?, below(data, &entry.path)?);
+        if let Some(parent) = to.parent() {
+            make_private(parent)?;
+        }
+        let found = hash(&from, Some(&to)).with_context(|| format!("cannot restore {}", to.display()))?;
+        if found.1 != entry.sha256 {
+            bail!("{} changed while it was restored", from.display());
+        }
+        bytes += found.0;
+        run.step(1)?;
+    }
+    Ok(Outcome { folder: data.to_owned(), files: manifest.files.len(), bytes, linked: 0 })
+}
+
+/// The newest whole backup below a folder, or the folder itself where it is one.
+pub fn newest(folder: &Path) -> Result<PathBuf> {
+    if folder.join(MANIFEST).exists() {
+        return Ok(folder.to_owned());
+    }
+    whole(folder)?.pop().with_context(|| format!("there is no whole backup in {}", folder.display()))
+}
+
+fn manifest(folder: &Path) -> Result<Manifest> {
+    let path = folder.join(MANIFEST);
+    let text = fs::read(&path).with_context(|| format!("cannot read {}: no whole backup", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
+}
+
+/// Backups with a manifest, oldest first.
+fn whole(into: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(into).with_context(|| format!("cannot read {}", into.display()))?;
+    let own = |path: &PathBuf| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(PREFIX));
+    let mut all: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(own).collect();
+    all.retain(|path| path.join(MANIFEST).exists());
+    all.sort();
+    Ok(all)
+}
+
+/// Removes backups that were cut off.
+fn remove_parts(into: &Path) -> Result<()> {
+    for entry in fs::read_dir(into)? {
+        let path = entry?.path();
+        let own = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(PREFIX));
+        if own && path.is_dir() && !path.join(MANIFEST).exists() {
+            fs::remove_dir_all(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// A path of a manifest below a folder; never elsewhere.
+fn below(folder: &Path, path: &str) -> Result<PathBuf> {
+    let inside = Path::new(path).components().all(|c| matches!(c, std::path::Component::Normal(_)));
+    if !inside || path.is_empty() {
+        bail!("the manifest names `{path}`, which is no path below the backup");
+    }
+    Ok(folder.join(path))
+}
+
+fn holds_files(folder: &Path) -> Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if !path.is_dir() || holds_files(&path)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Bytes and SHA-256 of a file, copied to `to` on the way and synced there.
+fn hash(from: &Path, to: Option<&Path>) -> std::io::Result<(u64, String)> {
+    let mut source = File::open(from)?;
+    let mut copy = to.map(File::create).transpose()?;
+    let (mut digest, mut size, mut block) = (Sha256::new(), 0, vec![0; 1 << 18]);
+    loop {
+        let read = source.read(&mut block)?;
+        let Some(bytes) = block.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+        digest.update(bytes);
+        size += read as u64;
+        if let Some(copy) = &mut copy {
+            copy.write_all(bytes)?;
+        }
+    }
+    if let Some(copy) = copy {
+        copy.sync_all()?;
+        copy.set_modified(source.metadata()?.modified()?)?;
+    }
+    let hex =
+        digest.finalize().iter().fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"));
+    Ok((size, hex))
+}
+
+fn nanos(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A backup that is being made.
+struct Copy<'r> {
+    data: &'r Path,
+    folder: &'r Path,
+    /// The backup before, and what is in it.
+    before: Option<&'r Path>,
+    known: HashMap<String, Entry>,
+    files: Vec<Entry>,
+    linked: usize,
+    run: &'r Run,
+}
+
+impl<'r> Copy<'r> {
+    fn new(data: &'r Path, folder: &'r Path, before: Option<&'r Path>, run: &'r Run) -> Result<Self> {
+        run.begin("backup: files", 0);
+        let files = before.map(manifest).transpose()?.map(|m| m.files).unwrap_or_default();
+        let known = files.into_iter().map(|entry| (entry.path.clone(), entry)).collect();
+        Ok(Self { data, folder, before, known, files: Vec::new(), linked: 0, run })
+    }
+
+    /// A file, or a folder with all below it. What goes away meanwhile has moved on, and is met there.
+    fn tree(&mut self, path: &Path) -> Result<()> {
+        let from = self.data.join(path);
+        let failed = || format!("cannot back up {}", from.display());
+        if !from.is_dir() {
+            return match self.file(path) {
+                Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+                copied => copied.with_context(failed),
+            };
+        }
+        fs::create_dir_all(self.folder.join(path)).with_context(failed)?;
+        for entry in fs::read_dir(&from).with_context(failed)? {
+            let entry = entry.with_context(failed)?;
+            let name = entry.file_name();
+            if name.to_str().is_none() {
+                tracing::warn!("{} is left out of the backup: its name is not UTF-8", entry.path().display());
+                continue;
+            }
+            // What is half-written has no name yet.
+            let part = name.to_string_lossy().starts_with('.') && name.to_string_lossy().ends_with(".part");
+            if !part && !entry.file_type().with_context(failed)?.is_symlink() {
+                self.tree(&path.join(name))?;
+            }
+            self.run.step(1)?;
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path) -> std::io::Result<()> {
+        let (from, to) = (self.data.join(path), self.folder.join(path));
+        let about = fs::metadata(&from)?;
+        let modified = nanos(about.modified()?);
+        let name = path.to_string_lossy().into_owned();
+        let same = self.known.get(&name).filter(|e| e.size == about.len() && e.modified == modified);
+        if let (Some(entry), Some(before)) = (same, self.before)
+            && fs::hard_link(before.join(path), &to).is_ok()
+        {
+            self.linked += 1;
+            self.files.push(entry.clone());
+            return Ok(());
+        }
+        let (size, sha256) = hash(&from, Some(&to))?;
+        self.files.push(Entry { path: name, size, sha256, modified });
+        Ok(())
+    }
+
+    /// The local store, where there is one.
+    fn store(&mut self) -> Result<()> {
+        if !self.data.join(local::FILE).exists() {
+            return Ok(());
+        }
+        let to = self.folder.join(local::FILE);
+        self.run.begin("backup: store", 0);
+        local::snapshot::snapshot(self.data, &to, |left, all| {
+            self.run.begin("backup: store", all);
+            self.run.step(all.saturating_sub(left)).is_ok()
+        })?;
+        self.run.check()?;
+        local::snapshot::check(&to)?;
+        File::open(&to)?.sync_all()?;
+        let (size, sha256) = hash(&to, None)?;
+        let modified = nanos(fs::metadata(&to)?.modified()?);
+        self.files.push(Entry { path: local::FILE.to_owned(), size, sha256, modified });
+        self.run.begin("backup: files", 0);
+        Ok(())
+    }
+}

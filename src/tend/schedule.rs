@@ -1,0 +1,270 @@
+//! What runs by the clock inside `quire run`: which tasks there are, when each is due, and how its
+//! runs went.
+//!
+//! One thread asks every second what is due, and starts each on a thread of its own; a task never
+//! runs twice at once. Of several workers one is the leader, and only it starts tasks by the clock. A
+//! time that passed while nobody ran is not made up for: the next one is kept.
+
+use super::Run;
+use crate::metrics::Metrics;
+use crate::receipt::lock;
+use anyhow::{Context, Result, bail};
+use croner::Cron;
+use jiff::{Timestamp, Zoned, tz::TimeZone};
+use serde::Serialize;
+use std::collections::VecDeque;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Runs that are remembered of each task.
+const REMEMBERED: usize = 20;
+
+/// How often the clock is looked at; cron counts minutes.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Does it, and says in a line what was done.
+pub type Work = Arc<dyn Fn(&Run) -> Result<String> + Send + Sync>;
+
+/// Whether this worker is the one that starts tasks.
+pub type Leader = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// A task.
+struct Task {
+    name: &'static str,
+    cron: Option<Cron>,
+    pattern: String,
+    work: Work,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    next: Option<Timestamp>,
+    running: Option<(Arc<Run>, Started)>,
+    past: VecDeque<Past>,
+    number: u64,
+}
+
+/// A run that began.
+#[derive(Debug, Clone, Serialize)]
+pub struct Started {
+    /// Counted from 1 since the program started.
+    pub number: u64,
+    /// When it began.
+    pub at: Timestamp,
+    /// `clock`, or who asked.
+    pub by: String,
+}
+
+/// A run that ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct Past {
+    /// When it began, and why.
+    #[serde(flatten)]
+    pub started: Started,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// `done`, `failed` or `cancelled`.
+    pub outcome: &'static str,
+    /// What was done, or what went wrong.
+    pub said: String,
+}
+
+/// How a run is under way.
+#[derive(Debug, Clone, Serialize)]
+pub struct Running {
+    /// When it began, and why.
+    #[serde(flatten)]
+    pub started: Started,
+    /// What is being done.
+    pub doing: String,
+    /// Steps done.
+    pub done: u64,
+    /// Of how many; 0 where that is not known.
+    pub total: u64,
+}
+
+/// How a task stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct Standing {
+    /// Its name.
+    pub name: &'static str,
+    /// When it runs, as a cron expression; empty: only when asked.
+    pub cron: String,
+    /// When it is due next, where this worker is the leader.
+    pub next: Option<Timestamp>,
+    /// The run under way.
+    pub running: Option<Running>,
+    /// Runs that ended, the last first.
+    pub past: Vec<Past>,
+}
+
+/// Every task.
+pub struct Schedule {
+    tasks: Vec<Arc<Task>>,
+    zone: TimeZone,
+    leader: Leader,
+    metrics: Arc<Metrics>,
+}
+
+impl Schedule {
+    /// None yet. Times are those of `zone` (an IANA name, as Europe/Berlin).
+    ///
+    /// Errors: there is no such zone.
+    pub fn new(zone: &str, leader: Leader, metrics: &Arc<Metrics>) -> Result<Self> {
+        let zone = TimeZone::get(zone).with_context(|| format!("tend.zone `{zone}` is no time zone"))?;
+        Ok(Self { tasks: Vec::new(), zone, leader, metrics: Arc::clone(metrics) })
+    }
+
+    /// Adds a task that runs as `pattern` says (`minute hour day month weekday`); empty: when asked.
+    ///
+    /// Errors: the pattern is none.
+    pub fn add(&mut self, name: &'static str, pattern: &str, work: Work) -> Result<()> {
+        let wrong = || format!("tend.{name} `{pattern}` is no cron expression, as `30 2 * * *`");
+        let cron = if pattern.is_empty() { None } else { Some(Cron::from_str(pattern).with_context(wrong)?) };
+        let state = State { next: self.next(cron.as_ref()), ..State::default() };
+        let pattern = pattern.to_owned();
+        self.tasks.push(Arc::new(Task { name, cron, pattern, work, state: Mutex::new(state) }));
+        Ok(())
+    }
+
+    /// Starts what is due until `stop` says so; then cancels what runs.
+    pub fn keep(&self, stop: impl Fn() -> bool) {
+        while !stop() {
+            let leads = (self.leader)();
+            self.metrics.leader(leads);
+            for task in &self.tasks {
+                self.look(task, leads);
+            }
+            std::thread::sleep(TICK);
+        }
+        for task in &self.tasks {
+            if let Some((run, _)) = &lock(&task.state).running {
+                run.cancel();
+            }
+        }
+    }
+
+    fn look(&self, task: &Arc<Task>, leads: bool) {
+        let due = {
+            let mut state = lock(&task.state);
+            let due = state.next.is_some_and(|next| next <= Timestamp::now());
+            if due {
+                state.next = self.next(task.cron.as_ref());
+            }
+            if let Some((run, started)) = &state.running {
+                // Another worker starts it when its time comes; two at once would do work twice.
+                if !leads && started.by == "clock" {
+                    run.cancel();
+                }
+                let (done, total, _) = run.position();
+                self.metrics.task_progress(task.name, done, total);
+            }
+            due
+        };
+        if due
+            && leads
+            && let Err(error) = self.begin(task, "clock")
+        {
+            tracing::warn!(task = task.name, "not started: {error:#}");
+        }
+    }
+
+    fn next(&self, cron: Option<&Cron>) -> Option<Timestamp> {
+        let now = Zoned::new(Timestamp::now(), self.zone.clone());
+        Some(cron?.find_next_occurrence(&now, false).ok()?.timestamp())
+    }
+
+    /// Starts a task now, on this worker.
+    ///
+    /// Errors: there is no such task, or it runs.
+    pub fn start(&self, name: &str, by: &str) -> Result<u64> {
+        self.begin(self.task(name)?, by)
+    }
+
+    /// Asks a running task to end.
+    ///
+    /// Errors: there is no such task, or it does not run.
+    pub fn cancel(&self, name: &str) -> Result<()> {
+        let task = self.task(name)?;
+        match &lock(&task.state).running {
+            Some((run, _)) => run.cancel(),
+            None => bail!("the task {name} does not run"),
+        }
+        Ok(())
+    }
+
+    fn task(&self, name: &str) -> Result<&Arc<Task>> {
+        let found = self.tasks.iter().find(|task| task.name == name);
+        found.with_context(|| {
+            let names: Vec<&str> = self.tasks.iter().map(|task| task.name).collect();
+            format!("there is no task `{name}`; there are: {}", names.join(", "))
+        })
+    }
+
+    fn begin(&self, task: &Arc<Task>, by: &str) -> Result<u64> {
+        let mut state = lock(&task.state);
+        if state.running.is_some() {
+            bail!("the task {} runs already", task.name);
+        }
+        state.number += 1;
+        let started = Started { number: state.number, at: Timestamp::now(), by: by.to_owned() };
+        let run = Arc::new(Run::default());
+        state.running = Some((Arc::clone(&run), started.clone()));
+        drop(state);
+        self.metrics.task_began(task.name);
+        let (task, metrics, number) = (Arc::clone(task), Arc::clone(&self.metrics), started.number);
+        let thread = std::thread::Builder::new().name(format!("tend-{}", task.name));
+        let name = task.name;
+        let spawned = thread.spawn(move || {
+            tracing::info!(task = task.name, by = started.by, "task began");
+            let work = || (task.work)(&run);
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            let (outcome, said) = match result {
+                Ok(Ok(said)) => ("done", said),
+                Ok(Err(error)) if run.is_cancelled() => ("cancelled", format!("{error:#}")),
+                Ok(Err(error)) => ("failed", format!("{error:#}")),
+                Err(_) => ("failed", "it panicked".to_owned()),
+            };
+            if outcome == "done" {
+                tracing::info!(task = task.name, "{said}");
+            } else {
+                tracing::error!(task = task.name, outcome, "{said}");
+            }
+            let ended_at = Timestamp::now();
+            metrics.task_ended(task.name, outcome, ended_at);
+            let mut state = lock(&task.state);
+            state.running = None;
+            state.past.push_front(Past { started, ended_at, outcome, said });
+            state.past.truncate(REMEMBERED);
+        });
+        match spawned {
+            Ok(_) => Ok(number),
+            Err(error) => {
+                lock(&self.task(name)?.state).running = None;
+                Err(error).context("cannot start a thread")
+            }
+        }
+    }
+
+    /// How each stands.
+    pub fn standing(&self) -> Vec<Standing> {
+        let leads = (self.leader)();
+        let of = |task: &Arc<Task>| {
+            let state = lock(&task.state);
+            let running = state.running.as_ref().map(|(run, started)| {
+                let (done, total, doing) = run.position();
+                Running { started: started.clone(), doing, done, total }
+            });
+            Standing {
+                name: task.name,
+                cron: task.pattern.clone(),
+                next: state.next.filter(|_| leads),
+                running,
+                past: state.past.iter().cloned().collect(),
+            }
+        };
+        self.tasks.iter().map(of).collect()
+    }
+}

@@ -1,0 +1,395 @@
+//! Over the real local store and real folders.
+
+use super::audit::{self, Audit};
+use super::export::{CURSOR, Cursor, Export, Format};
+use super::retain::{self, Eraser, Rules};
+use super::schedule::Schedule;
+use super::{Run, backup, report, svg};
+use crate::document::{Document, DocumentId};
+use crate::metrics::Metrics;
+use crate::publish::contract::{document, id, letter};
+use crate::publish::local::{FILE, LocalStore};
+use crate::publish::{Filter, Store};
+use jiff::{SignedDuration, Timestamp};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// `2026-11-30T00:00:00Z`: later than every document below.
+fn now() -> Timestamp {
+    "2026-11-30T00:00:00Z".parse().unwrap()
+}
+
+fn days_ago(days: i64) -> Timestamp {
+    now() - SignedDuration::from_hours(24 * days)
+}
+
+/// A document of a kind that is so old.
+fn aged(name: &str, kind: &str, days: i64) -> Document {
+    let mut document = document(name, &[&format!("text of {name} – größer")]);
+    document.kind.label = kind.to_owned();
+    document.ingested_at = days_ago(days);
+    document.seconds = [("decode".to_owned(), 0.5), ("infer".to_owned(), 1.5)].into();
+    document
+}
+
+fn filled(dir: &Path, documents: &[Document]) -> LocalStore {
+    let store = LocalStore::open(dir).unwrap();
+    documents.iter().for_each(|document| store.put(document).unwrap());
+    store
+}
+
+fn ids_of(folder: &Path, cursor: &Cursor) -> Vec<String> {
+    let mut ids = Vec::new();
+    for part in &cursor.parts {
+        let text = fs::read_to_string(folder.join(&part.file)).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Document>(line).unwrap().id.to_string());
+        ids.extend(lines);
+        assert_eq!(text.lines().count(), part.documents);
+    }
+    ids
+}
+
+#[test]
+fn an_export_that_is_cut_off_goes_on_and_misses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let all: Vec<Document> = (0..10).map(|n| aged(&format!("d{n}"), "letter", 20 - n)).collect();
+    let store = filled(&dir.path().join("data"), &all);
+    let out = dir.path().join("out");
+    let filter = Filter::default();
+    let export = Export { folder: &out, format: Format::Jsonl, filter, part_documents: 3 };
+    // Cancelled after the fourth document: one part is whole by then.
+    let run = Run::default();
+    run.cancel();
+    assert!(export.run(&store, &run).unwrap_err().to_string().contains("cancelled"));
+    assert!(!out.join("part-00000.jsonl").exists());
+    let cursor = export.run(&store, &Run::default()).unwrap();
+    assert!(cursor.complete);
+    assert_eq!(cursor.parts.iter().map(|p| p.documents).collect::<Vec<_>>(), [3, 3, 3, 1]);
+    assert_eq!(ids_of(&out, &cursor), ["d0", "d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8", "d9"]);
+    // As if it had been killed after the second part: the third is there and does not count.
+    let mut cut: Cursor = serde_json::from_slice(&fs::read(out.join(CURSOR)).unwrap()).unwrap();
+    cut.parts.truncate(2);
+    cut.after = Some(store.walk(&Filter::default(), None, 6).unwrap()[5].place());
+    fs::write(out.join(CURSOR), serde_json::to_vec(&cut).unwrap()).unwrap();
+    let cursor = export.run(&store, &Run::default()).unwrap();
+    assert_eq!(ids_of(&out, &cursor).len(), 10);
+    // What came since is added, and nothing else.
+    store.put(&aged("new", "letter", 1)).unwrap();
+    let cursor = export.run(&store, &Run::default()).unwrap();
+    assert_eq!(ids_of(&out, &cursor).last().unwrap(), "new");
+    assert_eq!(ids_of(&out, &cursor).len(), 11);
+    let other = Export { filter: Filter { kind: vec!["x".to_owned()], ..Filter::default() }, ..export };
+    assert!(other.run(&store, &Run::default()).unwrap_err().to_string().contains("choose another folder"));
+}
+
+#[test]
+fn what_was_stored_a_moment_ago_is_exported_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut fresh = aged("fresh", "letter", 0);
+    fresh.ingested_at = Timestamp::now();
+    let store = filled(&dir.path().join("data"), &[fresh]);
+    let out = dir.path().join("out");
+    let export = Export { folder: &out, format: Format::Jsonl, filter: Filter::default(), part_documents: 9 };
+    export.run(&store, &Run::default()).unwrap();
+    let cursor = export.run(&store, &Run::default()).unwrap();
+    assert_eq!(ids_of(&out, &cursor), ["fresh", "fresh"]);
+}
+
+#[test]
+fn parquet_holds_what_the_documents_hold() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::RowAccessor;
+    let dir = tempfile::tempdir().unwrap();
+    let mut scanned = aged("b", "invoice", 2);
+    scanned.ocr_confidence = Some(0.5);
+    let store = filled(&dir.path().join("data"), &[aged("a", "letter", 3), scanned]);
+    let out = dir.path().join("out");
+    let export =
+        Export { folder: &out, format: Format::Parquet, filter: Filter::default(), part_documents: 9 };
+    let cursor = export.run(&store, &Run::default()).unwrap();
+    let file = fs::File::open(out.join(&cursor.parts[0].file)).unwrap();
+    let reader = SerializedFileReader::new(file).unwrap();
+    let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 2);
+    let names: Vec<String> = rows[1].get_column_iter().map(|(name, _)| name.clone()).collect();
+    let at = |name: &str| names.iter().position(|n| n == name).unwrap();
+    assert_eq!(rows[1].get_string(at("id")).unwrap(), "b");
+    assert_eq!(rows[1].get_string(at("kind")).unwrap(), "invoice");
+    assert_eq!(rows[1].get_string(at("text")).unwrap(), "text of b – größer");
+    assert_eq!(rows[1].get_double(at("ocr_confidence")).unwrap(), 0.5);
+    assert_eq!(rows[1].get_double(at("seconds")).unwrap(), 2.0);
+    assert!(rows[0].get_double(at("ocr_confidence")).is_err(), "there is none");
+    let micros = rows[1].get_timestamp_micros(at("ingested_at")).unwrap();
+    assert_eq!(micros, days_ago(2).as_microsecond());
+    let whole: Document = serde_json::from_str(rows[1].get_string(at("document")).unwrap()).unwrap();
+    assert_eq!(whole.id, id("b"));
+}
+
+struct InStore<'s>(&'s LocalStore);
+
+impl Eraser for InStore<'_> {
+    fn erase(&self, id: &DocumentId) -> anyhow::Result<()> {
+        anyhow::ensure!(id.as_str() != "stuck", "it is stuck");
+        self.0.delete(id)?;
+        Ok(())
+    }
+    fn erase_dead(&self, id: &DocumentId) -> anyhow::Result<()> {
+        self.erase(id)
+    }
+}
+
+fn rules(text: &str) -> anyhow::Result<Rules> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("rules.toml");
+    fs::write(&path, text).unwrap();
+    Rules::read(&path)
+}
+
+#[test]
+fn retention_deletes_what_is_due_and_nothing_that_is_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut acme = aged("acme", "invoice", 400);
+    acme.entities = vec![crate::document::Entity {
+        text: "ACME GmbH".to_owned(),
+        label: "ORG".to_owned(),
+        confidence: 1.0,
+        mentions: Vec::new(),
+    }];
+    let documents = [
+        aged("old-invoice", "invoice", 400),
+        aged("new-invoice", "invoice", 300),
+        aged("old-letter", "letter", 40),
+        aged("new-letter", "letter", 20),
+        aged("named", "letter", 40),
+        aged("stuck", "letter", 41),
+        acme,
+    ];
+    let store = filled(dir.path(), &documents);
+    store.put_dead(&letter("gone", 0)).unwrap();
+    // The invoices are matched by both: the longer one decides.
+    let rules = rules(
+        "dead_days = 10
+         [[rule]]\nname = \"all\"\nkeep_days = 30
+         [[rule]]\nname = \"invoices\"\nkeep_days = 365\nmatch = { kind = [\"invoice\"] }
+         [[hold]]\nreason = \"case 1\"\nids = [\"named\"]
+         [[hold]]\nreason = \"case 2\"\nmatch = { entity = [\"acme gmbh\"] }",
+    )
+    .unwrap();
+    let found = retain::find(&store, &rules, now(), &Run::default()).unwrap();
+    let mut due: Vec<(&str, &str)> = found.due.iter().map(|d| (d.row.id.as_str(), d.rule.as_str())).collect();
+    due.sort_unstable();
+    assert_eq!(due, [("old-invoice", "invoices"), ("old-letter", "all"), ("stuck", "all")]);
+    assert_eq!((found.held, found.dead.len()), (2, 1));
+    assert_eq!(store.counts().unwrap().documents, 7, "finding deletes nothing");
+
+    // One is sent again between finding and deleting.
+    let mut again = aged("old-letter", "letter", 0);
+    again.text.push_str(" again");
+    store.put(&again).unwrap();
+    let mut log = Audit::open(dir.path()).unwrap();
+    let done = retain::apply(&store, &found, &InStore(&store), &mut log, &Run::default()).unwrap();
+    assert_eq!((done.deleted, done.dead, done.changed, done.failed.len()), (1, 1, 1, 1));
+    assert!(store.get(&id("old-invoice")).unwrap().is_none());
+    for kept in ["new-invoice", "old-letter", "new-letter", "named", "acme", "stuck"] {
+        assert!(store.get(&id(kept)).unwrap().is_some(), "{kept}");
+    }
+    let path = dir.path().join(audit::FILE);
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(audit::verify(&path).unwrap(), 5, "{text}");
+    assert!(text.contains("\"why\":\"invoices\"") && text.contains("it is stuck"), "{text}");
+    drop(Audit::open(dir.path()).unwrap().add("run", None, "again"));
+    assert_eq!(audit::verify(&path).unwrap(), 6);
+    fs::write(&path, text.replacen("old-invoice", "other", 1)).unwrap();
+    assert!(audit::verify(&path).is_err(), "a changed line is noticed");
+}
+
+#[test]
+fn rules_that_would_do_something_else_are_refused() {
+    for (text, word) in [
+        ("[[rule]]\nname = \"x\"\nkeep_days = 1\nmatch = { verdict = [\"maybe\"] }", "maybe"),
+        ("[[rule]]\nname = \"x\"\nkeep_days = 1\nmatch = { colour = [\"red\"] }", "colour"),
+        ("[[rule]]\nname = \"x\"\nkeep_days = -1", "keep_days"),
+        ("[[hold]]\nreason = \"all\"\nmatch = {}", "all"),
+        ("[[rule]]\nname = \"x\"\nkeep_days = 1\nmatch = { since = \"2026-01-01T00:00:00Z\" }", "since"),
+    ] {
+        let error = format!("{:#}", rules(text).unwrap_err());
+        assert!(error.contains(word), "{error}");
+    }
+}
+
+#[test]
+fn a_backup_made_while_writing_restores_to_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let store = Arc::new(filled(&data, &[aged("a", "letter", 3)]));
+    for folder in ["inbox/high", "working", "done", "dead", "results"] {
+        fs::create_dir_all(data.join(folder)).unwrap();
+    }
+    fs::write(data.join("done/a~a.txt"), b"original").unwrap();
+    fs::write(data.join("results/a.json"), b"{}").unwrap();
+    fs::write(data.join("inbox/high/waits.txt"), b"waits").unwrap();
+    fs::write(data.join("inbox/.x.part"), b"half").unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let writing = {
+        let (store, stop) = (Arc::clone(&store), Arc::clone(&stop));
+        std::thread::spawn(move || {
+            for n in 0.. {
+                if stop.load(Ordering::Acquire) {
+                    break;
+                }
+                store.put(&aged(&format!("w{}", n % 50), "letter", 1)).unwrap();
+            }
+        })
+    };
+    let into = dir.path().join("backups");
+    let first = backup::backup(&data, &into, 2, &Run::default()).unwrap();
+    assert_eq!(first.linked, 0);
+    let second = backup::backup(&data, &into, 2, &Run::default()).unwrap();
+    assert_eq!(second.linked, 3, "what did not change is linked");
+    let third = backup::backup(&data, &into, 2, &Run::default()).unwrap();
+    stop.store(true, Ordering::Release);
+    writing.join().unwrap();
+    assert!(!first.folder.exists() && second.folder.exists(), "two are kept");
+    assert_eq!(backup::newest(&into).unwrap(), third.folder.canonicalize().unwrap());
+
+    let back = dir.path().join("back");
+    backup::restore(&third.folder, &back, &Run::default()).unwrap();
+    assert_eq!(fs::read(back.join("done/a~a.txt")).unwrap(), b"original");
+    assert_eq!(fs::read(back.join("inbox/high/waits.txt")).unwrap(), b"waits");
+    assert!(!back.join("inbox/.x.part").exists());
+    let restored = LocalStore::open(&back).unwrap();
+    assert!(restored.get(&id("a")).unwrap().is_some());
+    assert_eq!(restored.counts().unwrap().passages, restored.counts().unwrap().documents);
+    let error = backup::restore(&third.folder, &back, &Run::default()).unwrap_err();
+    assert!(error.to_string().contains("empty data folder"), "{error}");
+    let within = backup::backup(&data, &data.join("b"), 0, &Run::default()).unwrap_err();
+    assert!(within.to_string().contains("elsewhere"), "{within}");
+}
+
+#[test]
+fn a_damaged_or_unfinished_backup_is_not_restored() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    drop(filled(&data, &[aged("a", "letter", 3)]));
+    let into = dir.path().join("backups");
+    let made = backup::backup(&data, &into, 0, &Run::default()).unwrap();
+    let back = dir.path().join("back");
+    for damage in ["flip", "outside", "missing", "manifest"] {
+        let copy = dir.path().join(damage);
+        fs::create_dir(&copy).unwrap();
+        for name in [FILE, backup::MANIFEST] {
+            fs::copy(made.folder.join(name), copy.join(name)).unwrap();
+        }
+        let text = fs::read_to_string(copy.join(backup::MANIFEST)).unwrap();
+        match damage {
+            "flip" => {
+                let mut bytes = fs::read(copy.join(FILE)).unwrap();
+                bytes[5000] ^= 1;
+                fs::write(copy.join(FILE), bytes).unwrap();
+            }
+            "outside" => {
+                fs::write(copy.join(backup::MANIFEST), text.replace(FILE, "../store.sqlite")).unwrap();
+            }
+            "missing" => fs::remove_file(copy.join(FILE)).unwrap(),
+            _ => fs::remove_file(copy.join(backup::MANIFEST)).unwrap(),
+        }
+        assert!(backup::restore(&copy, &back, &Run::default()).is_err(), "{damage}");
+        assert!(!back.join(FILE).exists(), "{damage}");
+    }
+    let run = Run::default();
+    run.cancel();
+    assert!(backup::backup(&data, &into, 0, &run).is_err());
+    assert_eq!(backup::newest(&into).unwrap(), made.folder.canonicalize().unwrap());
+}
+
+#[test]
+fn a_report_counts_days_failures_and_seconds() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut scanned = aged("c", "<b>", 2);
+    scanned.ocr_confidence = Some(0.5);
+    let store =
+        filled(dir.path(), &[aged("a", "letter", 5), aged("b", "letter", 5), scanned, aged("old", "x", 90)]);
+    let mut dead = letter("d", 0);
+    dead.failed_at = days_ago(5);
+    store.put_dead(&dead).unwrap();
+    let report = report::make(&store, days_ago(30), now(), &Run::default()).unwrap();
+    assert_eq!((report.total.documents, report.total.dead(), report.total.read_by_ocr), (3, 1, 1));
+    assert_eq!(report.total.ocr_confidence, Some(0.5));
+    assert_eq!(report.total.seconds["infer"], 1.5);
+    let counts: Vec<u64> = report.days.values().map(|day| day.documents).collect();
+    assert_eq!(counts, [2, 0, 0, 1], "days without documents are there");
+    let html = svg::html(&report);
+    assert!(html.contains("<rect") && html.contains("&lt;b&gt;") && !html.contains("<b>:"), "{html}");
+    assert!(html.contains("2026-11-25"), "{html}");
+    let empty = report::make(&store, days_ago(1), now(), &Run::default()).unwrap();
+    assert!(svg::html(&empty).contains("Nothing."));
+}
+
+fn until(mut is_so: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    true
+}
+
+#[test]
+fn only_the_leader_starts_by_the_clock_and_runs_can_be_cancelled() {
+    let metrics = Arc::new(Metrics::new());
+    let (leads, stop) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let leader = Arc::clone(&leads);
+    let mut schedule =
+        Schedule::new("Europe/Berlin", Arc::new(move || leader.load(Ordering::Acquire)), &metrics).unwrap();
+    let quick = Arc::new(|_: &Run| Ok("all of it".to_owned()));
+    let slow = Arc::new(|run: &Run| {
+        run.begin("waiting", 4);
+        run.step(1)?;
+        while !run.is_cancelled() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        run.check().map(|()| String::new())
+    });
+    // With seconds before the minutes, every second.
+    schedule.add("quick", "* * * * * *", quick).unwrap();
+    schedule.add("slow", "", slow).unwrap();
+    let failing = Arc::new(|_: &Run| -> anyhow::Result<String> { panic!("no") });
+    schedule.add("failing", "", failing).unwrap();
+    assert!(schedule.add("x", "every day", Arc::new(|_: &Run| Ok(String::new()))).is_err());
+    let schedule = Arc::new(schedule);
+    let keeper = {
+        let (schedule, stop) = (Arc::clone(&schedule), Arc::clone(&stop));
+        std::thread::spawn(move || schedule.keep(|| stop.load(Ordering::Acquire)))
+    };
+    let of = |name: &str| schedule.standing().into_iter().find(|task| task.name == name).unwrap();
+    std::thread::sleep(Duration::from_millis(2500));
+    assert!(of("quick").past.is_empty() && of("quick").next.is_none(), "it is not the leader");
+    leads.store(true, Ordering::Release);
+    assert!(until(|| of("quick").past.len() >= 2), "{:?}", of("quick"));
+    assert_eq!(of("quick").past[0].said, "all of it");
+    assert!(of("quick").next.is_some() && of("slow").next.is_none());
+
+    schedule.start("slow", "test").unwrap();
+    assert!(until(|| of("slow").running.is_some_and(|r| (r.done, r.total) == (1, 4))));
+    assert!(schedule.start("slow", "test").unwrap_err().to_string().contains("already"));
+    schedule.cancel("slow").unwrap();
+    assert!(until(|| of("slow").past.len() == 1));
+    assert_eq!(of("slow").past[0].outcome, "cancelled");
+    assert!(schedule.cancel("slow").is_err() && schedule.start("none", "test").is_err());
+    schedule.start("failing", "test").unwrap();
+    assert!(until(|| of("failing").past.len() == 1));
+    assert_eq!(of("failing").past[0].outcome, "failed");
+    // One that runs when the program stops is cancelled.
+    schedule.start("slow", "test").unwrap();
+    stop.store(true, Ordering::Release);
+    keeper.join().unwrap();
+    assert!(until(|| of("slow").past.len() == 2));
+    let text = metrics.encode();
+    assert!(text.contains("quire_task_runs_total{task=\"slow\",outcome=\"cancelled\"} 2"), "{text}");
+    assert!(text.contains("quire_leader 1"), "{text}");
+}

@@ -1,0 +1,151 @@
+//! What is said of metrics holds: the documentation, the rules and the dashboard name those that
+//! there are, and the alerts fire when they should.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// The first string literal in a text.
+fn literal(text: &str) -> &str {
+    text.split('"').nth(1).unwrap()
+}
+
+/// Names of the registered metrics, with their units and without the endings of their types.
+fn registered() -> BTreeSet<String> {
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(root().join("src/metrics")).unwrap().map(|e| e.unwrap().path()).collect();
+    files.push(root().join("src/metrics.rs"));
+    let mut names = BTreeSet::new();
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        for call in text.split(".register(").skip(1) {
+            names.insert(format!("quire_{}", literal(call)));
+        }
+        for call in text.split(".register_with_unit(").skip(1) {
+            let unit = call.split("Unit::").nth(1).unwrap().split(',').next().unwrap().to_lowercase();
+            names.insert(format!("quire_{}_{unit}", literal(call)));
+        }
+    }
+    assert!(names.len() > 30, "{names:?}");
+    names
+}
+
+/// The name of a family, whichever of its series was named.
+fn family(series: &str, known: &BTreeSet<String>) -> String {
+    let endings = ["_total", "_info", "_bucket", "_count", "_sum"];
+    let cut =
+        endings.iter().find_map(|ending| series.strip_suffix(ending)).filter(|name| known.contains(*name));
+    cut.unwrap_or(series).to_owned()
+}
+
+/// Every word that begins with `quire` and is no recorded rule (they hold a colon).
+fn named(text: &str) -> BTreeSet<String> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    let words = text.split(|c: char| !word(c)).filter(|w| w.starts_with("quire_") && !w.contains(':'));
+    words.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_page_of_metrics_lists_exactly_those_that_there_are() {
+    let known = registered();
+    let page = read("docs/metrics.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `quire_"));
+    let mut documented = BTreeSet::new();
+    for row in rows {
+        let name = format!("quire_{}", row.split('`').next().unwrap());
+        let kind = row.split('|').nth(1).unwrap().trim();
+        assert_eq!(name.ends_with("_total"), kind == "counter", "{name} is a {kind}");
+        assert!(documented.insert(family(&name, &known)), "{name} is there twice");
+    }
+    assert_eq!(documented, known);
+}
+
+#[test]
+fn what_is_watched_exists() {
+    let known = registered();
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&read("docker/grafana/dashboards/quire.json")).unwrap();
+    let mut queries = String::new();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        for target in panel["targets"].as_array().unwrap() {
+            queries += target["expr"].as_str().unwrap();
+            queries.push('\n');
+        }
+    }
+    let rules = read("docker/prometheus/quire.rules.yaml");
+    for (file, text) in
+        [("the dashboard", &queries), ("the rules", &rules), ("the page", &read("docs/metrics.md"))]
+    {
+        for series in named(text) {
+            assert!(known.contains(&family(&series, &known)), "{file} names {series}, which is not there");
+        }
+    }
+    let recorded: BTreeSet<&str> =
+        rules.lines().filter_map(|l| l.trim().strip_prefix("- record: ")).collect();
+    let used = queries.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
+    for rule in used.filter(|word| word.starts_with("quire:")) {
+        assert!(recorded.contains(rule), "the dashboard names {rule}, which no rule records");
+    }
+}
+
+#[test]
+fn alerts_fire_when_they_should() {
+    let folder = root().join("docker/prometheus");
+    for arguments in [["check", "rules", "quire.rules.yaml"], ["test", "rules", "quire.test.yaml"]] {
+        let out = Command::new("promtool").args(arguments).current_dir(&folder).output();
+        let out = out.unwrap_or_else(|e| panic!("promtool: {e}; run `scripts/setup.sh test`"));
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        assert!(out.status.success(), "{said}");
+    }
+    // Every alert is tested.
+    let tested = read("docker/prometheus/quire.test.yaml");
+    let rules = read("docker/prometheus/quire.rules.yaml");
+    for alert in rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+        let fires = tested.contains(&format!("alertname: {alert}\n"));
+        assert!(fires, "{alert} is not tested");
+    }
+}
+
+#[test]
+fn what_is_deployed_is_as_it_should_be() {
+    let lint = |root: &Path| {
+        let out = Command::new("python3").arg(root.join("scripts/lint-docker.py")).output().unwrap();
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        (out.status.success(), said)
+    };
+    let (fine, said) = lint(root());
+    assert!(fine, "{said}");
+    // It finds what is wrong, too.
+    let copy = tempfile::tempdir().unwrap();
+    for path in ["docker", "scripts", "src"] {
+        let out = Command::new("cp").arg("-r").arg(root().join(path)).arg(copy.path()).status().unwrap();
+        assert!(out.success());
+    }
+    for (file, from, to) in [
+        ("docker/compose.yaml", "qdrant/qdrant:v1.20.0", "qdrant/qdrant:latest"),
+        ("docker/kubernetes/quire.yaml", "/health/ready", "/ready"),
+        ("docker/kubernetes/quire.yaml", "drain_s", "drain_seconds"),
+        ("docker/debian/quire.service", "quire.toml run", "quire.toml serve"),
+    ] {
+        let path = copy.path().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file} has no {from}");
+        fs::write(&path, text.replace(from, to)).unwrap();
+        let (fine, said) = lint(copy.path());
+        assert!(!fine && said.contains(file.rsplit('/').next().unwrap()), "{to}: {said}");
+        fs::write(&path, text).unwrap();
+    }
+}

@@ -1,0 +1,215 @@
+//! What keeps an installation well, as an operator meets it: by hand, by the clock and by the API.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod common;
+
+use common::*;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const GOOD: [&str; 3] = ["night-train-utf8.txt", "orders.csv", "service-agreement-v1.docx"];
+
+fn call(data: &Path, arguments: &[&str]) -> std::process::Output {
+    output(quire(data).args(arguments))
+}
+
+fn done(data: &Path, arguments: &[&str]) -> String {
+    let out = call(data, arguments);
+    assert!(out.status.success(), "{arguments:?}: {}", stderr(&out));
+    stdout(&out)
+}
+
+/// A data folder in which three documents were understood and one was given up.
+fn filled() -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    GOOD.iter().for_each(|name| drop_file(&data, name, &document(name)));
+    drop_file(&data, "empty.txt", b"");
+    run_once(&data, &[]);
+    (folder, data)
+}
+
+fn tasks(api: &str) -> Value {
+    let mut answer = ureq::get(format!("{api}/v1/tasks")).call().unwrap();
+    answer.body_mut().read_json().unwrap()
+}
+
+fn task(api: &str, name: &str) -> Value {
+    let all = tasks(api);
+    all["tasks"].as_array().unwrap().iter().find(|task| task["name"] == name).unwrap().clone()
+}
+
+#[test]
+fn a_restored_backup_is_the_installation_as_it_was() {
+    let (folder, data) = filled();
+    let backups = folder.path().join("backups");
+    let place = backups.to_str().unwrap();
+    let before = status(&data);
+    done(&data, &["backup", place]);
+    assert!(done(&data, &["backup", place, "--verify"]).contains("is whole"));
+    fs::remove_dir_all(&data).unwrap();
+    fs::create_dir(&data).unwrap();
+    let back = json(&call(&data, &["restore", place, "--json"]));
+    assert!(back["files"].as_u64().unwrap() >= 8, "{back}");
+    assert_eq!(status(&data), before);
+    // It goes on: what was done is known as done, and found.
+    drop_file(&data, "again.txt", &document(GOOD[0]));
+    let log = run_once(&data, &[]);
+    assert_eq!(status(&data)["stored"], before["stored"], "{log}");
+    let hits = json(&call(&data, &["search", "a train at night", "--json"]));
+    assert_eq!(hits[0]["id"], id_of(&document(GOOD[0])).as_str());
+    assert!(call(&data, &["restore", place]).status.code() != Some(0), "the folder is not empty any more");
+}
+
+#[test]
+fn exports_reports_and_pages_are_written() {
+    let (folder, data) = filled();
+    let out = folder.path().join("out");
+    for format in ["jsonl", "parquet"] {
+        let to = out.join(format);
+        let said = json(&call(
+            &data,
+            &["export", to.to_str().unwrap(), "--format", format, "--part", "2", "--json"],
+        ));
+        assert_eq!((said["documents"].as_u64(), said["parts"].as_array().unwrap().len()), (Some(3), 2));
+        assert!(to.join(format!("part-00001.{format}")).exists());
+    }
+    let line = fs::read_to_string(out.join("jsonl/part-00000.jsonl")).unwrap();
+    let first: Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
+    assert_eq!(first, result(&data, first["id"].as_str().unwrap()), "a line is the result");
+    let letters = out.join("letters");
+    let none = json(&call(&data, &["export", letters.to_str().unwrap(), "--kind", "no-such", "--json"]));
+    assert_eq!(none["documents"], 0);
+
+    let report = json(&call(&data, &["report", "--json"]));
+    assert_eq!(report["total"]["documents"], 3);
+    assert_eq!(report["total"]["failures"]["empty"], 1);
+    assert!(report["total"]["seconds"]["infer"].as_f64().unwrap() > 0.0, "{report}");
+    let page = out.join("report.html");
+    done(&data, &["report", page.to_str().unwrap()]);
+    assert!(fs::read_to_string(&page).unwrap().contains("<svg"));
+    let pages = out.join("man");
+    done(&data, &["man", pages.to_str().unwrap()]);
+    let text = fs::read_to_string(pages.join("quire-tasks-start.1")).unwrap();
+    assert!(text.contains("export, backup, retain or report"), "{text}");
+}
+
+#[test]
+fn retention_shows_first_and_deletes_everywhere_when_told() {
+    let (folder, data) = filled();
+    let rules = folder.path().join("rules.toml");
+    let held = id_of(&document(GOOD[1]));
+    let text = format!(
+        "dead_days = 0\n[[rule]]\nname = \"at once\"\nkeep_days = 0\n[[hold]]\nreason = \"case 1\"\nids = [\"{held}\"]\n"
+    );
+    fs::write(&rules, text).unwrap();
+    let rules = rules.to_str().unwrap();
+    let would = json(&call(&data, &["retain", rules, "--json"]));
+    assert_eq!((would["due"].as_array().unwrap().len(), would["held"].as_u64()), (2, Some(1)), "{would}");
+    assert_eq!(would["dead"].as_array().unwrap().len(), 1);
+    assert_eq!(names(&data.join("done")).len(), 3, "nothing is deleted yet");
+    assert!(!data.join("audit.jsonl").exists());
+
+    // While quire runs on the folder, it is the one to ask.
+    let daemon = Daemon::start(&data, &["--set", &format!("tend.retain_rules={rules}")]);
+    let refused = call(&data, &["retain", rules, "--apply"]);
+    assert!(stderr(&refused).contains("quire tasks start retain"), "{}", stderr(&refused));
+    let api = daemon.api().unwrap();
+    done(&data, &["tasks", "start", "retain", "--to", &api]);
+    assert!(wait_for(PATIENCE, || task(&api, "retain")["past"][0]["outcome"] == "done"), "{}", tasks(&api));
+    let said = task(&api, "retain")["past"][0]["said"].clone();
+    assert_eq!(said, "2 documents and 1 dead letters deleted, 1 held");
+    assert!(done(&data, &["tasks", "--to", &api]).contains("2 documents"));
+    assert!(!call(&data, &["tasks", "start", "dance", "--to", &api]).status.success());
+    assert!(!call(&data, &["tasks", "cancel", "retain", "--to", &api]).status.success(), "it does not run");
+    for kept in ["done", "results"] {
+        let there = names(&data.join(kept));
+        assert!(there.len() == 1 && there[0].starts_with(&held), "{there:?}");
+    }
+    assert!(names(&data.join("dead")).is_empty());
+    assert_eq!(status(&data)["stored"]["documents"], 1);
+    let audit = fs::read_to_string(data.join("audit.jsonl")).unwrap();
+    assert_eq!(audit.lines().filter(|line| line.contains("\"delete\"")).count(), 2, "{audit}");
+}
+
+#[test]
+fn tasks_run_by_the_clock_and_are_seen() {
+    let (folder, data) = filled();
+    let backups = folder.path().join("backups");
+    let set = |name: &str, value: &str| format!("tend.{name}={value}");
+    let daemon = Daemon::start(
+        &data,
+        &[
+            // Every other second: a field of seconds may come first.
+            "--set",
+            &set("report", "*/2 * * * * *"),
+            "--set",
+            &set("backup", "*/2 * * * * *"),
+            "--set",
+            &set("backup_keep", "2"),
+            "--set",
+            &set("backup_dir", backups.to_str().unwrap()),
+        ],
+    );
+    let api = daemon.api().unwrap();
+    let runs = |name: &str| task(&api, name)["past"].as_array().unwrap().len();
+    assert!(wait_for(PATIENCE, || runs("report") >= 1 && runs("backup") >= 3), "{}", tasks(&api));
+    let failed =
+        |name: &str| task(&api, name)["past"].as_array().unwrap().iter().any(|run| run["outcome"] != "done");
+    assert!(!failed("report") && !failed("backup"), "{}", tasks(&api));
+    assert!(names(&data.join("reports")).iter().any(|name| name.ends_with(".html")));
+    assert!(fs::read_dir(&backups).unwrap().count() <= 3, "old ones go");
+    let metrics = ureq::get(format!("{api}/metrics")).call().unwrap().body_mut().read_to_string().unwrap();
+    for line in ["quire_leader 1", "quire_task_runs_total{task=\"report\",outcome=\"done\"}"] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
+    let free = metrics.lines().find_map(|line| line.strip_prefix("quire_disk_free_bytes ")).unwrap();
+    assert!(free.parse::<f64>().unwrap() > 0.0);
+    let top = done(&data, &["top", "--once", "--to", &api]);
+    for word in ["decode", "publish", "documents/s", "tasks", "backup", "leader"] {
+        assert!(top.contains(word), "{word} is not in {top}");
+    }
+    println!("{top}");
+    let wrong = call(&data, &["run", "--once", "--set", "tend.report=every day"]);
+    assert!(!wrong.status.success());
+}
+
+#[test]
+fn a_drain_ends_within_its_time_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let scan = "lease-three-pages.tif";
+    let daemon = Daemon::start(data, &["--set", "shutdown.drain_s=1"]);
+    for n in 0..6 {
+        let mut bytes = document(scan);
+        bytes.push(n);
+        drop_file(data, &format!("{n}.tif"), &bytes);
+    }
+    let begun = || names(&data.join("working")).iter().any(|name| name.starts_with("1."));
+    assert!(wait_for(PATIENCE, begun), "{}", daemon.log());
+    let asked = Instant::now();
+    let (status, log) = daemon.terminate();
+    let took = asked.elapsed();
+    assert_eq!(status.code(), Some(0), "{log}");
+    // The drain, two seconds for open connections, and some for a busy machine.
+    assert!(took < Duration::from_secs(8), "took {took:?}: {log}");
+    println!("SIGTERM with drain_s = 1 while pages were read: ended after {took:?}");
+    let there: usize = ["inbox", "working", "done"].iter().map(|f| names(&data.join(f)).len()).sum();
+    assert_eq!(there, 6, "{log}");
+}
+
+#[test]
+fn a_data_folder_that_quire_makes_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("new/data");
+    let mut command = quire(folder.path());
+    command.env("QUIRE_DATA__DIR", &data);
+    let out = output(command.args(["run", "--once"]));
+    assert!(out.status.success(), "{}", stderr(&out));
+    assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
+}
