@@ -1,5 +1,7 @@
 //! What the delivery costs: records through quire's Kafka source with models off, beside a bare
-//! consume-produce loop over the same client library, in the same run, against the same broker.
+//! consume-produce loop over the same client library, in the same run, against the same broker: one that
+//! writes a record for each, the same in transactions, and one in transactions that writes as many records
+//! and bytes as quire does (a result, an event of progress, a notification).
 //!
 //! `cargo bench --bench kafka`: starts an Apache Kafka of its own (`scripts/kafka.sh` fetches it).
 
@@ -50,39 +52,53 @@ impl Watcher for Silent {
     }
 }
 
+/// What a loop writes.
+#[derive(Clone, Copy, PartialEq)]
+enum Loop {
+    /// One record for each.
+    Plain,
+    /// The same in transactions.
+    Transactions,
+    /// In transactions, as many records and bytes as quire.
+    Same,
+}
+
 fn main() {
     let kafka = Kafka::start();
     println!(
-        "records of bytes: loop, loop in transactions, quire (records/s, MB/s); quire / loop, quire / transactions"
+        "records of bytes: loop | in transactions | writing the same | quire (records/s, MB/s); quire / each of them"
     );
     for (count, size) in LOADS {
         let mut ratios = Vec::new();
         for round in 0..ROUNDS {
             let prefix = format!("bench-{size}-{round}");
             fill(&kafka, &prefix, count, size);
-            let bare = bare(&kafka, &prefix, count, false);
-            let transactions = bare_in(&kafka, &prefix, count);
-            let quire = through_quire(&kafka, &prefix, count);
-            let rate = |time: Duration| count as f64 / time.as_secs_f64();
-            let show = |time: Duration| {
-                format!("{:>7.0}/s {:>6.1} MB/s", rate(time), rate(time) * size as f64 / 1e6)
+            let loops =
+                [Loop::Plain, Loop::Transactions, Loop::Same].map(|of| bare(&kafka, &prefix, count, of));
+            let (quire, commit) = through_quire(&kafka, &prefix, count);
+            let show = |time: &Duration| {
+                let rate = count as f64 / time.as_secs_f64();
+                format!("{rate:>7.0}/s {:>6.1} MB/s", rate * size as f64 / 1e6)
             };
-            let ratio = (rate(quire) / rate(bare), rate(quire) / rate(transactions));
+            let shown: Vec<String> = loops.iter().chain([&quire]).map(show).collect();
+            let ratio = loops.map(|time| time.as_secs_f64() / quire.as_secs_f64());
             println!(
-                "{count:>6} of {size:>6}: {} | {} | {} | {:.2}x {:.2}x",
-                show(bare),
-                show(transactions),
-                show(quire),
-                ratio.0,
-                ratio.1
+                "{count:>6} of {size:>6}: {}; {:.2}x {:.2}x {:.2}x; {commit}",
+                shown.join(" | "),
+                ratio[0],
+                ratio[1],
+                ratio[2]
             );
             ratios.push(ratio);
         }
-        ratios.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let median = [0, 1, 2].map(|index| {
+            let mut all: Vec<f64> = ratios.iter().map(|ratio| ratio[index]).collect();
+            all.sort_by(f64::total_cmp);
+            all[ROUNDS / 2]
+        });
         println!(
-            "{size:>16} bytes, median: {:.2}x of the loop, {:.2}x of the loop in transactions",
-            ratios[ROUNDS / 2].0,
-            ratios[ROUNDS / 2].1
+            "{size:>16} bytes, median: {:.2}x of the loop, {:.2}x of the loop in transactions, {:.2}x of the one that writes the same",
+            median[0], median[1], median[2]
         );
     }
 }
@@ -123,8 +139,9 @@ fn fill(kafka: &Kafka, prefix: &str, count: usize, size: usize) {
 }
 
 /// Consume and produce, nothing else; offsets are committed by the library.
-fn bare(kafka: &Kafka, prefix: &str, count: usize, transactional: bool) -> Duration {
-    let group = format!("bare-{prefix}-{transactional}");
+fn bare(kafka: &Kafka, prefix: &str, count: usize, of: Loop) -> Duration {
+    let transactional = of != Loop::Plain;
+    let group = format!("bare-{prefix}-{}", of as u8);
     let consumer: BaseConsumer = kafka
         .client()
         .set("group.id", &group)
@@ -157,11 +174,14 @@ fn bare(kafka: &Kafka, prefix: &str, count: usize, transactional: bool) -> Durat
             if seen == 0 {
                 started = Instant::now();
             }
-            let mut record =
-                BaseRecord::to(&out).key(message.key().unwrap()).payload(message.payload().unwrap());
-            while let Err((_, again)) = producer.send(record) {
-                record = again;
-                producer.poll(Duration::from_millis(5));
+            let (key, value) = (message.key().unwrap(), message.payload().unwrap());
+            if of == Loop::Same {
+                let more = [value, &RESULT_MORE].concat();
+                send(&producer, &format!("{prefix}.results"), key, &more);
+                send(&producer, &format!("{prefix}.progress"), key, &EVENT);
+                send(&producer, &format!("{prefix}.notifications"), key, &EVENT);
+            } else {
+                send(&producer, &out, key, value);
             }
             offsets.insert(message.partition(), message.offset() + 1);
             seen += 1;
@@ -184,12 +204,20 @@ fn bare(kafka: &Kafka, prefix: &str, count: usize, transactional: bool) -> Durat
     started.elapsed()
 }
 
-fn bare_in(kafka: &Kafka, prefix: &str, count: usize) -> Duration {
-    bare(kafka, prefix, count, true)
+/// What JSON adds to the text of a result, and an event: their lengths as quire writes them here.
+const RESULT_MORE: [u8; 700] = [b'r'; 700];
+const EVENT: [u8; 170] = [b'e'; 170];
+
+fn send(producer: &BaseProducer, topic: &str, key: &[u8], value: &[u8]) {
+    let mut record = BaseRecord::to(topic).key(key).payload(value);
+    while let Err((_, again)) = producer.send(record) {
+        record = again;
+        producer.poll(Duration::from_millis(5));
+    }
 }
 
 /// The same through quire's source: each document is answered at once with a result of its text.
-fn through_quire(kafka: &Kafka, prefix: &str, count: usize) -> Duration {
+fn through_quire(kafka: &Kafka, prefix: &str, count: usize) -> (Duration, String) {
     let config = config(kafka, prefix);
     let budget = Budget::new(config.consume.in_flight_documents, config.consume.in_flight_mb << 20);
     let metrics = Arc::new(Metrics::new());
@@ -218,7 +246,27 @@ fn through_quire(kafka: &Kafka, prefix: &str, count: usize) -> Duration {
     // Until everything is committed, as for the others.
     source.drain();
     source.close();
-    started.elapsed()
+    (started.elapsed(), commits(&metrics))
+}
+
+/// How long commits took: mean, and the bounds of the histogram's buckets that half and 99 % are below.
+fn commits(metrics: &Metrics) -> String {
+    let text = metrics.encode();
+    let value = |line: &str| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap();
+    let named = |name: &str| value(text.lines().find(|line| line.starts_with(name)).unwrap());
+    let (sum, count) = (named("quire_commit_seconds_sum"), named("quire_commit_seconds_count"));
+    let buckets: Vec<(&str, f64)> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("quire_commit_seconds_bucket{le=\""))
+        .map(|rest| (rest.split('"').next().unwrap(), value(rest)))
+        .collect();
+    let below = |share: f64| buckets.iter().find(|(_, n)| *n >= share * count).unwrap().0;
+    format!(
+        "{count} commits, mean {:.0} ms, half <= {} s, 99 % <= {} s",
+        sum / count * 1e3,
+        below(0.5),
+        below(0.99)
+    )
 }
 
 fn config(kafka: &Kafka, prefix: &str) -> Config {

@@ -272,14 +272,15 @@ impl Board {
 }
 
 impl State {
-    /// Takes a record out of flight and settles it.
+    /// Takes a record out of flight and settles it. Not where its partition is being given up: the last
+    /// commit may be under way already, and its outcome would leave without its offset.
     pub fn finish(&mut self, place: Place, outputs: Vec<Output>) -> bool {
         let partition = (place.lane, place.partition);
         if self.in_flight.remove(&place).is_none() {
             return false;
         }
         let Some(owned) = self.owned.get_mut(&partition) else { return false };
-        if !owned.tracker.settle(place.offset) {
+        if !matches!(owned.phase, Phase::Opening | Phase::Open) || !owned.tracker.settle(place.offset) {
             return false;
         }
         owned.dirty = true;

@@ -88,9 +88,10 @@ impl Marks {
                 return text;
             }
         }
-        // Cannot be while a partition has at most `MAX_OPEN` open; then nothing is noted, and what
-        // was settled ahead would be done again.
-        String::new()
+        // Cannot be while a partition has at most `MAX_OPEN` open; then nothing is noted but whose
+        // commit it is, and what was settled ahead would be done again.
+        let bare = Self { reach: position, closed: self.closed, commit: self.commit, ..Self::default() };
+        STANDARD_NO_PAD.encode(bare.bytes(position, u8::MAX))
     }
 
     fn bytes(&self, position: i64, least: u8) -> Vec<u8> {
@@ -254,6 +255,16 @@ mod tests {
         // What is settled meanwhile is no suspect.
         let marks = Marks { reach: 8, open: vec![6], closed: true, ..marks };
         assert_eq!(marks.deaths_after_takeover(6, 9, 2), Deaths::from([(6, 2)]));
+    }
+
+    #[test]
+    fn a_note_that_would_be_too_long_still_tells_whose_commit_it_is() {
+        let open: Vec<i64> = (0..9_000).map(|n| 1_000_007 * n).collect();
+        let marks = Marks { reach: i64::MAX / 2, open, commit: 77, closed: true, ..Marks::default() };
+        let text = marks.encode(5);
+        assert!(text.len() <= MAX_LENGTH);
+        let bare = Marks { reach: 5, commit: 77, closed: true, ..Marks::default() };
+        assert_eq!(Marks::decode(&text, 5), Some(bare));
     }
 
     proptest! {

@@ -1,7 +1,8 @@
 //! The protocol of taking, settling, committing and revoking, checked in every interleaving.
 //!
 //! Two workers share one partition. At any moment the broker may give it to the other one (with or
-//! without the first one's knowledge), and a worker may die. Offsets are kept by the real
+//! without the first one's knowledge), a worker may die, and the answer to a commit may be lost, whether
+//! the commit happened or not. Offsets are kept by the real
 //! [`Tracker`] and handed over by the real [`Marks`]. Invariant: no record's outcome is committed
 //! twice, and nothing below the committed position lacks its outcome; and unless faults go on for
 //! ever, every outcome is committed in the end.
@@ -14,7 +15,7 @@ use std::collections::BTreeSet;
 const RECORDS: i64 = 3;
 const WORKERS: usize = 2;
 
-/// What the broker does not do, to see that the check notices.
+/// What the broker or a worker does not do, to see that the check notices.
 #[derive(Clone, Copy, PartialEq)]
 enum Broken {
     Nothing,
@@ -24,6 +25,10 @@ enum Broken {
     Marks,
     /// Takes outcomes and offsets apart.
     Transaction,
+    /// A worker takes a commit without an answer for one that did not happen.
+    Doubt,
+    /// A worker takes a commit without an answer for one that happened.
+    Trust,
 }
 
 struct Protocol {
@@ -52,10 +57,15 @@ struct Worker {
     /// Settled, their outcomes not committed.
     finished: BTreeSet<i64>,
     transaction: Option<Transaction>,
+    /// A transaction whose commit was asked for and has no answer.
+    unanswered: Option<Transaction>,
+    /// Transactions prepared in this generation.
+    prepared: u8,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Transaction {
+    number: i64,
     position: i64,
     marks: String,
     finished: BTreeSet<i64>,
@@ -71,9 +81,27 @@ enum Step {
     Settle(usize, i64),
     Prepare(usize),
     Commit(usize),
+    /// It asks for the commit and hears nothing; whether the broker did it.
+    Lose(usize, bool),
+    /// It asks the committed offset what became of that.
+    Ask(usize),
     /// It learns that the partition is gone.
     Revoke(usize),
     Die(usize),
+}
+
+impl Protocol {
+    /// What the broker does with a transaction.
+    fn commit(&self, state: &mut State, index: usize, transaction: &Transaction) {
+        let valid = state.workers[index].generation == state.generation || self.broken == Broken::Fence;
+        if valid || self.broken == Broken::Transaction {
+            transaction.finished.iter().for_each(|offset| state.outcomes[*offset as usize] += 1);
+        }
+        if valid {
+            state.position = transaction.position;
+            state.marks.clone_from(&transaction.marks);
+        }
+    }
 }
 
 impl Model for Protocol {
@@ -107,10 +135,15 @@ impl Model for Protocol {
                 }
                 let open = (0..RECORDS).filter(|offset| tracker.is_open(*offset));
                 steps.extend(open.map(|offset| Step::Settle(index, offset)));
-                match &worker.transaction {
-                    Some(_) => steps.push(Step::Commit(index)),
-                    None if !worker.finished.is_empty() => steps.push(Step::Prepare(index)),
-                    None => {}
+                if worker.unanswered.is_some() {
+                    steps.push(Step::Ask(index));
+                } else if worker.transaction.is_some() {
+                    steps.push(Step::Commit(index));
+                    if state.faults > 0 {
+                        steps.extend([true, false].map(|did| Step::Lose(index, did)));
+                    }
+                } else if !worker.finished.is_empty() {
+                    steps.push(Step::Prepare(index));
                 }
                 if !owner || worker.generation != state.generation {
                     steps.push(Step::Revoke(index));
@@ -158,19 +191,37 @@ impl Model for Protocol {
                 let worker = &mut state.workers[index];
                 let tracker = worker.tracker.as_ref()?;
                 let position = tracker.position();
-                let marks = Marks { reach: tracker.reach(), open: tracker.gaps(), ..Marks::default() };
+                worker.prepared += 1;
+                // As in the program: no other commit of the group has it.
+                let number = i64::from(worker.generation) * 100 + i64::from(worker.prepared);
+                let (reach, open) = (tracker.reach(), tracker.gaps());
+                let marks = Marks { reach, open, commit: number, ..Marks::default() }.encode(position);
                 let finished = std::mem::take(&mut worker.finished);
-                worker.transaction = Some(Transaction { position, marks: marks.encode(position), finished });
+                worker.transaction = Some(Transaction { number, position, marks, finished });
             }
             Step::Commit(index) => {
-                let worker = &mut state.workers[index];
-                let transaction = worker.transaction.take()?;
-                let valid = worker.generation == state.generation || self.broken == Broken::Fence;
-                if valid || self.broken == Broken::Transaction {
-                    transaction.finished.iter().for_each(|offset| state.outcomes[*offset as usize] += 1);
+                let transaction = state.workers[index].transaction.take()?;
+                self.commit(&mut state, index, &transaction);
+            }
+            Step::Lose(index, did) => {
+                state.faults -= 1;
+                let transaction = state.workers[index].transaction.take()?;
+                if did {
+                    self.commit(&mut state, index, &transaction);
                 }
-                if valid {
-                    (state.position, state.marks) = (transaction.position, transaction.marks);
+                state.workers[index].unanswered = Some(transaction);
+            }
+            Step::Ask(index) => {
+                let noted = Marks::decode(&state.marks, state.position).unwrap_or_default();
+                let worker = &mut state.workers[index];
+                let mut transaction = worker.unanswered.take()?;
+                let happened = match self.broken {
+                    Broken::Doubt => false,
+                    Broken::Trust => true,
+                    _ => noted.commit == transaction.number,
+                };
+                if !happened {
+                    worker.finished.append(&mut transaction.finished);
                 }
             }
             Step::Revoke(index) => state.workers[index] = Worker::default(),
@@ -216,4 +267,10 @@ fn the_check_notices_what_a_broker_must_do() {
         let checker = check(broken, 2);
         assert!(checker.discovery("no outcome twice").is_some());
     }
+}
+
+#[test]
+fn the_check_notices_a_commit_without_an_answer_that_is_guessed_at() {
+    assert!(check(Broken::Doubt, 1).discovery("no outcome twice").is_some());
+    assert!(check(Broken::Trust, 1).discovery("nothing is passed by").is_some());
 }
