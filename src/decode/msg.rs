@@ -89,10 +89,13 @@ fn body(file: &mut File<'_>, root: &Path, limits: &Limits) -> Result<String> {
         return Ok(text::decode(body.as_bytes(), Some(encoding_rs::UTF_8)).trim().to_owned());
     }
     if let Some(html) = stream(file, root, BODY_HTML, "0102")? {
-        return Ok(html::pages(&html, limits)?.join("\n\n"));
+        return Ok(html::text_of(&html, limits)?);
     }
     match stream(file, root, BODY_RTF, "0102")? {
-        Some(packed) => Ok(rtf::pages(&rtf::unpacked(&packed, limits)?, limits)?.join("\n\n")),
+        Some(packed) => {
+            let pages = rtf::pages(&rtf::unpacked(&packed, limits)?, limits)?;
+            Ok(pages.into_iter().map(|page| page.text).collect::<Vec<_>>().join("\n\n"))
+        }
         None => Ok(String::new()),
     }
 }

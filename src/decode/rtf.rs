@@ -6,6 +6,7 @@
 use super::children::Children;
 use super::writer::Writer;
 use super::{Limits, reject};
+use crate::document::PageText;
 use crate::error::{Class, Result};
 use encoding_rs::{Encoding, WINDOWS_1252};
 use std::collections::HashMap;
@@ -45,14 +46,14 @@ const SKIPPED: &[&str] = &[
 pub(super) const MAGIC: &[u8] = b"{\\rtf";
 
 /// The pages of an RTF document, cut where it says.
-pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<String>> {
+pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<PageText>> {
     let mut walk = Walk::new(limits);
     walk.run(bytes);
     if walk.groups.len() > 1 || !walk.closed {
         return Err(reject(Class::Truncated, "the RTF document stops within a group"));
     }
     walk.flush();
-    walk.writer.finish(limits)
+    walk.writer.finish_pages(limits)
 }
 
 /// What a group inherits from the one around it.
@@ -421,7 +422,8 @@ mod tests {
     use crate::decode::samples::limits;
 
     fn text(rtf: &str) -> String {
-        pages(rtf.as_bytes(), &limits()).unwrap().join("\x0c")
+        let pages = pages(rtf.as_bytes(), &limits()).unwrap();
+        pages.into_iter().map(|page| page.text).collect::<Vec<_>>().join("\x0c")
     }
 
     #[test]
@@ -458,6 +460,6 @@ page\u-10179?\u-8704?\par}";
             \x09\0\x20bw\x05\xb0ld}\x0a\x80\x0f\xa0";
         let rtf = unpacked(packed, &limits()).unwrap();
         assert_eq!(rtf, b"{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n");
-        assert_eq!(pages(&rtf, &limits()).unwrap(), ["hello world"]);
+        assert_eq!(pages(&rtf, &limits()).unwrap()[0].text, "hello world");
     }
 }

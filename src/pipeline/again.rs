@@ -65,7 +65,7 @@ impl Again {
         let understood = self.interpreter.interpret(&inferred);
         inferred.fed.document.receipt.resolve(Ok(()));
         // It is in the store since then, whoever understands it.
-        Ok(Document { ingested_at: stored.ingested_at, ..understood })
+        Ok(Document { ingested_at: stored.ingested_at, tables: stored.tables.clone(), ..understood })
     }
 }
 
@@ -103,7 +103,7 @@ fn pages(stored: &Document) -> Vec<PageText> {
         at = page.end.max(at);
         let read = matches!(page.source, TextSource::Ocr);
         let ocr_confidence = read.then(|| page.ocr_confidence.unwrap_or_default());
-        pages.push(PageText { text, words: Vec::new(), ocr_confidence, rotation: page.rotation });
+        pages.push(PageText { text, ocr_confidence, rotation: page.rotation, ..PageText::default() });
     }
     pages
 }
