@@ -7,6 +7,7 @@
 mod archive;
 mod archives;
 mod children;
+mod code_pages;
 mod docx;
 mod eml;
 mod epub;
@@ -26,6 +27,7 @@ mod pdf_lines;
 mod pdf_text;
 mod pptx;
 mod rtf;
+mod rtf_packed;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
