@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod convert;
 mod dead;
 mod demo;
 mod doctor;
@@ -84,6 +85,11 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Put files or folders into the topics or the inbox, or send them over HTTP
     Send(send::SendArgs),
+    /// Convert documents to text, Markdown or JSON; no models are needed
+    ///
+    /// Reads what `quire run` reads, in the same sandbox, by OCR where there is no text. Fails (1) if any file
+    /// could not be read, after the others were; each failure names file, stage and remedy.
+    Convert(convert::ConvertArgs),
     /// How much is stored, waiting, in flight and dead; or where one document is
     Status(find::StatusArgs),
     /// Find documents by meaning and by words, or like another document
@@ -208,6 +214,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Run(args) => running::run(&context, &args),
         Command::Demo(args) => demo::demo(&context, &args),
         Command::Send(args) => send::send(&context, &args),
+        Command::Convert(args) => convert::convert(&context, &args),
         Command::Status(args) => find::status(&context, &args),
         Command::Search(args) => find::search(&context, &args),
         Command::Dead(command) => dead::dead(&context, &command),

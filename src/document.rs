@@ -15,7 +15,7 @@ pub use family::{ChildSummary, Lineage, Offspring, Parent, Room};
 pub use fields::{Check, Duplicate, Field, FieldValue, Outcome, Relation, Validity};
 pub use understood::{
     ClassScore, DeadLetter, Decision, Document, Entity, Mention, PageSummary, Passage, SCHEMA_VERSION, Scale,
-    Scored, Sentiment, SummarySentence, Verdict, WrittenSummary,
+    Scored, Sentiment, SummarySentence, TableSummary, Verdict, WrittenSummary,
 };
 
 use crate::error::named;
@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The key of a document: given by its producer, else derived from its content.
@@ -231,6 +232,16 @@ pub struct PageText {
     pub ocr_confidence: Option<f32>,
     /// Clockwise rotation that was undone before reading, in degrees.
     pub rotation: u16,
+    /// Tables whose cells are known.
+    #[serde(default)]
+    pub tables: Vec<Table>,
+}
+
+/// A table on a page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// Rows of cells: where each cell is in the page's text, in bytes.
+    pub rows: Vec<Vec<Range<usize>>>,
 }
 
 impl PageText {

@@ -8,6 +8,7 @@ mod again;
 mod ask;
 mod embed;
 mod join;
+pub mod limits;
 mod link;
 mod pages;
 mod read;

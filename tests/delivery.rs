@@ -5,6 +5,8 @@
 mod common;
 
 use common::*;
+use quire::document::DocumentId;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
@@ -211,4 +213,100 @@ fn sigterm_drains_in_order() {
     assert_no_orphans();
     run_once(data, &[]);
     assert_settled(data, &good, &Documents::new());
+}
+
+/// A ZIP archive of these entries.
+fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    use std::io::Write;
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in entries {
+        writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(content).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// The program is killed before and after the archive is stored, so between understanding it and
+/// handing on what it holds, too. In the end all of it is there, once.
+#[test]
+fn what_an_archive_holds_is_handed_on_whatever_is_killed() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let mail = document("meeting-with-attachment.eml");
+    let inner =
+        zip(&[("note.txt", b"The key of the boat house is under the third stone."), ("empty.txt", b"")]);
+    let outer =
+        zip(&[("mails/meeting.eml", &mail), ("inner.zip", &inner), ("scan.png", &document(SCANS[1]))]);
+    drop_file(data, "outer.zip", &outer);
+    for fault in ["put=kill", "stored=kill", "stored=kill:2", "put=kill:3"] {
+        let failpoint = format!("testing.failpoints={fault}");
+        let out = output(quire(data).args(["run", "--once", "--set", &failpoint]).args(NO_CONVICTIONS));
+        assert!(!out.status.success(), "{fault} did not kill it: {}", stderr(&out));
+    }
+    run_once(data, &NO_CONVICTIONS);
+
+    let id = |text: &str| DocumentId::parse(text).unwrap();
+    let child = |parent: &str, path: &str| DocumentId::of_child(&id(parent), path).to_string();
+    let top = id_of(&outer);
+    let listed = |result: &Value| -> Vec<String> {
+        let children = result["children"].as_array().unwrap();
+        children.iter().map(|child| child["path"].as_str().unwrap().to_owned()).collect()
+    };
+    let whole = result(data, &top);
+    assert_eq!(listed(&whole), ["mails/meeting.eml", "inner.zip", "scan.png"]);
+    assert_eq!((&whole["media_type"], &whole["parent"]), (&"application/zip".into(), &Value::Null));
+    let (meeting, within) = (child(&top, "mails/meeting.eml"), child(&top, "inner.zip"));
+    assert_eq!(whole["children"][0]["id"], meeting.as_str());
+    for (key, name, parent, path) in [
+        (&meeting, "meeting.eml", &top, "mails/meeting.eml"),
+        (&within, "inner.zip", &top, "inner.zip"),
+        (&child(&top, "scan.png"), "scan.png", &top, "scan.png"),
+        (&child(&meeting, "agenda.txt"), "agenda.txt", &meeting, "agenda.txt"),
+        (&child(&within, "note.txt"), "note.txt", &within, "note.txt"),
+    ] {
+        let result = result(data, key);
+        assert_eq!((&result["name"], &result["coverage"]), (&name.into(), &1.0.into()));
+        assert_eq!(result["parent"], serde_json::json!({ "id": parent, "path": path }), "{name}");
+    }
+    assert!(result(data, &child(&meeting, "agenda.txt"))["text"].as_str().unwrap().contains("Porvoo"));
+    // What cannot be read is a dead letter of its own, which knows where it came from.
+    let empty = child(&within, "empty.txt");
+    let cause = data.join("dead").join(format!("{empty}~empty.txt.cause.json"));
+    let cause: Value = serde_json::from_str(&std::fs::read_to_string(cause).unwrap()).unwrap();
+    assert_eq!(
+        (&cause["failure"]["class"], &cause["lineage"]["path"]),
+        (&"empty".into(), &"empty.txt".into())
+    );
+    assert_eq!(cause["lineage"]["depth"], 2);
+    let status = status(data);
+    assert_eq!(status["documents"], 6, "{status}");
+    assert_eq!(status["dead"], 1, "{status}");
+    assert_eq!(names(&data.join("done")).len(), 6);
+    assert!(names(&data.join("working")).is_empty() && names(&data.join("inbox")) == ["high", "low"]);
+}
+
+/// `quire convert` needs no models and no data folder, and says what it could not read.
+#[test]
+fn documents_are_converted_without_models() {
+    let folder = tempfile::tempdir().unwrap();
+    let documents = root().join("tests/corpus/documents");
+    let convert = |files: &[&str], to: &str| {
+        let mut command = quire(folder.path());
+        command.args(["convert", "--to", to, "--set", "infer.models_dir=/nowhere"]);
+        output(command.args(files.iter().map(|file| documents.join(file))))
+    };
+    let out = convert(&["orders.csv"], "text");
+    assert!(out.status.success(), "{}", stderr(&out));
+    let out = convert(&["receipt-clean-scan.png", "meeting-with-attachment.eml"], "json");
+    assert!(out.status.success(), "{}", stderr(&out));
+    let lines: Vec<Value> = stdout(&out).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["pages"][0]["source"], "ocr");
+    assert_eq!(lines[1]["children"][0]["path"], "agenda.txt");
+    let out = convert(&["corrupt.docx", "town-budget.xlsx"], "markdown");
+    assert_eq!(out.status.code(), Some(1));
+    assert!(stdout(&out).contains("| --- |"), "{}", stdout(&out));
+    let said = stderr(&out);
+    assert!(said.contains("corrupt.docx: decode failed (") && said.contains("remedy:"), "{said}");
+    assert!(!folder.path().join("inbox").exists());
 }

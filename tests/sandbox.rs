@@ -9,7 +9,7 @@ use quire::decode::{FamilyLimits, Limits};
 use quire::document::MediaType;
 use quire::error::{Class, Error, Stage};
 use quire::metrics::Metrics;
-use quire::sandbox::{Reply, Request, Settings, Setup, Worker};
+use quire::sandbox::{Fault, Reply, Request, Settings, Setup, Worker};
 use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -195,4 +195,55 @@ fn a_child_ends_with_its_worker() {
     let pid = child();
     drop(worker);
     assert!(status_field(pid, "State").is_none(), "{pid} is still there");
+}
+
+/// Children that fail on purpose: the document is convicted, in words, and the worker goes on.
+#[test]
+fn whatever_a_parser_does_is_an_error_of_its_document() {
+    let _alone = alone();
+    for (fault, class, said) in [
+        (Fault::Hang, Class::Timeout, "took longer than"),
+        (Fault::Memory, Class::Crashed, "memory limit"),
+        (Fault::Segfault, Class::Crashed, "segmentation fault"),
+        (Fault::Babble, Class::Crashed, "died over it twice"),
+    ] {
+        let deadline = if fault == Fault::Hang { Duration::from_secs(2) } else { Duration::from_secs(60) };
+        let setup = Setup::Faulty(fault);
+        let (mut worker, _) = worker(Settings { setup, deadline, memory_mb: 256, ..settings(Stage::Decode) });
+        for _ in 0..2 {
+            let started = Instant::now();
+            let error = decode(&mut worker, "a.txt", b"text").err().expect("it fails on purpose");
+            assert!(matches!(error, Error::Reject(_)), "{fault:?}: {error}");
+            assert_eq!(error.failure().class, class, "{fault:?}: {error}");
+            assert!(error.to_string().contains(said), "{fault:?}: {error}");
+            assert!(started.elapsed() < Duration::from_secs(30), "{fault:?}: {:?}", started.elapsed());
+        }
+        drop(worker);
+        assert!(sandboxed().iter().all(|c| c.parent != std::process::id().cast_signed()), "{fault:?}");
+    }
+}
+
+/// Archives nested in archives, each a thousand times smaller than what it unpacks to.
+#[test]
+fn nested_bombs_stop_at_the_limits() {
+    let _alone = alone();
+    let (mut worker, _) = worker(settings(Stage::Decode));
+    let gzip = |bytes: &[u8]| {
+        use std::io::Write;
+        let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        writer.write_all(bytes).unwrap();
+        writer.finish().unwrap()
+    };
+    let bomb = gzip(&vec![0; 300 << 20]);
+    let started = Instant::now();
+    let error = decode(&mut worker, "bomb.gz", &bomb).err().expect("300 MB of zeros");
+    assert_eq!(error.failure().class, Class::TooLarge, "{error}");
+    assert!(error.to_string().contains("decode.max_"), "{error}");
+    // The outer one is small and fine; what it holds is met when its turn comes.
+    match decode(&mut worker, "outer.gz", &gzip(&bomb)) {
+        Ok(Reply::Decoded(decoded)) => assert_eq!(decoded.children[0].bytes, bomb),
+        other => panic!("{:?}", other.err()),
+    }
+    assert!(started.elapsed() < Duration::from_secs(60));
+    assert_answers(&mut worker);
 }

@@ -5,11 +5,12 @@ use super::Limits;
 use super::archive::Archive;
 use super::writer::Writer;
 use super::xml::{self, Visit};
+use crate::document::PageText;
 use crate::error::Result;
 use quick_xml::events::BytesStart;
 
 /// The pages of a Word document, cut where Word last cut them.
-pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<String>> {
+pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<PageText>> {
     let mut archive = Archive::open(bytes, limits.max_expanded_bytes)?;
     let mut body = Body::new(limits);
     let mut headers = archive.names("word/header", ".xml");
@@ -20,7 +21,7 @@ pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<String>> {
     let mut notes = vec!["word/footnotes.xml".to_owned(), "word/endnotes.xml".to_owned()];
     notes.extend(archive.names("word/footer", ".xml"));
     body.parts(&mut archive, &notes)?;
-    body.writer.finish(limits)
+    body.writer.finish_pages(limits)
 }
 
 struct Body {

@@ -30,7 +30,7 @@ pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<String>> {
         let Some(chapter) = archive.try_read(&path)? else {
             return Err(reject(Class::Corrupt, format!("the book has no `{path}`")));
         };
-        let text = html::pages(&chapter, limits)?.join("\n\n");
+        let text = html::text_of(&chapter, limits)?;
         if !text.trim().is_empty() {
             pages.push(text);
         }

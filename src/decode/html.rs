@@ -1,9 +1,10 @@
-//! Web pages: title, then the text in its order; links as plain text, tables as `a | b` rows.
+//! Web pages: title, then the text in its order; links as plain text, tables as Markdown.
 //!
 //! Walks over tokens, not a tree: linear in time and flat in memory however deeply tags nest.
 
 use super::writer::Writer;
 use super::{Limits, text};
+use crate::document::PageText;
 use crate::error::Result;
 use encoding_rs::Encoding;
 use html5ever::tendril::StrTendril;
@@ -14,12 +15,21 @@ use html5ever::tokenizer::{
 use std::cell::RefCell;
 
 /// The page of an HTML file.
-pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<String>> {
-    to_text(&text::decode(bytes, charset(bytes)), limits).map(|text| vec![text])
+pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<PageText>> {
+    walked(&text::decode(bytes, charset(bytes)), limits)?.finish_pages(limits)
+}
+
+/// The text of a page of HTML within another document.
+pub(super) fn text_of(bytes: &[u8], limits: &Limits) -> Result<String> {
+    to_text(&text::decode(bytes, charset(bytes)), limits)
 }
 
 /// The text of HTML that is already decoded.
 pub(super) fn to_text(html: &str, limits: &Limits) -> Result<String> {
+    Ok(walked(html, limits)?.finish(limits)?.join("\n\n"))
+}
+
+fn walked(html: &str, limits: &Limits) -> Result<Writer> {
     let walk = Walk { state: RefCell::new(State::new(limits)) };
     let tokenizer = Tokenizer::new(walk, TokenizerOpts::default());
     let input = BufferQueue::default();
@@ -27,8 +37,7 @@ pub(super) fn to_text(html: &str, limits: &Limits) -> Result<String> {
     // Scripts are not run, so the tokenizer never waits for one; it returns when all is read.
     let _ = tokenizer.feed(&input);
     tokenizer.end();
-    let state = tokenizer.sink.state.into_inner();
-    Ok(state.writer.finish(limits)?.join("\n\n"))
+    Ok(tokenizer.sink.state.into_inner().writer)
 }
 
 /// The encoding that the head names: `<meta charset=…>` or the older `http-equiv`.
@@ -221,7 +230,7 @@ mod tests {
             <p>See <a href='http://x.example/'>the\n  plan</a>.<br>Soon.</p><ul><li>one<li>two</ul>\
             <table><tr><th>Item<th>Price<tr><td>Oak<td>3 &euro;</table><svg/><p>End</p>";
         let expected = "News & more\n\nOld Mill\n\nSee the plan.\nSoon.\n\n- one\n- two\n\n\
-            Item | Price\nOak | 3 €\n\nEnd";
+            | Item | Price |\n| --- | --- |\n| Oak | 3 € |\n\nEnd";
         assert_eq!(text_of(html), expected);
     }
 
@@ -240,6 +249,6 @@ mod tests {
     #[test]
     fn the_named_charset_is_used() {
         let html = b"<html><head><meta charset=\"iso-8859-2\"></head><body>\xb3\xf3d\xbc</body></html>";
-        assert_eq!(pages(html, &limits()).unwrap(), ["łódź"]);
+        assert_eq!(pages(html, &limits()).unwrap()[0].text, "łódź");
     }
 }

@@ -7,6 +7,7 @@
 mod archive;
 mod archives;
 mod children;
+mod code_pages;
 mod docx;
 mod eml;
 mod epub;
@@ -26,6 +27,7 @@ mod pdf_lines;
 mod pdf_text;
 mod pptx;
 mod rtf;
+mod rtf_packed;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
@@ -157,7 +159,7 @@ fn pages(
         MediaType::Png | MediaType::Jpeg | MediaType::Webp | MediaType::Bmp | MediaType::Gif => {
             return images::pages(bytes, media_type, limits);
         }
-        MediaType::Html => html::pages(bytes, limits)?,
+        MediaType::Html => return Ok(layered(html::pages(bytes, limits)?)),
         MediaType::Markdown | MediaType::Csv | MediaType::Text => text::pages(bytes),
         MediaType::Email => eml::pages(bytes, limits, children)?,
         MediaType::Mbox => mbox::pages(bytes, children)?,
@@ -167,14 +169,20 @@ fn pages(
         MediaType::Gzip => archives::gzip(bytes, name, children)?,
         MediaType::Json | MediaType::JsonLines => json::pages(bytes, limits)?,
         MediaType::Xml => markup::pages(bytes, limits)?,
-        MediaType::Rtf => rtf::pages(bytes, limits)?,
+        MediaType::Rtf => return Ok(layered(rtf::pages(bytes, limits)?)),
         MediaType::Epub => epub::pages(bytes, limits)?,
-        MediaType::Docx => docx::pages(bytes, limits)?,
+        MediaType::Docx => return Ok(layered(docx::pages(bytes, limits)?)),
         MediaType::Pptx => pptx::pages(bytes, limits)?,
-        MediaType::Xlsx => xlsx::pages(bytes, limits)?,
-        MediaType::Odt | MediaType::Ods | MediaType::Odp => odf::pages(bytes, media_type, limits)?,
+        MediaType::Xlsx => return Ok(layered(xlsx::pages(bytes, limits)?)),
+        MediaType::Odt | MediaType::Ods | MediaType::Odp => {
+            return Ok(layered(odf::pages(bytes, media_type, limits)?));
+        }
     };
     Ok(texts.into_iter().map(|text| Page::Text(PageText::plain(text))).collect())
+}
+
+fn layered(pages: Vec<PageText>) -> Vec<Page> {
+    pages.into_iter().map(Page::Text).collect()
 }
 
 /// A rejection by this stage.

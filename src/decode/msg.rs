@@ -2,7 +2,8 @@
 //! are documents of their own; a mail within a mail is written as a compound file again.
 
 use super::children::Children;
-use super::{Limits, html, reject, rtf, text};
+use super::code_pages::code_page;
+use super::{Limits, html, reject, rtf, rtf_packed, text};
 use crate::error::{Class, Error, Result};
 use cfb::CompoundFile;
 use encoding_rs::{Encoding, UTF_16LE, WINDOWS_1252};
@@ -89,10 +90,13 @@ fn body(file: &mut File<'_>, root: &Path, limits: &Limits) -> Result<String> {
         return Ok(text::decode(body.as_bytes(), Some(encoding_rs::UTF_8)).trim().to_owned());
     }
     if let Some(html) = stream(file, root, BODY_HTML, "0102")? {
-        return Ok(html::pages(&html, limits)?.join("\n\n"));
+        return Ok(html::text_of(&html, limits)?);
     }
     match stream(file, root, BODY_RTF, "0102")? {
-        Some(packed) => Ok(rtf::pages(&rtf::unpacked(&packed, limits)?, limits)?.join("\n\n")),
+        Some(packed) => {
+            let pages = rtf::pages(&rtf_packed::unpacked(&packed, limits)?, limits)?;
+            Ok(pages.into_iter().map(|page| page.text).collect::<Vec<_>>().join("\n\n"))
+        }
         None => Ok(String::new()),
     }
 }
@@ -155,20 +159,13 @@ fn string(file: &mut File<'_>, storage: &Path, property: u16) -> Result<Option<S
         return Ok(Some(UTF_16LE.decode_without_bom_handling(&wide).0.trim_end_matches('\0').to_owned()));
     }
     let Some(narrow) = stream(file, storage, property, "001E")? else { return Ok(None) };
-    let encoding = code_page(file).unwrap_or(WINDOWS_1252);
+    let encoding = encoding_of(file).unwrap_or(WINDOWS_1252);
     Ok(Some(encoding.decode_without_bom_handling(&narrow).0.trim_end_matches('\0').to_owned()))
 }
 
-fn code_page(file: &mut File<'_>) -> Option<&'static Encoding> {
+fn encoding_of(file: &mut File<'_>) -> Option<&'static Encoding> {
     let value = fixed(file, Path::new("/"), CODE_PAGE).ok()??;
-    Some(match u32::try_from(value & 0xffff_ffff).ok()? {
-        65001 => encoding_rs::UTF_8,
-        932 => encoding_rs::SHIFT_JIS,
-        936 => encoding_rs::GBK,
-        949 => encoding_rs::EUC_KR,
-        950 => encoding_rs::BIG5,
-        page => Encoding::for_label(format!("windows-{page}").as_bytes())?,
-    })
+    code_page(i32::try_from(value & 0xffff_ffff).ok()?)
 }
 
 /// When it was sent: 100 nanoseconds since 1601.

@@ -7,7 +7,7 @@ use super::media_type::find;
 use super::writer::Writer;
 use super::xml::{self, Visit};
 use super::{Limits, reject};
-use crate::document::MediaType;
+use crate::document::{MediaType, PageText};
 use crate::error::{Class, Result};
 use quick_xml::events::BytesStart;
 
@@ -15,7 +15,7 @@ use quick_xml::events::BytesStart;
 const MAX_REPEAT: usize = 256;
 
 /// The pages of an OpenDocument file.
-pub(super) fn pages(bytes: &[u8], media_type: MediaType, limits: &Limits) -> Result<Vec<String>> {
+pub(super) fn pages(bytes: &[u8], media_type: MediaType, limits: &Limits) -> Result<Vec<PageText>> {
     let mut archive = Archive::open(bytes, limits.max_expanded_bytes)?;
     if let Some(manifest) = archive.try_read("META-INF/manifest.xml")?
         && find(&manifest, b"encryption-data").is_some()
@@ -25,7 +25,7 @@ pub(super) fn pages(bytes: &[u8], media_type: MediaType, limits: &Limits) -> Res
     let content = archive.xml("content.xml")?;
     let mut body = Body::new(media_type, limits);
     xml::walk(&content, "content.xml", &mut body)?;
-    body.writer.finish(limits)
+    body.writer.finish_pages(limits)
 }
 
 struct Body {

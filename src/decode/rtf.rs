@@ -3,9 +3,10 @@
 //! A walk over control words with a stack of groups; written here because a document needs some forty of
 //! the two thousand words, and every encoding that they can name.
 
-use super::children::Children;
+use super::code_pages::{character_set, code_page};
 use super::writer::Writer;
 use super::{Limits, reject};
+use crate::document::PageText;
 use crate::error::{Class, Result};
 use encoding_rs::{Encoding, WINDOWS_1252};
 use std::collections::HashMap;
@@ -45,14 +46,14 @@ const SKIPPED: &[&str] = &[
 pub(super) const MAGIC: &[u8] = b"{\\rtf";
 
 /// The pages of an RTF document, cut where it says.
-pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<String>> {
+pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<PageText>> {
     let mut walk = Walk::new(limits);
     walk.run(bytes);
     if walk.groups.len() > 1 || !walk.closed {
         return Err(reject(Class::Truncated, "the RTF document stops within a group"));
     }
     walk.flush();
-    walk.writer.finish(limits)
+    walk.writer.finish_pages(limits)
 }
 
 /// What a group inherits from the one around it.
@@ -327,101 +328,14 @@ impl Walk {
     }
 }
 
-fn code_page(number: i32) -> Option<&'static Encoding> {
-    match number {
-        65001 => Some(encoding_rs::UTF_8),
-        10000 => Some(encoding_rs::MACINTOSH),
-        932 => Some(encoding_rs::SHIFT_JIS),
-        936 => Some(encoding_rs::GBK),
-        949 => Some(encoding_rs::EUC_KR),
-        950 => Some(encoding_rs::BIG5),
-        number => Encoding::for_label(format!("windows-{number}").as_bytes()),
-    }
-}
-
-fn character_set(number: i32) -> Option<&'static Encoding> {
-    let page = match number {
-        0 => 1252,
-        77 => 10000,
-        128 => 932,
-        129 => 949,
-        134 => 936,
-        136 => 950,
-        161 => 1253,
-        162 => 1254,
-        163 => 1258,
-        177 => 1255,
-        178 => 1256,
-        186 => 1257,
-        204 => 1251,
-        222 => 874,
-        238 => 1250,
-        _ => return None,
-    };
-    code_page(page)
-}
-
-/// What every packed RTF body may refer back to (MS-OXRTFCP).
-const PRESET: &[u8] = b"{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}{\\f0\\fnil \\froman \\fswiss \\fmodern \\fscript \
-\\fdecor MS Sans SerifSymbolArialTimes New RomanCourier{\\colortbl\\red0\\green0\\blue0\r\n\\par \\pard\\plain\\f0\\fs20\
-\\b\\i\\u\\tab\\tx";
-
-/// The RTF body of an Outlook mail, unpacked.
-pub(super) fn unpacked(packed: &[u8], limits: &Limits) -> Result<Vec<u8>> {
-    let bad = || reject(Class::Corrupt, "the packed body of the mail");
-    let kind = packed.get(8..12).ok_or_else(bad)?;
-    let data = packed.get(16..).ok_or_else(bad)?;
-    if kind == b"MELA" {
-        return Ok(data.to_vec());
-    }
-    let mut ring = vec![0u8; 4096];
-    ring.iter_mut().zip(PRESET).for_each(|(to, from)| *to = *from);
-    let mut at = PRESET.len();
-    let mut children = Children::new(packed.len(), limits);
-    let (most, error) = children.allowed();
-    let mut out: Vec<u8> = Vec::new();
-    let mut put = |byte: u8, at: &mut usize, ring: &mut Vec<u8>| {
-        out.push(byte);
-        ring.get_mut(*at).into_iter().for_each(|place| *place = byte);
-        *at = (*at + 1) % 4096;
-        out.len() as u64 <= most
-    };
-    let mut rest = data.iter().copied();
-    'all: while let Some(control) = rest.next() {
-        for bit in 0..8 {
-            if control >> bit & 1 == 0 {
-                let Some(byte) = rest.next() else { break 'all };
-                if !put(byte, &mut at, &mut ring) {
-                    return Err(error);
-                }
-                continue;
-            }
-            let (Some(high), Some(low)) = (rest.next(), rest.next()) else { break 'all };
-            let reference = usize::from(high) << 8 | usize::from(low);
-            let (mut from, length) = (reference >> 4, (reference & 15) + 2);
-            if from == at {
-                break 'all;
-            }
-            for _ in 0..length {
-                let byte = ring.get(from).copied().unwrap_or_default();
-                from = (from + 1) % 4096;
-                if !put(byte, &mut at, &mut ring) {
-                    return Err(error);
-                }
-            }
-        }
-    }
-    children.passed_over(out.len() as u64)?;
-    Ok(out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::decode::samples::limits;
 
     fn text(rtf: &str) -> String {
-        pages(rtf.as_bytes(), &limits()).unwrap().join("\x0c")
+        let pages = pages(rtf.as_bytes(), &limits()).unwrap();
+        pages.into_iter().map(|page| page.text).collect::<Vec<_>>().join("\x0c")
     }
 
     #[test]
@@ -449,15 +363,5 @@ page\u-10179?\u-8704?\par}";
     fn a_cut_document_is_said_to_be_cut() {
         let error = pages(b"{\\rtf1 Hello {\\b there", &limits()).unwrap_err();
         assert_eq!(error.failure().class, Class::Truncated);
-    }
-
-    #[test]
-    fn packed_bodies_of_outlook_are_unpacked() {
-        // The example of MS-OXRTFCP 3.1.1.
-        let packed = b"\x2d\0\0\0\x2b\0\0\0LZFu\xf1\xc5\xc7\xa7\x03\0\x0a\0rcpg125\x42\x32\x0a\xf3 hel\
-            \x09\0\x20bw\x05\xb0ld}\x0a\x80\x0f\xa0";
-        let rtf = unpacked(packed, &limits()).unwrap();
-        assert_eq!(rtf, b"{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n");
-        assert_eq!(pages(&rtf, &limits()).unwrap(), ["hello world"]);
     }
 }

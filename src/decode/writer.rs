@@ -1,7 +1,7 @@
-//! Where the readers of marked-up formats put what they find: paragraphs, tables as `a | b` rows,
-//! pages. Tolerates unbalanced calls, because documents are unbalanced.
+//! Where the readers of marked-up formats put what they find: paragraphs, tables as Markdown, pages. Tolerates unbalanced calls, because documents are unbalanced.
 
 use super::{Limits, check_pages, reject};
+use crate::document::{PageText, Table};
 use crate::error::{Class, Result};
 
 /// Tables within tables beyond this are read as the text of their cell.
@@ -29,15 +29,17 @@ impl Flow {
 }
 
 enum Level {
-    Table(Vec<String>),
+    Table(Vec<Vec<String>>),
     Row(Vec<String>),
     Cell(Flow),
 }
 
 /// Collects the text of a document, page by page.
 pub(super) struct Writer {
-    pages: Vec<String>,
+    pages: Vec<PageText>,
     page: Flow,
+    /// The tables of the open page.
+    tables: Vec<Table>,
     levels: Vec<Level>,
     left: u64,
     overflowed: bool,
@@ -47,7 +49,14 @@ impl Writer {
     /// An empty document that may grow to the limit.
     pub(super) fn new(limits: &Limits) -> Self {
         let left = limits.max_expanded_bytes;
-        Self { pages: Vec::new(), page: Flow::default(), levels: Vec::new(), left, overflowed: false }
+        Self {
+            pages: Vec::new(),
+            page: Flow::default(),
+            tables: Vec::new(),
+            levels: Vec::new(),
+            left,
+            overflowed: false,
+        }
     }
 
     /// Adds to the open paragraph.
@@ -142,11 +151,10 @@ impl Writer {
             while cells.last().is_some_and(String::is_empty) {
                 cells.pop();
             }
-            let row = cells.join(" | ");
             if let Some(Level::Table(rows)) = self.levels.last_mut()
-                && !row.is_empty()
+                && !cells.is_empty()
             {
-                rows.push(row);
+                rows.push(cells);
             }
         }
     }
@@ -157,9 +165,56 @@ impl Writer {
         if let Some(Level::Table(_)) = self.levels.last()
             && let Some(Level::Table(rows)) = self.levels.pop()
         {
-            self.flow().paragraph.push_str(&rows.join("\n"));
+            match self.innermost_cell() {
+                // A table in a cell is part of what that cell says.
+                Some(cell) => {
+                    let rows: Vec<String> = rows.iter().map(|cells| cells.join(" | ")).collect();
+                    cell.paragraph.push_str(&rows.join("\n"));
+                }
+                None => self.write_table(&rows),
+            }
             self.end_paragraph();
         }
+    }
+
+    /// Writes a table as Markdown, and notes where its cells are. What has one column is no table to
+    /// a reader.
+    fn write_table(&mut self, rows: &[Vec<String>]) {
+        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+        if columns < 2 {
+            for row in rows {
+                self.page.paragraph.push_str(&row.join(" "));
+                self.page.paragraph.push('\n');
+            }
+            return;
+        }
+        self.end_paragraph();
+        let out = &mut self.page.done;
+        if !out.is_empty() {
+            out.push_str("\n\n");
+        }
+        let mut table = Table::default();
+        for (number, row) in rows.iter().enumerate() {
+            if number > 0 {
+                out.push('\n');
+            }
+            // Short rows stay short: filling them up could make a long table of a wide one.
+            let mut cells = Vec::with_capacity(row.len());
+            for (column, cell) in row.iter().enumerate() {
+                out.push_str(if column == 0 { "| " } else { " | " });
+                let start = out.len();
+                // A bar within a cell would part it.
+                out.push_str(&cell.replace('|', "\\|"));
+                cells.push(start..out.len());
+            }
+            out.push_str(" |");
+            table.rows.push(cells);
+            if number == 0 {
+                out.push_str("\n|");
+                (0..columns).for_each(|_| out.push_str(" --- |"));
+            }
+        }
+        self.tables.push(table);
     }
 
     /// Whether a table is open.
@@ -173,21 +228,27 @@ impl Writer {
             self.end_table();
         }
         self.end_paragraph();
-        let page = std::mem::take(&mut self.page.done);
-        if keep_empty || !page.is_empty() {
-            self.pages.push(page);
+        let text = std::mem::take(&mut self.page.done);
+        let tables = std::mem::take(&mut self.tables);
+        if keep_empty || !text.is_empty() {
+            self.pages.push(PageText { text, tables, ..PageText::default() });
         }
     }
 
     /// The pages: at least one, be it empty.
-    pub(super) fn finish(mut self, limits: &Limits) -> Result<Vec<String>> {
+    pub(super) fn finish(self, limits: &Limits) -> Result<Vec<String>> {
+        Ok(self.finish_pages(limits)?.into_iter().map(|page| page.text).collect())
+    }
+
+    /// The pages with their tables: at least one, be it empty.
+    pub(super) fn finish_pages(mut self, limits: &Limits) -> Result<Vec<PageText>> {
         self.end_page(false);
         if self.overflowed {
             let limit = limits.max_expanded_bytes >> 20;
             return Err(reject(Class::TooLarge, format!("more than {limit} MB of text")));
         }
         if self.pages.is_empty() {
-            self.pages.push(String::new());
+            self.pages.push(PageText::default());
         }
         check_pages(self.pages.len(), limits)?;
         Ok(self.pages)
@@ -220,7 +281,7 @@ mod tests {
         writer.words("  A  title ");
         writer.end_paragraph();
         writer.begin_table();
-        for row in [["a", "b"], ["c", ""]] {
+        for row in [vec!["a", "b"], vec!["c"]] {
             writer.begin_row();
             for cell in row {
                 writer.begin_cell();
@@ -231,7 +292,13 @@ mod tests {
         writer.end_page(false);
         writer.end_page(false);
         writer.text("second");
-        assert_eq!(writer.finish(&limits()).unwrap(), ["A title\n\na | b\nc", "second"]);
+        let pages = writer.finish_pages(&limits()).unwrap();
+        let text = &pages[0].text;
+        let cells =
+            pages[0].tables[0].rows.iter().map(|row| row.iter().map(|cell| &text[cell.clone()]).collect());
+        assert_eq!(cells.collect::<Vec<Vec<&str>>>(), [vec!["a", "b"], vec!["c"]]);
+        let texts: Vec<&str> = pages.iter().map(|page| page.text.as_str()).collect();
+        assert_eq!(texts, ["A title\n\n| a | b |\n| --- | --- |\n| c |", "second"]);
     }
 
     #[test]

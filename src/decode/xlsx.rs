@@ -1,9 +1,10 @@
-//! Workbooks: sheet = page, its name first, rows as ` | `-joined cells. Cells are streamed, because
+//! Workbooks: sheet = page, its name first, rows as those of a Markdown table. Cells are streamed, because
 //! a sheet of two cells at opposite corners would fill the memory as a grid.
 
 use super::archive::Archive;
 use super::writer::Writer;
 use super::{Limits, reject};
+use crate::document::PageText;
 use crate::error::{Class, Result};
 use calamine::{DataRef, ExcelDateTime, Reader, SheetType, Xlsx, XlsxError};
 use std::io::Cursor;
@@ -12,7 +13,7 @@ use std::io::Cursor;
 const MAX_GAP: u32 = 32;
 
 /// The sheets of a workbook.
-pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<String>> {
+pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<PageText>> {
     // calamine unpacks without counting.
     Archive::open(bytes, limits.max_expanded_bytes)?.measure()?;
     let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|error| corrupt("workbook", &error))?;
@@ -24,7 +25,7 @@ pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<String>> {
         rows(&mut workbook, &sheet.name, &mut writer).map_err(|error| corrupt(&sheet.name, &error))?;
         writer.end_page(true);
     }
-    writer.finish(limits)
+    writer.finish_pages(limits)
 }
 
 fn corrupt(part: &str, error: &XlsxError) -> crate::error::Error {

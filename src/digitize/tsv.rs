@@ -125,7 +125,7 @@ impl Reading {
             last = Some(*key);
         }
         let words = self.words.into_iter().map(|(_, word)| word).collect();
-        PageText { text, words, ocr_confidence: Some(confidence), rotation }
+        PageText { text, words, ocr_confidence: Some(confidence), rotation, tables: Vec::new() }
     }
 }
 

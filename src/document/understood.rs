@@ -61,6 +61,9 @@ pub struct Document {
     pub pages: Vec<PageSummary>,
     /// The whole text: the pages' texts, joined by form feeds.
     pub text: String,
+    /// Tables of the pages, where the document says which cells they have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<TableSummary>,
     /// Mean OCR confidence over the words read by OCR.
     pub ocr_confidence: Option<f32>,
     /// Sentences that stand for the whole, in their order.
@@ -121,6 +124,15 @@ pub struct PageSummary {
     pub ocr_confidence: Option<f32>,
     /// Clockwise rotation that was undone, in degrees.
     pub rotation: u16,
+}
+
+/// A table; its text is in the document's text, as Markdown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TableSummary {
+    /// Page, from 1.
+    pub page: u32,
+    /// Rows of cells, the empty ones at their ends left out: where a cell's text starts and ends in the document's text.
+    pub rows: Vec<Vec<[usize; 2]>>,
 }
 
 /// A sentence of the summary.

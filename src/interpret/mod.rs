@@ -14,13 +14,16 @@ pub use duplicates::Neighbour;
 pub use kind::{KIND_PROTOTYPES, Kinds};
 
 use crate::config::InterpretConfig;
-use crate::document::{Decision, Document, PageSummary, Passage, SCHEMA_VERSION};
+use crate::document::{
+    Decision, Document, PageSummary, PageText, Passage, SCHEMA_VERSION, Table, TableSummary,
+};
 use crate::tasks::{EMBEDDING, Tasks};
 use crate::window::InferredDocument;
 use characters::Characters;
 use fields::{Review, Spec};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// What interpreting needs besides the document.
 pub struct Interpreter {
@@ -70,6 +73,7 @@ impl Interpreter {
             kind,
             language,
             pages,
+            tables: tables(inferred, &text),
             ocr_confidence,
             summary: summary::extract(inferred, &text, &vector, self.config.summary_sentences),
             entities,
@@ -147,6 +151,21 @@ fn pages(inferred: &InferredDocument, text: &Characters) -> Vec<PageSummary> {
             }
         })
         .collect()
+}
+
+/// Where the cells of the tables are.
+fn tables(inferred: &InferredDocument, text: &Characters) -> Vec<TableSummary> {
+    let pages = inferred.fed.document.pages.iter().enumerate();
+    let of_page = |(index, page): (usize, &PageText)| -> Vec<TableSummary> {
+        let cell = |range: &Range<usize>| {
+            let range = text.range(index, range);
+            [range.start, range.end]
+        };
+        let rows = |table: &Table| table.rows.iter().map(|row| row.iter().map(cell).collect()).collect();
+        let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        page.tables.iter().map(|table| TableSummary { page: number, rows: rows(table) }).collect()
+    };
+    pages.flat_map(of_page).collect()
 }
 
 /// Mean over the characters of the pages that were read by OCR.

@@ -75,7 +75,7 @@ impl Again {
         understood.duplicates.clone_from(&stored.duplicates);
         self.interpreter.judge(&mut understood);
         // It is in the store since then, whoever understands it.
-        Ok(Document { ingested_at: stored.ingested_at, ..understood })
+        Ok(Document { ingested_at: stored.ingested_at, tables: stored.tables.clone(), ..understood })
     }
 }
 
@@ -113,7 +113,7 @@ fn pages(stored: &Document) -> Vec<PageText> {
         at = page.end.max(at);
         let read = matches!(page.source, TextSource::Ocr);
         let ocr_confidence = read.then(|| page.ocr_confidence.unwrap_or_default());
-        pages.push(PageText { text, words: Vec::new(), ocr_confidence, rotation: page.rotation });
+        pages.push(PageText { text, ocr_confidence, rotation: page.rotation, ..PageText::default() });
     }
     pages
 }

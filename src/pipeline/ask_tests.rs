@@ -85,7 +85,7 @@ fn ask(text: &str, write: Write) -> Outcome {
         force: false,
         lineage: None,
     };
-    let page = PageText { text: text.to_owned(), words: Vec::new(), ocr_confidence: None, rotation: 0 };
+    let page = PageText::plain(text);
     let document = TextDocument {
         head: Arc::new(head),
         media_type: MediaType::Text,

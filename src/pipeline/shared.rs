@@ -1,8 +1,9 @@
 //! What the stages share: settings, metrics, progress, the store, and what becomes of documents.
 
+use super::limits;
 use crate::config::Config;
 use crate::consume::Watcher;
-use crate::decode::{FamilyLimits, Limits};
+use crate::decode::Limits;
 use crate::document::{DeadLetter, DocumentId, Head, Lineage, Room};
 use crate::error::{Class, Error, Result, Stage};
 use crate::failpoint::Failpoints;
@@ -10,7 +11,7 @@ use crate::metrics::Metrics;
 use crate::progress::{Position, Progress};
 use crate::publish::Store;
 use crate::receipt::{Budget, Receipt, lock};
-use crate::sandbox::{self, Setup, Worker};
+use crate::sandbox::Worker;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -127,60 +128,17 @@ impl Shared {
 
     /// A slot for a child process of a stage.
     pub fn sandbox(&self, stage: Stage, program: &Path) -> Worker {
-        let (decode, digitize) = (&self.config.decode, &self.config.digitize);
-        let settings = match stage {
-            Stage::Digitize => sandbox::Settings {
-                stage,
-                program: program.to_owned(),
-                setup: Setup::Digitize {
-                    languages: digitize.languages.clone(),
-                    retry_below: digitize.retry_below,
-                },
-                deadline: Duration::from_secs(digitize.deadline_s),
-                memory_mb: digitize.memory_mb,
-                recycle_after: digitize.recycle_after,
-            },
-            _ => sandbox::Settings {
-                stage,
-                program: program.to_owned(),
-                setup: Setup::Decode,
-                deadline: Duration::from_secs(decode.deadline_s),
-                memory_mb: decode.memory_mb,
-                recycle_after: decode.recycle_after,
-            },
-        };
-        Worker::new(settings, Arc::clone(&self.metrics))
+        Worker::new(limits::sandbox(&self.config, stage, program), Arc::clone(&self.metrics))
     }
 
     /// What may come out of a document that stands there.
     pub fn room(&self, lineage: Option<&Lineage>) -> Room {
-        let decode = &self.config.decode;
-        let all = Room { documents: decode.max_children, bytes: decode.max_children_mb << 20 };
-        // What a record says of itself never widens the limits.
-        lineage.map_or(all, |lineage| Room {
-            documents: lineage.room.documents.min(all.documents),
-            bytes: lineage.room.bytes.min(all.bytes),
-        })
+        limits::room(&self.config, lineage)
     }
 
     /// Limits before work, for a document that stands there.
     pub fn limits(&self, lineage: Option<&Lineage>) -> Limits {
-        let room = self.room(lineage);
-        let depth = lineage.map_or(0, |lineage| lineage.depth);
-        Limits {
-            max_pages: self.config.decode.max_pages,
-            max_expanded_bytes: self.config.decode.max_expanded_mb << 20,
-            max_pixels: u64::from(self.config.digitize.max_megapixels) * 1_000_000,
-            min_layer_chars: self.config.decode.min_layer_chars,
-            dpi: self.config.digitize.dpi,
-            family: FamilyLimits {
-                levels: self.config.decode.max_nesting.saturating_sub(depth),
-                documents: room.documents,
-                bytes: room.bytes,
-                attachments: self.config.decode.max_attachments,
-                expansion: self.config.decode.max_expansion,
-            },
-        }
+        limits::limits(&self.config, lineage)
     }
 }
 

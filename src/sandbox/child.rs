@@ -1,12 +1,12 @@
 //! The child's side: prepare, seal, answer until the parent hangs up.
 
-use super::{Reply, Request, Setup};
+use super::{Fault, Reply, Request, Setup};
 use super::{seal, wire};
 use crate::decode;
 use crate::digitize::Reader;
 use crate::error::{Class, Error, Result, Stage};
 use crate::receipt::panicked;
-use std::io::{BufReader, BufWriter};
+use std::io::{BufReader, BufWriter, Write};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -40,6 +40,9 @@ pub fn serve() -> std::io::Result<()> {
         if let Some(bytes) = bytes {
             held = bytes;
         }
+        if let Setup::Faulty(fault) = setup {
+            fail(fault, &mut to)?;
+        }
         let answer = catch_unwind(AssertUnwindSafe(|| answer(&request, &held, reader.as_mut())));
         let answer = answer.unwrap_or_else(|panic| Err(convict(&request, &*panic)));
         let parts = answer.as_ref().map(Reply::parts).unwrap_or_default();
@@ -48,9 +51,32 @@ pub fn serve() -> std::io::Result<()> {
     }
 }
 
+/// Fails on purpose.
+fn fail(fault: Fault, to: &mut impl Write) -> std::io::Result<()> {
+    let mut taken = Vec::new();
+    match fault {
+        Fault::Hang => loop {
+            std::hint::spin_loop();
+        },
+        // Written to, so that the memory is really there.
+        Fault::Memory => loop {
+            taken.push(vec![1u8; 16 << 20]);
+        },
+        Fault::Segfault => {
+            // SAFETY: a plain system call that signals this process.
+            unsafe { libc::raise(libc::SIGSEGV) };
+        }
+        Fault::Babble => {
+            to.write_all(&[0xff; 64])?;
+            to.flush()?;
+        }
+    }
+    Ok(())
+}
+
 fn prepare(setup: &Setup) -> Result<Option<Reader>> {
     let reader = match setup {
-        Setup::Decode => None,
+        Setup::Decode | Setup::Faulty(_) => None,
         Setup::Digitize { languages, retry_below } => Some(Reader::new(languages, *retry_below)?),
     };
     seal::seal().map_err(|e| {

@@ -8,7 +8,7 @@ pub mod child;
 mod seal;
 mod wire;
 
-pub use wire::{Reply, Request, Setup};
+pub use wire::{Fault, Reply, Request, Setup, read_frame, write_frame};
 
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::metrics::Metrics;
@@ -37,7 +37,7 @@ pub struct Settings {
     pub deadline: Duration,
     /// Address space of a child, in MiB.
     pub memory_mb: u64,
-    /// Requests until a child is replaced.
+    /// Requests until a child is replaced; earlier if it holds half of its address space in memory.
     pub recycle_after: u32,
 }
 
@@ -114,6 +114,7 @@ impl Worker {
     ) -> Result<Result<Result<Reply>, Broken>> {
         let deadline = Instant::now() + self.settings.deadline;
         let recycle_after = self.settings.recycle_after;
+        let most_resident = (self.settings.memory_mb << 20) / 2;
         let running = self.running()?;
         let whole = [bytes];
         let payload = if running.holds == sha256 { None } else { Some(&whole[..]) };
@@ -135,7 +136,9 @@ impl Worker {
         };
         sha256.clone_into(&mut running.holds);
         running.served += 1;
-        if running.served >= recycle_after {
+        // Memory that a library keeps is given back with the process.
+        let swollen = resident_bytes(running.process.id()) > most_resident;
+        if running.served >= recycle_after || swollen {
             self.stop("recycled");
         }
         Ok(Ok(answer))
@@ -200,6 +203,13 @@ impl Worker {
         failure.remedy = format!("split the document, or raise {stage}.deadline_s");
         Error::Reject(failure)
     }
+}
+
+/// Memory that a process holds; 0 where that is not known.
+fn resident_bytes(pid: u32) -> u64 {
+    const PAGE: u64 = 4096; // what x86-64 and most ARM systems count in; a larger one only recycles later
+    let sizes = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+    sizes.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0).saturating_mul(PAGE)
 }
 
 fn wait_briefly(process: &mut Child) -> Option<ExitStatus> {

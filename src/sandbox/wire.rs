@@ -22,6 +22,21 @@ pub enum Setup {
         /// Confidence below which a page is read again.
         retry_below: f32,
     },
+    /// Nothing, and then it does this at every request: for tests of what a child cannot break.
+    Faulty(Fault),
+}
+
+/// What a child does that fails on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fault {
+    /// Never answers.
+    Hang,
+    /// Takes memory until there is none.
+    Memory,
+    /// Ends as if it had touched memory that is not its own.
+    Segfault,
+    /// Answers with bytes that are no frame.
+    Babble,
 }
 
 /// What a parent asks.

@@ -33,6 +33,7 @@ pub fn document(id: &str) -> Document {
         kind: Scored { label: "letter".to_owned(), confidence: 0.9 },
         language: Scored { label: "en".to_owned(), confidence: 1.0 },
         pages: Vec::new(),
+        tables: Vec::new(),
         text: "hello".to_owned(),
         ocr_confidence: None,
         summary: Vec::new(),

@@ -59,6 +59,7 @@ pub fn document(name: &str, texts: &[&str]) -> Document {
         kind: Scored { label: "letter".to_owned(), confidence: 0.75 },
         language: Scored { label: "en".to_owned(), confidence: 1.0 },
         pages: Vec::new(),
+        tables: Vec::new(),
         ocr_confidence: None,
         summary: vec![SummarySentence { end: summary.chars().count(), text: summary, start: 0, score: 1.0 }],
         entities: Vec::new(),

@@ -254,9 +254,9 @@ written("dankeschoen-german-alternative.eml", "message/rfc822",
         lambda: "Dankeschön für die schöne Führung\n\n" + mails.GERMAN, "email", language="de", sentiment="positive",
         entities=["Günther Weiß", "Göttingen", "Hohenfels", "Österreicher"])
 written("meeting-with-attachment.eml", "message/rfc822",
-        "multipart/mixed with a text attachment in base64; the truth is subject, body and attachment", mails.meeting,
-        lambda: "Meeting on Wednesday\n\n" + mails.MEETING + "\n" + mails.AGENDA, "email", sentiment="neutral",
-        entities=["Saoirse Kelleher", "Mikko Virtanen", "Northern Grid", "Helsinki", "Porvoo"])
+        "multipart/mixed with a text attachment in base64; the truth is subject and body; the attachment is a document of its own", mails.meeting,
+        lambda: "Meeting on Wednesday\n\n" + mails.MEETING, "email", sentiment="neutral",
+        entities=["Saoirse Kelleher", "Mikko Virtanen", "Northern Grid", "Helsinki"])
 
 
 def raw(text):

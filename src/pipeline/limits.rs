@@ -1,0 +1,66 @@
+//! What the settings say of reading: limits before work, and how the sandboxed children are run.
+
+use crate::config::Config;
+use crate::decode::{FamilyLimits, Limits};
+use crate::document::{Lineage, Room};
+use crate::error::Stage;
+use crate::sandbox::{Settings, Setup};
+use std::path::Path;
+use std::time::Duration;
+
+/// How the child processes of a stage are run.
+pub fn sandbox(config: &Config, stage: Stage, program: &Path) -> Settings {
+    let (decode, digitize) = (&config.decode, &config.digitize);
+    let program = program.to_owned();
+    match stage {
+        Stage::Digitize => Settings {
+            stage,
+            program,
+            setup: Setup::Digitize {
+                languages: digitize.languages.clone(),
+                retry_below: digitize.retry_below,
+            },
+            deadline: Duration::from_secs(digitize.deadline_s),
+            memory_mb: digitize.memory_mb,
+            recycle_after: digitize.recycle_after,
+        },
+        _ => Settings {
+            stage,
+            program,
+            setup: Setup::Decode,
+            deadline: Duration::from_secs(decode.deadline_s),
+            memory_mb: decode.memory_mb,
+            recycle_after: decode.recycle_after,
+        },
+    }
+}
+
+/// What may come out of a document that stands there. What a record says of itself never widens the
+/// limits.
+pub fn room(config: &Config, lineage: Option<&Lineage>) -> Room {
+    let all = Room { documents: config.decode.max_children, bytes: config.decode.max_children_mb << 20 };
+    lineage.map_or(all, |lineage| Room {
+        documents: lineage.room.documents.min(all.documents),
+        bytes: lineage.room.bytes.min(all.bytes),
+    })
+}
+
+/// Limits before work, for a document that stands there.
+pub fn limits(config: &Config, lineage: Option<&Lineage>) -> Limits {
+    let room = room(config, lineage);
+    let depth = lineage.map_or(0, |lineage| lineage.depth);
+    Limits {
+        max_pages: config.decode.max_pages,
+        max_expanded_bytes: config.decode.max_expanded_mb << 20,
+        max_pixels: u64::from(config.digitize.max_megapixels) * 1_000_000,
+        min_layer_chars: config.decode.min_layer_chars,
+        dpi: config.digitize.dpi,
+        family: FamilyLimits {
+            levels: config.decode.max_nesting.saturating_sub(depth),
+            documents: room.documents,
+            bytes: room.bytes,
+            attachments: config.decode.max_attachments,
+            expansion: config.decode.max_expansion,
+        },
+    }
+}
