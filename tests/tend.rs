@@ -132,6 +132,7 @@ fn retention_shows_first_and_deletes_everywhere_when_told() {
     }
     assert!(names(&data.join("dead")).is_empty());
     assert_eq!(status(&data)["stored"]["documents"], 1);
+    assert!(done(&data, &["retain", "--audit"]).contains(" lines, each follows"));
     let audit = fs::read_to_string(data.join("audit.jsonl")).unwrap();
     assert_eq!(audit.lines().filter(|line| line.contains("\"delete\"")).count(), 2, "{audit}");
 }
