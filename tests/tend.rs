@@ -123,7 +123,7 @@ fn retention_shows_first_and_deletes_everywhere_when_told() {
     assert!(wait_for(PATIENCE, || task(&api, "retain")["past"][0]["outcome"] == "done"), "{}", tasks(&api));
     let said = task(&api, "retain")["past"][0]["said"].clone();
     assert_eq!(said, "2 documents and 1 dead letters deleted, 1 held");
-    assert!(done(&data, &["tasks", "--to", &api]).contains("2 documents"));
+    assert!(done(&data, &["tasks", "--to", &api]).contains("retain"));
     assert!(!call(&data, &["tasks", "start", "dance", "--to", &api]).status.success());
     assert!(!call(&data, &["tasks", "cancel", "retain", "--to", &api]).status.success(), "it does not run");
     for kept in ["done", "results"] {
@@ -132,6 +132,7 @@ fn retention_shows_first_and_deletes_everywhere_when_told() {
     }
     assert!(names(&data.join("dead")).is_empty());
     assert_eq!(status(&data)["stored"]["documents"], 1);
+    assert!(done(&data, &["retain", "--audit"]).contains(" lines, each follows"));
     let audit = fs::read_to_string(data.join("audit.jsonl")).unwrap();
     assert_eq!(audit.lines().filter(|line| line.contains("\"delete\"")).count(), 2, "{audit}");
 }
@@ -195,8 +196,8 @@ fn a_drain_ends_within_its_time_and_loses_nothing() {
     let (status, log) = daemon.terminate();
     let took = asked.elapsed();
     assert_eq!(status.code(), Some(0), "{log}");
-    // The drain, two seconds for open connections, and some for a busy machine.
-    assert!(took < Duration::from_secs(8), "took {took:?}: {log}");
+    // The drain, two seconds for open connections, and some for a busy machine; less than any grace period.
+    assert!(took < Duration::from_secs(15), "took {took:?}: {log}");
     println!("SIGTERM with drain_s = 1 while pages were read: ended after {took:?}");
     let there: usize = ["inbox", "working", "done"].iter().map(|f| names(&data.join(f)).len()).sum();
     assert_eq!(there, 6, "{log}");

@@ -9,11 +9,14 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// The file, below `data.dir`.
 pub const FILE: &str = "audit.jsonl";
+
+/// Bytes that are read of it to find the last line.
+const TAIL: u64 = 256 * 1024;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,17 +47,14 @@ impl Audit {
     /// Opens the log in `dir` for adding to it.
     pub fn open(dir: &Path) -> Result<Self> {
         let path = dir.join(FILE);
-        let mut last = String::new();
-        let mut whole = true;
-        if path.exists() {
-            let text =
-                std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            whole = text.is_empty() || text.ends_with('\n');
-            last = text.lines().last().map_or_else(String::new, |line| sha256_hex(line.as_bytes()));
-        }
+        let tail = tail(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        // Bytes: what a crash cut off may be no text.
+        let lines = tail.strip_suffix(b"\n").unwrap_or(&tail);
+        let last = lines.rsplit(|byte| *byte == b'\n').next().filter(|line| !line.is_empty());
+        let last = last.map_or_else(String::new, sha256_hex);
         let file = OpenOptions::new().create(true).append(true).open(&path);
         let mut file = file.with_context(|| format!("cannot write to {}", path.display()))?;
-        if !whole {
+        if !tail.is_empty() && !tail.ends_with(b"\n") {
             // A crash cut the last line off; it stays as it is.
             file.write_all(b"\n")?;
         }
@@ -79,19 +79,32 @@ impl Audit {
     }
 }
 
+/// The end of the file: more than the longest line, which holds two names and a reason.
+fn tail(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = match File::open(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        opened => opened?,
+    };
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Checks that every line follows from the one before; how many there are.
 pub fn verify(path: &Path) -> Result<usize> {
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let (mut last, mut count) = (String::new(), 0);
-    for line in BufReader::new(file).lines() {
+    for line in BufReader::new(file).split(b'\n') {
         let line = line?;
         count += 1;
         // A line that a crash cut off is followed by one that names it like any other.
-        let previous = serde_json::from_str::<Entry>(&line).ok().map(|entry| entry.previous);
+        let previous = serde_json::from_slice::<Entry>(&line).ok().map(|entry| entry.previous);
         if previous.is_some_and(|previous| previous != last) {
             bail!("line {count} of {} does not follow from the one before", path.display());
         }
-        last = sha256_hex(line.as_bytes());
+        last = sha256_hex(&line);
     }
     Ok(count)
 }

@@ -9,7 +9,7 @@ use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
 use crate::publish::local::LocalStore;
 use crate::publish::{Filter, Store};
-use crate::tend::audit::Audit;
+use crate::tend::audit::{self, Audit};
 use crate::tend::backup;
 use crate::tend::export::{Export, Format};
 use crate::tend::retain::{self, Rules};
@@ -49,7 +49,7 @@ pub struct Which {
 impl Which {
     fn filter(&self) -> Filter {
         let Self { kind, language, entity, verdict, since, until } = self.clone();
-        Filter { kind, language, entity, verdict, since, until, ..Filter::default() }
+        Filter { kind, language, entity, verdict, since, until }
     }
 }
 
@@ -96,6 +96,9 @@ pub struct RetainArgs {
     /// Delete what is due; without it, only say what would go
     #[arg(long)]
     apply: bool,
+    /// Check instead that no line of the audit log was changed or taken out
+    #[arg(long)]
+    audit: bool,
 }
 
 /// Arguments of `quire report`.
@@ -177,6 +180,11 @@ fn told(app: &App, outcome: &backup::Outcome) -> Result<ExitCode> {
 
 /// Says what is due to be deleted, or deletes it.
 pub fn retain(app: &App, args: &RetainArgs) -> Result<ExitCode> {
+    if args.audit {
+        let path = app.config.data.dir.join(audit::FILE);
+        println!("{}: {} lines, each follows from the one before", path.display(), audit::verify(&path)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let named = args.rules.clone().or_else(|| {
         let rules = &app.config.tend.retain_rules;
         (!rules.as_os_str().is_empty()).then(|| rules.clone())

@@ -287,7 +287,7 @@ impl Outcomes {
         Output {
             topic: self.topics.lane(lane),
             key: record.key.clone(),
-            value: record.value.clone(),
+            value: record.value.clone().map(Value::Passed),
             headers: record.headers.iter().cloned().chain(own.into_iter().flatten()).collect(),
         }
     }
