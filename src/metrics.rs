@@ -1,6 +1,7 @@
 //! Every metric, with its buckets. `metrics/register.rs` gives each its name and help; no other file
 //! spells a metric name.
 
+mod gpu;
 mod register;
 
 use crate::error::{Class, Stage};
@@ -80,6 +81,7 @@ pub struct Metrics {
     lag_seconds: FloatGauge,
     commit_seconds: Histogram,
     committed: Counter,
+    gpu: gpu::Gpu,
 }
 
 /// From half a millisecond to five minutes, about two a doubling at the fast end.
@@ -130,11 +132,13 @@ impl Metrics {
             lag_seconds: FloatGauge::default(),
             commit_seconds: seconds(),
             committed: Counter::default(),
+            gpu: gpu::Gpu::default(),
         };
         metrics.coverage.set(1.0);
         metrics.register_flow();
         metrics.register_work();
         metrics.register_kafka();
+        metrics.register_gpu();
         metrics
     }
 
