@@ -5,7 +5,7 @@ QUIRE = $(CARGO) run --release --quiet --locked --bin quire --
 # Weights are the same for every data folder: fetched once, next to the default one.
 MODELS = data/models
 
-.PHONY: help demo test check models kafka schemas chaos build clean
+.PHONY: help demo test check models kafka nvcc gpu schemas chaos build clean
 
 help:
 	@echo "make demo    understand the documents of tests/corpus/ and find them again"
@@ -13,16 +13,25 @@ help:
 	@echo "make build   target/release/quire"
 	@echo "make models  fetch the default models into $(MODELS)"
 	@echo "make chaos   break everything for longer: make chaos KILLS=500"
+	@echo "make gpu     on a machine with a GPU: its tests, its checks and its figures"
 	@echo "make kafka   fetch the Apache Kafka and the Python clients that tests use"
 
 demo: build models
 	$(QUIRE) --log warn demo tests/corpus/documents
 
-build: setup-build
+build: setup-build nvcc
 	$(CARGO) build --release --locked
 
 models: build
 	@$(QUIRE) models fetch
+
+# The compiler of the GPU kernels; a build without it has none, and says so.
+nvcc: setup-build
+	@scripts/nvcc.sh
+
+# Everything that only a machine with a GPU can say.
+gpu: build models
+	@scripts/gpu.sh
 
 # What the tests of Kafka start and ask: a real broker, and clients that are not ours.
 kafka: setup-test
@@ -37,7 +46,7 @@ schemas: build
 chaos: setup-test models kafka
 	KILLS=$(or $(KILLS),100) $(CARGO) test --release --locked --test chaos -- --nocapture
 
-test: setup-test check models kafka
+test: setup-test nvcc check models kafka
 	$(CARGO) test --release --locked
 
 # What a change must pass before its tests are worth running.

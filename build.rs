@@ -54,7 +54,9 @@ fn digest(paths: &[&str]) -> u64 {
     let mut files = Vec::new();
     for path in paths {
         match fs::read_dir(path) {
-            Ok(entries) => files.extend(entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file())),
+            Ok(entries) => {
+                files.extend(entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()))
+            }
             Err(_) => files.push(PathBuf::from(path)),
         }
     }

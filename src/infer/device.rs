@@ -62,7 +62,8 @@ impl Devices {
         };
         match opened {
             Ok((gpus, format, name)) => {
-                let reason = format!("infer.device = {}", if setting == Device::Gpu { "gpu" } else { "auto" });
+                let reason =
+                    format!("infer.device = {}", if setting == Device::Gpu { "gpu" } else { "auto" });
                 let choice = DeviceChoice { name, reason, gpus: gpus.len(), tokens: None };
                 Ok(Self { choice, setting, gpus, format })
             }

@@ -5,9 +5,9 @@ use super::{Clock, Spent, show};
 use crate::batch::PackedBatch;
 use crate::cli::App;
 use crate::config::{Device, InferConfig, Precision};
-use crate::infer::{DeviceChoice, Engine};
 use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
+use crate::infer::{DeviceChoice, Engine};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Serialize;
@@ -97,7 +97,14 @@ pub fn run(app: &App, args: &EncoderArgs) -> Result<()> {
     }
     let rows = figures.iter().map(row).collect();
     let header = [
-        "checkpoint", "family", "precision", "device", "lengths", "threads", "tokens/s", "tokens/CPU-s",
+        "checkpoint",
+        "family",
+        "precision",
+        "device",
+        "lengths",
+        "threads",
+        "tokens/s",
+        "tokens/CPU-s",
         "ms/batch",
     ];
     show(app, &header, rows, &figures)
@@ -241,13 +248,7 @@ fn measure(engines: &mut [Vec<Box<dyn Engine>>], batches: &[PackedBatch]) -> Res
     Ok(clock.spent())
 }
 
-fn figure(
-    app: &App,
-    args: &EncoderArgs,
-    configuration: &Running,
-    mix: &Mix,
-    spent: Spent,
-) -> Figure {
+fn figure(app: &App, args: &EncoderArgs, configuration: &Running, mix: &Mix, spent: Spent) -> Figure {
     let threads = configuration.engines.len();
     let batches = pack(mix, configuration, app.config.feed.batch_tokens);
     let tokens: usize = batches.iter().map(|batch| batch.tokens.len()).sum();

@@ -46,7 +46,11 @@ impl std::fmt::Display for About {
         let (free, memory) = (self.free >> 20, self.memory >> 20);
         let driver = (self.driver / 1000, self.driver % 1000 / 10);
         let name = &self.name;
-        write!(f, "{name}, {major}.{minor}, {free} of {memory} MiB free, driver for CUDA {}.{}", driver.0, driver.1)
+        write!(
+            f,
+            "{name}, {major}.{minor}, {free} of {memory} MiB free, driver for CUDA {}.{}",
+            driver.0, driver.1
+        )
     }
 }
 
@@ -69,7 +73,11 @@ pub fn find() -> std::result::Result<Vec<About>, String> {
         let count = CudaContext::device_count().map_err(|e| format!("no GPU answers: {}", named(e)))?;
         let all = (0..usize::try_from(count).unwrap_or(0)).map(about).collect::<Result<Vec<_>, String>>()?;
         let usable: Vec<About> = all.into_iter().filter(|gpu| gpu.capability >= OLDEST).collect();
-        if usable.is_empty() { Err("no GPU with compute capability 7.5 or later".to_owned()) } else { Ok(usable) }
+        if usable.is_empty() {
+            Err("no GPU with compute capability 7.5 or later".to_owned())
+        } else {
+            Ok(usable)
+        }
     })?;
     // SAFETY: as above.
     if !unsafe { blas_sys::is_culib_present() } {

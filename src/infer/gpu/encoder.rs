@@ -171,7 +171,8 @@ impl Pass<'_> {
         let number = self.weights.format.bytes() as Address;
         let mut found = [0, 0];
         let tables = [layer.keys, layer.queries];
-        for (which, ((table, y), found)) in tables.iter().zip(self.plan.products).zip(&mut found).enumerate() {
+        for (which, ((table, y), found)) in tables.iter().zip(self.plan.products).zip(&mut found).enumerate()
+        {
             if *table == 0 {
                 continue;
             }
@@ -252,13 +253,7 @@ impl Pass<'_> {
     }
 
     /// `x = norm(x)`.
-    pub fn norm(
-        &mut self,
-        x: Address,
-        norm: Option<&DeviceNorm>,
-        rows: usize,
-        width: usize,
-    ) -> Result<()> {
+    pub fn norm(&mut self, x: Address, norm: Option<&DeviceNorm>, rows: usize, width: usize) -> Result<()> {
         if norm.is_none() {
             return Ok(());
         }
@@ -277,8 +272,7 @@ impl Pass<'_> {
     ) -> Result<()> {
         let norm = NormArguments::of(norm);
         let (x, y, out) = (Argument::Address(x), Argument::Address(y), Argument::Address(out));
-        let arguments =
-            [x, y, norm.gamma, norm.beta, norm.epsilon, norm.rms, out, width.into(), rows.into()];
+        let arguments = [x, y, norm.gamma, norm.beta, norm.epsilon, norm.rms, out, width.into(), rows.into()];
         self.warps("add_norm", rows, &arguments)
     }
 

@@ -67,7 +67,9 @@ impl Fleet {
     fn turn(&self) -> Option<usize> {
         let first = self.next.fetch_add(1, Ordering::Relaxed);
         let turns = (0..self.slots.len()).map(|n| first.wrapping_add(n) % self.slots.len());
-        turns.into_iter().find(|at| self.slots.get(*at).is_some_and(|slot| !slot.lost.load(Ordering::Relaxed)))
+        turns
+            .into_iter()
+            .find(|at| self.slots.get(*at).is_some_and(|slot| !slot.lost.load(Ordering::Relaxed)))
     }
 }
 
@@ -106,17 +108,23 @@ impl FleetEngine {
             let done = match &mut self.running {
                 Some((_, engine)) if !slot.lost.load(Ordering::Relaxed) => work(engine),
                 Some(_) => Err(none_left()),
-                None => GpuEngine::new(Arc::clone(&slot.weights), self.fleet.together).and_then(|mut engine| {
-                    let done = work(&mut engine);
-                    self.running = Some((at, engine));
-                    done
-                }),
+                None => {
+                    GpuEngine::new(Arc::clone(&slot.weights), self.fleet.together).and_then(|mut engine| {
+                        let done = work(&mut engine);
+                        self.running = Some((at, engine));
+                        done
+                    })
+                }
             };
             match done {
                 Err(Error::Fatal(failure)) => {
                     self.running = None;
                     if !slot.lost.swap(true, Ordering::Relaxed) {
-                        tracing::error!(gpu = at, reason = failure.reason, "a GPU is lost; its work goes to others");
+                        tracing::error!(
+                            gpu = at,
+                            reason = failure.reason,
+                            "a GPU is lost; its work goes to others"
+                        );
                     }
                     reason = reason.or(Some(Error::Fatal(failure)));
                 }

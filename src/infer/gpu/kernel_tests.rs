@@ -97,8 +97,15 @@ fn norms_are_the_cpus() {
                 let out = bench.numbers(&vec![9.0; rows * width]);
                 let bias = if rms { 0 } else { db };
                 let arguments = [
-                    at(dx), at(dy), at(dg), at(bias), Argument::Float(1e-5), Argument::Int(rms.into()), at(out),
-                    width.into(), rows.into(),
+                    at(dx),
+                    at(dy),
+                    at(dg),
+                    at(bias),
+                    Argument::Float(1e-5),
+                    Argument::Int(rms.into()),
+                    at(out),
+                    width.into(),
+                    rows.into(),
                 ];
                 bench.warps("add_norm", rows, &arguments);
                 let sum: Vec<f32> = x.iter().zip(&y).map(|(x, y)| x + y).collect();
@@ -127,8 +134,18 @@ fn embeddings_are_sums_of_rows() {
             let (dw, dtable) = (bench.numbers(&words), bench.numbers(&table));
             let x = bench.numbers(&vec![9.0; rows * hidden]);
             let arguments = [
-                at(dt), at(dp), at(dw), at(dtable), Argument::Float(0.5), at(0), at(0), Argument::Float(0.0),
-                Argument::Int(0), at(x), hidden.into(), rows.into(),
+                at(dt),
+                at(dp),
+                at(dw),
+                at(dtable),
+                Argument::Float(0.5),
+                at(0),
+                at(0),
+                Argument::Float(0.0),
+                Argument::Int(0),
+                at(x),
+                hidden.into(),
+                rows.into(),
             ];
             bench.warps("embed", rows, &arguments);
             let expected: Vec<f32> = (0..rows * hidden)
@@ -192,7 +209,14 @@ struct Case {
 }
 
 /// Packed windows by the definition, with every score in memory.
-fn twin(case: Case, lengths: &[usize], qkv: &[f32], lines: &[f32], by: [&[f32]; 2], table: &[usize]) -> Vec<f32> {
+fn twin(
+    case: Case,
+    lengths: &[usize],
+    qkv: &[f32],
+    lines: &[f32],
+    by: [&[f32]; 2],
+    table: &[usize],
+) -> Vec<f32> {
     let Case { heads, width, .. } = case;
     let (hidden, longest) = (heads * width, table.len().div_ceil(2));
     let span = by[0].len() / (qkv.len() / (3 * hidden)) / heads;
@@ -259,10 +283,19 @@ fn compare(format: Format, case: Case, lengths: &[usize]) {
     let products = [bench.numbers(&by[0]), bench.numbers(&by[1])].map(|p| if case.products { p } else { 0 });
     let dtable = bench.ints(&table);
     let arguments = [
-        at(dq), at(context), at(ds), at(dt), heads.into(), width.into(),
+        at(dq),
+        at(context),
+        at(ds),
+        at(dt),
+        heads.into(),
+        width.into(),
         Argument::Float(1.0 / (width as f32).sqrt()),
         case.sight.map_or(Argument::Int(-1), Argument::from),
-        at(if case.lines { dl } else { 0 }), at(products[0]), at(products[1]), at(dtable), span.into(),
+        at(if case.lines { dl } else { 0 }),
+        at(products[0]),
+        at(products[1]),
+        at(dtable),
+        span.into(),
         longest.into(),
     ];
     bench.run(attend(width, format), (tiles.len() / 2, heads), &arguments);

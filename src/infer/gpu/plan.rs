@@ -122,8 +122,9 @@ impl Plan {
     pub fn of(weights: &Weights, inputs: &Inputs, base: Address) -> Self {
         let mut bump = Bump { at: base, format: weights.format };
         let (rows, pooled) = (inputs.tokens, inputs.windows + inputs.spans);
-        let stacks: Vec<&Stack> =
-            std::iter::once(&weights.encoder.stack).chain(weights.branches.iter().map(|b| &b.stack)).collect();
+        let stacks: Vec<&Stack> = std::iter::once(&weights.encoder.stack)
+            .chain(weights.branches.iter().map(|b| &b.stack))
+            .collect();
         let widest = |of: &dyn Fn(&Stack) -> usize| stacks.iter().map(|stack| of(stack)).max().unwrap_or(0);
         let hidden = widest(&|stack| stack.hidden);
         let heads = widest(&|stack| stack.heads * stack.head_width);

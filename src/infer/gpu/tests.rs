@@ -1,9 +1,9 @@
 use super::device::{Device, Format};
 use super::emulated::Emulated;
 use super::*;
+use crate::infer::families;
 use crate::infer::golden::{self, cases, folder};
 use crate::infer::model::Checkpoint;
-use crate::infer::families;
 use std::sync::atomic::Ordering;
 
 fn engine_on(device: &Arc<Emulated>, checkpoint: &Checkpoint, format: Format, together: usize) -> GpuEngine {

@@ -249,9 +249,8 @@ fn layout(
         );
         // SAFETY: the layout was just made; the values are read during the calls.
         let set = unsafe {
-            blas::set_matrix_layout_attribute(layout, many, (&raw const batch).cast(), 4).and_then(|()| {
-                blas::set_matrix_layout_attribute(layout, far, (&raw const step).cast(), 8)
-            })
+            blas::set_matrix_layout_attribute(layout, many, (&raw const batch).cast(), 4)
+                .and_then(|()| blas::set_matrix_layout_attribute(layout, far, (&raw const step).cast(), 8))
         };
         if let Err(error) = set {
             // SAFETY: made once, destroyed once.
