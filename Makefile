@@ -5,7 +5,7 @@ QUIRE = $(CARGO) run --release --quiet --locked --bin quire --
 # Weights are the same for every data folder: fetched once, next to the default one.
 MODELS = data/models
 
-.PHONY: help demo test check models kafka schemas chaos fields build dist deb clean
+.PHONY: help demo test check models kafka nvcc gpu schemas chaos fields build dist deb clean
 
 help:
 	@echo "make demo    understand the documents of tests/corpus/ and find them again"
@@ -15,16 +15,17 @@ help:
 	@echo "make chaos   break everything for longer: make chaos KILLS=500"
 	@echo "make dist    target/dist/quire, smaller, with manual pages and completions; make deb packs it"
 	@echo "make fields  measure how many fields are found (scans need Python's Pillow)"
+	@echo "make gpu     on a machine with a GPU: its tests, its checks and its figures"
 	@echo "make kafka   fetch the Apache Kafka and the Python clients that tests use"
 
 demo: build models
 	$(QUIRE) --log warn demo tests/corpus/documents
 
-build: setup-build
+build: setup-build nvcc
 	$(CARGO) build --release --locked
 
 # What is packed: target/dist/quire, with manual pages and completions in data/package.
-dist: setup-build
+dist: setup-build nvcc
 	$(CARGO) build --profile dist --locked
 	mkdir -p data/package
 	target/dist/quire man data/package/man
@@ -38,6 +39,14 @@ deb: dist
 
 models: build
 	@$(QUIRE) models fetch
+
+# The compiler of the GPU kernels; a build without it has none, and says so.
+nvcc: setup-build
+	@scripts/nvcc.sh
+
+# Everything that only a machine with a GPU can say.
+gpu: build models
+	@scripts/gpu.sh
 
 # What the tests of Kafka start and ask: a real broker, and clients that are not ours.
 kafka: setup-test
@@ -57,7 +66,7 @@ fields: build models
 	python3 tests/fields/make.py target/fields 20
 	$(QUIRE) --log error bench fields target/fields --family test
 
-test: setup-test check models kafka
+test: setup-test nvcc check models kafka
 	$(CARGO) test --release --locked
 
 # What a change must pass before its tests are worth running.

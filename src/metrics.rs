@@ -1,6 +1,7 @@
 //! Every metric, with its buckets. `metrics/register.rs` gives each its name and help; no other file
 //! spells a metric name.
 
+mod gpu;
 pub mod read;
 mod register;
 mod tend;
@@ -89,6 +90,7 @@ pub struct Metrics {
     lag_seconds: FloatGauge,
     commit_seconds: Histogram,
     committed: Counter,
+    gpu: gpu::Gpu,
     tend: tend::Tend,
 }
 
@@ -143,12 +145,14 @@ impl Metrics {
             lag_seconds: FloatGauge::default(),
             commit_seconds: seconds(),
             committed: Counter::default(),
+            gpu: gpu::Gpu::default(),
             tend: tend::Tend::default(),
         };
         metrics.coverage.set(1.0);
         metrics.register_flow();
         metrics.register_work();
         metrics.register_kafka();
+        metrics.register_gpu();
         metrics.register_tend();
         metrics
     }

@@ -18,7 +18,7 @@ mod understand;
 pub use again::Again;
 pub use embed::Embedder;
 
-use crate::config::{Config, workers};
+use crate::config::Config;
 use crate::consume::{Source, Watcher};
 use crate::error::{Error, Result, Stage};
 use crate::failpoint::Failpoints;
@@ -81,7 +81,7 @@ impl Pipeline {
             failpoints,
             started: Mutex::default(),
         });
-        let threads = workers(config.infer.threads);
+        let threads = models.threads(config.infer.threads);
         let wait = Duration::from_millis(config.feed.batch_wait_ms);
         let (embedder, engines) = Embedder::start(models, config, metrics, threads, wait)?;
         let spec = understand::spec(config)?;

@@ -41,7 +41,7 @@ pub fn doctor(app: &App) -> Result<ExitCode> {
     let mut checks = vec![
         Check::new("data folder", data_folder(&app.config.data.dir)),
         Check::of("models", models(app)),
-        Check::new("device", Ok(device(app))),
+        Check::of("device", device(app)),
         Check::of("parser sandbox", child(app, Stage::Decode, Setup::Decode)),
         Check::of("Tesseract", tesseract(app)),
         Check::new("API address", address(&app.config.serve.listen)),
@@ -127,9 +127,16 @@ fn qdrant(app: &App) -> Result<String, Error> {
     Ok(format!("version {} answers at {}", QdrantStore::ping(config)?, config.url))
 }
 
-fn device(app: &App) -> String {
-    let choice = crate::infer::choose(app.config.infer.device);
-    format!("{}: {}; {} model threads", choice.name, choice.reason, workers(app.config.infer.threads))
+fn device(app: &App) -> Result<String, Error> {
+    // With the models, which say how many tokens fit beside them; without, at least which it would be.
+    let config = &app.config.infer;
+    let loaded = Models::load(config, &models_dir(&app.config)).ok();
+    let (choice, threads) = match &loaded {
+        Some(models) => (models.device.clone(), models.threads(config.threads)),
+        None => (crate::infer::choose(config.device)?, workers(config.threads)),
+    };
+    let tokens = choice.tokens.map_or_else(String::new, |tokens| format!("; {tokens} tokens at once fit"));
+    Ok(format!("{}: {}; {threads} model threads{tokens}", choice.name, choice.reason))
 }
 
 fn child(app: &App, stage: Stage, setup: Setup) -> Result<String, Error> {

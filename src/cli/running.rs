@@ -87,8 +87,9 @@ impl Running {
         let (store, counts) =
             if config.qdrant.url.is_empty() { open()? } else { until_reached(&shutdown, open)? };
         metrics.stored(counts.documents);
-        let device = crate::infer::choose(config.infer.device);
-        tracing::info!(device = device.name, reason = device.reason, "device");
+        let device = &models.device;
+        metrics.device(device.gpus, device.reason == "infer.device = cpu");
+        tracing::info!(device = device.name, reason = device.reason, tokens = device.tokens, "device");
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         // Without Kafka there is one process, which the store's lock holds it to.
         let leads = Arc::new(AtomicBool::new(config.kafka.brokers.is_empty()));

@@ -10,6 +10,8 @@ pub enum Device {
     Auto,
     /// The CPU.
     Cpu,
+    /// A GPU, or nothing.
+    Gpu,
 }
 
 /// In what the weights of encoders are computed.

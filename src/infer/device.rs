@@ -5,16 +5,22 @@ use super::cpu::{self, CpuEngine, CpuWriter, Packed};
 use super::families::Writer;
 use super::generate::gguf::{GgufModel, GgufWriter};
 use super::generate::{Generated, GenerationConfig};
+use super::gpu::cuda::{self, CudaDevice};
+use super::gpu::device::{self as gpu_device, Format};
+use super::gpu::{ENGINES, Fleet};
 use super::model::{Checkpoint, Seq2Seq};
 use crate::batch::{PackedBatch, WindowOutput, Written};
-use crate::config::{Device, Precision};
-use crate::error::Result;
+use crate::config::{Device, Precision, workers};
+use crate::error::{Class, Error, Result, Stage};
 use serde::Serialize;
 use std::sync::Arc;
 
 /// Bytes of keys and values that the texts which one model thread writes at once may need; a single
 /// window may need more.
 const CACHES: usize = 256 << 20;
+
+/// Tokens of a batch on a GPU at least, where they fit: fewer do not fill it.
+const GPU_BATCH: usize = 8192;
 
 /// The device that was taken, with the reason, for `doctor`, the log and the demo.
 #[derive(Debug, Clone, Serialize)]
@@ -23,15 +29,134 @@ pub struct DeviceChoice {
     pub name: String,
     /// Why this one.
     pub reason: String,
+    /// GPUs that do; 0: the CPU does.
+    pub gpus: usize,
+    /// Tokens that a GPU takes at once beside the weights, when models are loaded.
+    pub tokens: Option<usize>,
 }
 
-/// Takes the best device that the setting allows.
-pub fn choose(setting: Device) -> DeviceChoice {
-    let reason = match setting {
-        Device::Auto => "infer.device = auto, and this build has no GPU engine",
-        Device::Cpu => "infer.device = cpu",
-    };
-    DeviceChoice { name: format!("CPU ({})", instruction_set()), reason: reason.to_owned() }
+/// Which device the setting gives; loads nothing.
+///
+/// Errors: as [`Devices::open`].
+pub fn choose(setting: Device) -> Result<DeviceChoice> {
+    Devices::open(setting).map(|devices| devices.choice)
+}
+
+/// The devices that run encoders.
+pub struct Devices {
+    /// Which, and why.
+    pub choice: DeviceChoice,
+    setting: Device,
+    gpus: Vec<Arc<dyn gpu_device::Device>>,
+    format: Format,
+}
+
+impl Devices {
+    /// Opens what the setting allows.
+    ///
+    /// Errors: `Fatal` where a GPU is asked for and there is none that works, with the reason.
+    pub fn open(setting: Device) -> Result<Self> {
+        let opened = match setting {
+            Device::Cpu => Err("infer.device = cpu".to_owned()),
+            Device::Auto | Device::Gpu => gpus(),
+        };
+        match opened {
+            Ok((gpus, format, name)) => {
+                let reason =
+                    format!("infer.device = {}", if setting == Device::Gpu { "gpu" } else { "auto" });
+                let choice = DeviceChoice { name, reason, gpus: gpus.len(), tokens: None };
+                Ok(Self { choice, setting, gpus, format })
+            }
+            Err(reason) if setting == Device::Gpu => {
+                Err(Error::fatal(Stage::Infer, Class::Config, format!("infer.device = gpu, but {reason}")))
+            }
+            Err(reason) => Ok(Self {
+                choice: on_this_cpu(match setting {
+                    Device::Cpu => reason,
+                    _ => format!("infer.device = auto, and {reason}"),
+                }),
+                setting,
+                gpus: Vec::new(),
+                format: Format::F32,
+            }),
+        }
+    }
+
+    /// Puts an encoder with its heads onto the GPUs; where it does not fit there, onto the CPU.
+    ///
+    /// Errors: where a GPU is asked for, why it cannot be there.
+    pub fn encoder(&mut self, checkpoint: Checkpoint, precision: Precision) -> Result<Placed> {
+        if self.gpus.is_empty() {
+            return Ok(Placed::encoder(checkpoint, precision));
+        }
+        match Fleet::upload(&checkpoint, &self.gpus, self.format) {
+            Ok(fleet) => {
+                let tokens = self.choice.tokens.unwrap_or(usize::MAX).min(fleet.together());
+                self.choice.tokens = Some(tokens);
+                Ok(Placed(Form::Fleet(Arc::new(fleet))))
+            }
+            Err(error) if self.setting == Device::Gpu => {
+                let reason = format!("infer.device = gpu, but {}", error.failure().reason);
+                Err(Error::fatal(Stage::Infer, Class::Config, reason))
+            }
+            Err(error) => {
+                let reason = &error.failure().reason;
+                tracing::warn!(reason, "the CPU runs a model that cannot be on the GPU");
+                if self.choice.tokens.is_none() {
+                    self.choice = on_this_cpu(format!("infer.device = auto, and {reason}"));
+                    self.gpus.clear();
+                }
+                Ok(Placed::encoder(checkpoint, precision))
+            }
+        }
+    }
+}
+
+impl DeviceChoice {
+    /// Model threads for the setting `infer.threads`; `cpu` says whether some model runs on the CPU.
+    pub fn threads(&self, setting: usize, cpu: bool) -> usize {
+        match (setting, self.gpus, cpu) {
+            (0, 1.., false) => self.gpus * ENGINES,
+            (0, 1.., true) => workers(0).max(self.gpus * ENGINES),
+            _ => workers(setting),
+        }
+    }
+
+    /// Tokens of a batch for the setting `feed.batch_tokens`.
+    pub fn batch_tokens(&self, setting: usize) -> usize {
+        self.tokens.map_or(setting, |most| setting.max(GPU_BATCH.min(most)))
+    }
+}
+
+fn on_this_cpu(reason: String) -> DeviceChoice {
+    DeviceChoice { name: format!("CPU ({})", instruction_set()), reason, gpus: 0, tokens: None }
+}
+
+/// GPUs that work, the format that all of them compute in, and what they are.
+#[allow(clippy::type_complexity)]
+fn gpus() -> std::result::Result<(Vec<Arc<dyn gpu_device::Device>>, Format, String), String> {
+    let found = cuda::find()?;
+    let mut gpus: Vec<Arc<dyn gpu_device::Device>> = Vec::with_capacity(found.len());
+    let (mut names, mut failed, mut format) = (Vec::new(), Vec::new(), Format::Bf16);
+    for about in found {
+        match CudaDevice::open(about.ordinal) {
+            Ok(device) => {
+                gpus.push(Arc::new(device));
+                names.push(about.to_string());
+                if about.format() != Format::Bf16 {
+                    format = Format::F16;
+                }
+            }
+            Err(error) => failed.push(error.failure().reason.clone()),
+        }
+    }
+    if gpus.is_empty() {
+        return Err(failed.join("; "));
+    }
+    for reason in failed {
+        tracing::warn!(reason, "a GPU is left out");
+    }
+    Ok((gpus, format, format!("{} ({})", names.join(", "), format.suffix())))
 }
 
 fn instruction_set() -> &'static str {
@@ -51,14 +176,15 @@ fn instruction_set() -> &'static str {
 pub struct Placed(Form);
 
 enum Form {
+    Fleet(Arc<Fleet>),
     Encoder(Arc<Checkpoint<Packed>>),
     Writer(Arc<Seq2Seq<Packed>>, GenerationConfig),
     Decoder(Arc<GgufModel>),
 }
 
 impl Placed {
-    /// Puts an encoder with its heads onto the device.
-    pub fn encoder(checkpoint: Checkpoint, precision: Precision) -> Self {
+    /// Puts an encoder with its heads onto the CPU.
+    fn encoder(checkpoint: Checkpoint, precision: Precision) -> Self {
         Self(Form::Encoder(Arc::new(cpu::pack(checkpoint, on_cpu(precision)))))
     }
 
@@ -72,9 +198,15 @@ impl Placed {
         Self(Form::Decoder(Arc::new(model)))
     }
 
+    /// Whether the CPU computes it.
+    pub fn on_cpu(&self) -> bool {
+        !matches!(self.0, Form::Fleet(_))
+    }
+
     /// An engine over the weights, for one model thread.
     pub fn engine(&self) -> Box<dyn Engine> {
         match &self.0 {
+            Form::Fleet(fleet) => Box::new(fleet.engine()),
             Form::Encoder(checkpoint) => Box::new(CpuEngine::new(Arc::clone(checkpoint))),
             Form::Decoder(model) => Box::new(GgufWriter::new(Arc::clone(model))),
             Form::Writer(model, generation) => {

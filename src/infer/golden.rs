@@ -108,6 +108,30 @@ impl Engines {
     }
 }
 
+/// Every family's states and vectors, all sequences packed together, have a cosine above `least` with the
+/// reference's, token by token.
+pub fn check_directions(make: MakeEngine, least: f32) {
+    for family in FAMILIES {
+        let cases = cases(family);
+        let batch = batch(&cases);
+        let mut engine = make(families::load(&folder(family), &[]).unwrap());
+        let outputs = engine.run(&batch).unwrap();
+        let states = engine.states(&batch).unwrap();
+        let hidden = states.len() / batch.tokens.len();
+        let expected: Vec<f32> = cases.iter().flat_map(|case| case.last_hidden_state.clone()).collect();
+        let rows = states.chunks_exact(hidden).zip(expected.chunks_exact(hidden));
+        let vectors = outputs.iter().zip(&cases).map(|(o, c)| (&*o.embedding, &*c.embedding));
+        let worst = rows.chain(vectors).map(|(a, b)| cosine(a, b)).fold(1.0, f32::min);
+        println!("{family}: least cosine {worst}");
+        assert!(worst > least, "{family}: {worst}");
+    }
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
 /// Every family, each sequence alone and all packed together, differs by less than `tolerance` from
 /// the reference in every state, vector and logit.
 pub fn check_all(make: MakeEngine, tolerance: f32) {

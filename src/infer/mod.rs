@@ -10,6 +10,7 @@ mod families;
 mod generate;
 #[cfg(test)]
 mod golden;
+mod gpu;
 pub mod manifests;
 mod model;
 pub mod models;

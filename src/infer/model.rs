@@ -8,7 +8,7 @@ mod convert;
 mod distances;
 mod seq2seq;
 
-pub use distances::{Disentangled, RelativeBias};
+pub use distances::{Disentangled, RelativeBias, turns};
 pub use seq2seq::{Decoder, DecoderLayer, Seq2Seq};
 
 use std::sync::Arc;

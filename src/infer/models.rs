@@ -5,7 +5,7 @@
 //! forward pass; any other checkpoint is a model of its own, with its own tokenizer and windows.
 
 use super::Engine;
-use super::device::Placed;
+use super::device::{DeviceChoice, Devices, Placed};
 use super::families;
 use super::generate::gguf::GgufModel;
 use super::manifests::manifests;
@@ -26,6 +26,8 @@ pub struct Models {
     pub tasks: Tasks,
     /// `name@revision` by task.
     pub revisions: BTreeMap<String, String>,
+    /// What runs the encoders. Models that write run on the CPU.
+    pub device: DeviceChoice,
 }
 
 /// One model.
@@ -90,12 +92,15 @@ impl Models {
         let summary = folder("summary", &config.summary)?;
         let paths: Vec<&Path> = branches.iter().map(|(_, path)| path.as_path()).collect();
         let trunk = families::load(&embedding, &paths)?;
-        let mut models = Self { loaded: Vec::new(), tasks: Tasks::default(), revisions };
+        let mut devices = Devices::open(config.device)?;
+        let device = devices.choice.clone();
+        let mut models = Self { loaded: Vec::new(), tasks: Tasks::default(), revisions, device };
         let (unit, precision) = (work(&trunk), config.precision);
         let tasks: Vec<&str> = branches.iter().map(|(task, _)| *task).collect();
-        models.add(&embedding, trunk, &tasks, unit, precision)?;
+        models.add(&embedding, trunk, &tasks, unit, (&mut devices, precision))?;
         for (task, path) in alone {
-            models.add(&path, families::load_alone(&path)?, &[task], unit, precision)?;
+            let checkpoint = families::load_alone(&path)?;
+            models.add(&path, checkpoint, &[task], unit, (&mut devices, precision))?;
         }
         if let Some(path) = summary {
             models.tasks.summary = Some(models.loaded.len());
@@ -104,7 +109,18 @@ impl Models {
                 false => Loaded::writer(&path, unit, precision)?,
             });
         }
+        models.device = devices.choice;
         Ok(models)
+    }
+
+    /// Model threads for the setting `infer.threads`.
+    pub fn threads(&self, setting: usize) -> usize {
+        self.device.threads(setting, self.loaded.iter().any(|loaded| loaded.placed.on_cpu()))
+    }
+
+    /// Tokens of a batch for the setting `feed.batch_tokens`.
+    pub fn batch_tokens(&self, setting: usize) -> usize {
+        self.device.batch_tokens(setting)
     }
 
     /// The model that embeds.
@@ -125,7 +141,7 @@ impl Models {
         checkpoint: Checkpoint,
         tasks: &[&str],
         unit: usize,
-        precision: Precision,
+        (devices, precision): (&mut Devices, Precision),
     ) -> Result<()> {
         let model = self.loaded.len();
         for ((head, branch), task) in checkpoint.branches.iter().enumerate().zip(tasks) {
@@ -157,7 +173,7 @@ impl Models {
             max_tokens: checkpoint.encoder.max_tokens,
             cost: (work(&checkpoint) / unit.max(1)).max(1) as u64,
             family: families::name(path)?,
-            placed: Placed::encoder(checkpoint, precision),
+            placed: devices.encoder(checkpoint, precision)?,
         });
         Ok(())
     }

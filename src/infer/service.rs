@@ -55,6 +55,9 @@ fn run(engine: &mut dyn Engine, mut jobs: Vec<Job>, budget: usize, metrics: &Met
                 reason = error.failure().reason,
                 "batch is split and run again"
             );
+            if matches!(error, Error::Retry(_)) {
+                metrics.out_of_memory();
+            }
             let second = jobs.split_off(jobs.len() / 2);
             run(engine, jobs, budget, metrics);
             run(engine, second, budget, metrics);

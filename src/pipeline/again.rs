@@ -4,7 +4,7 @@
 use super::ask::Asker;
 use super::embed::{Embedder, stopping};
 use super::understand::spec;
-use crate::config::{Config, workers};
+use crate::config::Config;
 use crate::document::{Document, Head, Lineage, PageText, Room, TextDocument, TextSource};
 use crate::error::{Class, Error, Result, Stage};
 use crate::feed;
@@ -26,7 +26,7 @@ impl Again {
     /// Starts the model threads. They end with the process.
     pub fn start(models: &Models, config: &Config, metrics: &Arc<Metrics>) -> Result<Self> {
         let wait = Duration::from_millis(config.feed.batch_wait_ms);
-        let threads = workers(config.infer.threads);
+        let threads = models.threads(config.infer.threads);
         let (embedder, _) = Embedder::start(models, config, metrics, threads, wait)?;
         let spec = spec(config)?;
         let interpreter = Interpreter {

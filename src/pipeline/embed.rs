@@ -37,12 +37,12 @@ impl Embedder {
         threads: usize,
         wait: Duration,
     ) -> Result<(Self, Threads)> {
-        let lane =
-            |loaded: &Loaded| feed::Limits { tokens: config.feed.batch_tokens, wait, cost: loaded.cost };
+        let tokens = models.batch_tokens(config.feed.batch_tokens);
+        let lane = |loaded: &Loaded| feed::Limits { tokens, wait, cost: loaded.cost };
         let lanes: Vec<feed::Limits> = models.loaded.iter().map(lane).collect();
         let queue = Arc::new(BatchQueue::new(&lanes, config.feed.batch_queue_tokens, Arc::clone(metrics)));
         let readers = readers(models, &config.feed)?.into();
-        let engines = start_engines(threads, config.feed.batch_tokens, metrics, models, &queue)?;
+        let engines = start_engines(threads, tokens, metrics, models, &queue)?;
         Ok((Self { readers, queue }, engines))
     }
 

@@ -4,10 +4,10 @@
 use super::{Clock, Spent, show};
 use crate::batch::PackedBatch;
 use crate::cli::App;
-use crate::config::{InferConfig, Precision, workers};
-use crate::infer::Engine;
+use crate::config::{Device, InferConfig, Precision};
 use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
+use crate::infer::{DeviceChoice, Engine};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Serialize;
@@ -19,7 +19,10 @@ use std::time::Duration;
 pub struct EncoderArgs {
     /// Checkpoint folders; without any, the configured embedding model
     checkpoints: Vec<String>,
-    /// Precisions to compare
+    /// On which device: auto, cpu or gpu; without it the setting infer.device
+    #[arg(long)]
+    device: Option<String>,
+    /// Precisions to compare, on a CPU; a GPU has its own
     #[arg(long, value_delimiter = ',', default_value = "f32,bf16,int8")]
     precisions: Vec<String>,
     /// Lengths of sequences in tokens: N (32 × N), or mixed (lognormal, 8 to 512)
@@ -42,6 +45,7 @@ struct Figure {
     checkpoint: String,
     family: String,
     precision: Precision,
+    device: String,
     lengths: String,
     threads: usize,
     tokens: usize,
@@ -56,6 +60,7 @@ struct Running {
     checkpoint: String,
     family: String,
     precision: Precision,
+    device: DeviceChoice,
     engines: Vec<Vec<Box<dyn Engine>>>,
     vocabulary: usize,
     max_tokens: usize,
@@ -70,8 +75,7 @@ struct Mix {
 /// Measures and prints.
 pub fn run(app: &App, args: &EncoderArgs) -> Result<()> {
     let mixes = mixes(args)?;
-    let threads = workers(if args.threads > 0 { args.threads } else { app.config.infer.threads });
-    let mut running = configurations(app, args, threads)?;
+    let mut running = configurations(app, args)?;
     let mut spent = vec![vec![Spent::default(); mixes.len()]; running.len()];
     // The first round warms up: pages are touched, clocks rise.
     for round in 0..=args.rounds {
@@ -88,16 +92,32 @@ pub fn run(app: &App, args: &EncoderArgs) -> Result<()> {
     let mut figures = Vec::new();
     for (configuration, spent) in running.iter().zip(spent) {
         for (mix, spent) in mixes.iter().zip(spent) {
-            figures.push(figure(app, args, configuration, mix, spent, threads));
+            figures.push(figure(app, args, configuration, mix, spent));
         }
     }
     let rows = figures.iter().map(row).collect();
-    let header =
-        ["checkpoint", "family", "precision", "lengths", "threads", "tokens/s", "tokens/CPU-s", "ms/batch"];
+    let header = [
+        "checkpoint",
+        "family",
+        "precision",
+        "device",
+        "lengths",
+        "threads",
+        "tokens/s",
+        "tokens/CPU-s",
+        "ms/batch",
+    ];
     show(app, &header, rows, &figures)
 }
 
-fn configurations(app: &App, args: &EncoderArgs, threads: usize) -> Result<Vec<Running>> {
+fn configurations(app: &App, args: &EncoderArgs) -> Result<Vec<Running>> {
+    let device = match args.device.as_deref() {
+        None => app.config.infer.device,
+        Some("auto") => Device::Auto,
+        Some("cpu") => Device::Cpu,
+        Some("gpu") => Device::Gpu,
+        Some(other) => bail!("--device {other}: expected auto, cpu or gpu"),
+    };
     let own = [app.config.infer.embedding.clone()];
     let checkpoints = if args.checkpoints.is_empty() { own.as_slice() } else { &args.checkpoints };
     let mut running = Vec::new();
@@ -112,19 +132,26 @@ fn configurations(app: &App, args: &EncoderArgs, threads: usize) -> Result<Vec<R
                 classification: String::new(),
                 summary: String::new(),
                 precision,
+                device,
                 ..app.config.infer.clone()
             };
             let models = Models::load(&config, &models_dir(&app.config))?;
-            let engines = (0..threads).map(|_| models.engines()).collect();
+            let wanted = if args.threads > 0 { args.threads } else { config.threads };
+            let engines = (0..models.threads(wanted)).map(|_| models.engines()).collect();
+            let on_gpu = models.device.gpus > 0;
             let model = models.embedding()?;
             running.push(Running {
                 checkpoint: checkpoint.clone(),
                 family: model.family.clone(),
-                precision,
+                precision: if on_gpu { Precision::Bf16 } else { precision },
+                device: models.device.clone(),
                 engines,
                 vocabulary: model.vocabulary,
                 max_tokens: model.max_tokens,
             });
+            if on_gpu {
+                break;
+            }
         }
     }
     Ok(running)
@@ -179,6 +206,7 @@ fn mixed(count: usize) -> Vec<usize> {
 
 /// Sequences in batches of at most `budget` tokens, as they come: lengths need no sorting.
 fn pack(mix: &Mix, configuration: &Running, budget: usize) -> Vec<PackedBatch> {
+    let budget = configuration.device.batch_tokens(budget);
     let mut batches = vec![PackedBatch::new()];
     let mut used = 0;
     for (index, length) in mix.lengths.iter().enumerate() {
@@ -220,14 +248,8 @@ fn measure(engines: &mut [Vec<Box<dyn Engine>>], batches: &[PackedBatch]) -> Res
     Ok(clock.spent())
 }
 
-fn figure(
-    app: &App,
-    args: &EncoderArgs,
-    configuration: &Running,
-    mix: &Mix,
-    spent: Spent,
-    threads: usize,
-) -> Figure {
+fn figure(app: &App, args: &EncoderArgs, configuration: &Running, mix: &Mix, spent: Spent) -> Figure {
+    let threads = configuration.engines.len();
     let batches = pack(mix, configuration, app.config.feed.batch_tokens);
     let tokens: usize = batches.iter().map(|batch| batch.tokens.len()).sum();
     let all = (tokens * args.rounds) as f64;
@@ -236,6 +258,7 @@ fn figure(
         checkpoint: configuration.checkpoint.clone(),
         family: configuration.family.clone(),
         precision: configuration.precision,
+        device: configuration.device.name.clone(),
         lengths: mix.name.clone(),
         threads,
         tokens,
@@ -251,6 +274,7 @@ fn row(figure: &Figure) -> Vec<String> {
         figure.checkpoint.clone(),
         figure.family.clone(),
         figure.precision.to_string(),
+        figure.device.clone(),
         figure.lengths.clone(),
         figure.threads.to_string(),
         format!("{:.0}", figure.tokens_per_s),

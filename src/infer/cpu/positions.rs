@@ -5,7 +5,7 @@ use super::linear::Packed;
 use super::matmul::{View, matmul};
 use super::rows;
 use crate::batch::PackedBatch;
-use crate::infer::model::{Layer, Positions, Stack};
+use crate::infer::model::{Layer, Positions, Stack, turns};
 use std::ops::Range;
 
 /// What attention needs to know of positions, up to the longest window of a batch.
@@ -44,10 +44,8 @@ pub struct Turns {
 
 impl Turns {
     fn new(theta: f32, longest: usize, width: usize) -> Self {
-        let waves: Vec<f32> =
-            (0..width / 2).map(|i| 1.0 / theta.powf((2 * i) as f32 / width as f32)).collect();
-        let angles = || (0..longest).flat_map(|p| waves.iter().map(move |w| p as f32 * w));
-        Self { cos: angles().map(f32::cos).collect(), sin: angles().map(f32::sin).collect() }
+        let (cos, sin) = turns(theta, longest, width);
+        Self { cos, sin }
     }
 }
 

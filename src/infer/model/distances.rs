@@ -43,6 +43,13 @@ impl RelativeBias {
     }
 }
 
+/// Cosines and sines of rotary positions: `[longest, width / 2]` each.
+pub fn turns(theta: f32, longest: usize, width: usize) -> (Vec<f32>, Vec<f32>) {
+    let waves: Vec<f32> = (0..width / 2).map(|i| 1.0 / theta.powf((2 * i) as f32 / width as f32)).collect();
+    let angles = || (0..longest).flat_map(|p| waves.iter().map(move |w| p as f32 * w));
+    (angles().map(f32::cos).collect(), angles().map(f32::sin).collect())
+}
+
 /// DeBERTa's distances (He et al. 2021): exact near by, logarithmic beyond, clamped at `span`.
 #[derive(Debug, Clone, Copy)]
 pub struct Disentangled {

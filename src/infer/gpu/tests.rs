@@ -1,0 +1,122 @@
+use super::device::{Device, Format};
+use super::emulated::Emulated;
+use super::*;
+use crate::infer::families;
+use crate::infer::golden::{self, cases, folder};
+use crate::infer::model::Checkpoint;
+use std::sync::atomic::Ordering;
+
+fn engine_on(device: &Arc<Emulated>, checkpoint: &Checkpoint, format: Format, together: usize) -> GpuEngine {
+    let device: Arc<dyn Device> = Arc::clone(device) as Arc<dyn Device>;
+    GpuEngine::new(Arc::new(Weights::upload(checkpoint, device, format).unwrap()), together).unwrap()
+}
+
+fn engine(format: Format) -> impl Fn(Checkpoint) -> Box<dyn Engine> {
+    move |checkpoint| Box::new(engine_on(&Arc::default(), &checkpoint, format, 4096))
+}
+
+#[test]
+fn every_family_matches_the_reference_in_full_precision() {
+    golden::check_all(&engine(Format::F32), 1e-3);
+}
+
+#[test]
+fn every_family_points_where_the_reference_does_in_half_precision() {
+    for format in [Format::Bf16, Format::F16] {
+        golden::check_directions(&engine(format), 0.999);
+    }
+}
+
+#[test]
+fn windows_apart_and_together_give_the_same() {
+    let cases = cases("bert");
+    let batch = golden::batch(&cases);
+    let checkpoint = families::load(&folder("bert"), &[]).unwrap();
+    let device = Arc::default();
+    let together = engine_on(&device, &checkpoint, Format::Bf16, 4096).run(&batch).unwrap();
+    let apart = engine_on(&device, &checkpoint, Format::Bf16, 1).run(&batch).unwrap();
+    assert_eq!(together, apart);
+}
+
+#[test]
+fn a_full_gpu_says_so_and_goes_on_with_less() {
+    let checkpoint = families::load(&folder("bert"), &[]).unwrap();
+    let device: Arc<Emulated> = Arc::default();
+    let mut engine = engine_on(&device, &checkpoint, Format::Bf16, 4096);
+    let mut one = PackedBatch::new();
+    one.push(&[6; 16], &[]);
+    let mut many = PackedBatch::new();
+    (0..40).for_each(|_| many.push(&[6; 16], &[]));
+    let expected = engine.run(&one).unwrap();
+    let (_, total) = device.memory().unwrap();
+    assert_eq!(total, 0);
+    let more = GpuEngine::activations(&engine.weights, 32, 16);
+    engine.arena = None;
+    device.room.store(device.used_now() + more, Ordering::Relaxed);
+    assert!(matches!(engine.run(&many), Err(Error::Retry(_))));
+    assert_eq!(engine.run(&one).unwrap(), expected);
+    // Nor is there room for another copy of the weights.
+    let device: Arc<dyn Device> = device;
+    assert!(matches!(Weights::upload(&checkpoint, device, Format::Bf16), Err(Error::Retry(_))));
+}
+
+#[test]
+fn a_broken_gpu_is_fatal_and_gives_everything_back() {
+    let checkpoint = families::load(&folder("bert"), &[]).unwrap();
+    let device: Arc<Emulated> = Arc::default();
+    let mut engine = engine_on(&device, &checkpoint, Format::F16, 4096);
+    device.broken.store(true, Ordering::Relaxed);
+    let mut batch = PackedBatch::new();
+    batch.push(&[6, 7], &[]);
+    let error = engine.run(&batch).unwrap_err();
+    assert!(matches!(error, Error::Fatal(_)) && error.to_string().contains("off the bus"), "{error}");
+    drop(engine);
+    assert_eq!(device.used_now(), 0);
+}
+
+#[test]
+fn a_batch_of_nothing_and_empty_windows_are_fine() {
+    let checkpoint = families::load(&folder("bert"), &[]).unwrap();
+    let mut engine = engine_on(&Arc::default(), &checkpoint, Format::Bf16, 4096);
+    assert!(engine.run(&PackedBatch::new()).unwrap().is_empty());
+    let mut batch = PackedBatch::new();
+    batch.push(&[], &[]);
+    batch.push(&[6, 7], &[0..1]);
+    let outputs = engine.run(&batch).unwrap();
+    assert_eq!((outputs.len(), outputs[1].spans.len()), (2, 1));
+    assert!(outputs[0].embedding.iter().all(|v| *v == 0.0));
+}
+
+#[test]
+fn work_of_a_gpu_that_is_lost_goes_to_another_and_then_fails_with_the_reason() {
+    let checkpoint = families::load(&folder("bert"), &[]).unwrap();
+    let gpus: [Arc<Emulated>; 2] = [Arc::default(), Arc::default()];
+    gpus.iter().for_each(|gpu| gpu.room.store(1 << 30, Ordering::Relaxed));
+    let devices = gpus.each_ref().map(|gpu| Arc::clone(gpu) as Arc<dyn Device>);
+    let fleet = Arc::new(Fleet::upload(&checkpoint, &devices, Format::Bf16).unwrap());
+    let mut batch = PackedBatch::new();
+    batch.push(&[6, 7, 8], &[]);
+    let mut engines = [fleet.engine(), fleet.engine()];
+    let expected = engines.each_mut().map(|engine| engine.run(&batch).unwrap());
+    assert_eq!(expected[0], expected[1]);
+    assert!(gpus.iter().all(|gpu| gpu.launches.load(Ordering::Relaxed) > 0));
+    gpus[0].broken.store(true, Ordering::Relaxed);
+    for engine in &mut engines {
+        assert_eq!(engine.run(&batch).unwrap(), expected[0]);
+    }
+    gpus[1].broken.store(true, Ordering::Relaxed);
+    for engine in &mut engines {
+        let error = engine.run(&batch).unwrap_err();
+        assert!(matches!(error, Error::Fatal(_)), "{error}");
+    }
+}
+
+#[test]
+fn a_gpu_without_room_for_a_batch_is_not_taken() {
+    let checkpoint = families::load(&folder("bert"), &[]).unwrap();
+    let gpu: Arc<Emulated> = Arc::default();
+    gpu.room.store(300 << 10, Ordering::Relaxed);
+    let devices = [Arc::clone(&gpu) as Arc<dyn Device>];
+    assert!(matches!(Fleet::upload(&checkpoint, &devices, Format::Bf16), Err(Error::Retry(_))));
+    assert_eq!(gpu.used_now(), 0);
+}
