@@ -9,6 +9,8 @@ mod kind;
 mod sentiment;
 mod summary;
 mod verdict;
+#[cfg(test)]
+mod verdict_tests;
 
 pub use duplicates::Neighbour;
 pub use kind::{KIND_PROTOTYPES, Kinds};
