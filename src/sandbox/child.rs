@@ -63,8 +63,12 @@ fn fail(fault: Fault, to: &mut impl Write) -> std::io::Result<()> {
             taken.push(vec![1u8; 16 << 20]);
         },
         Fault::Segfault => {
-            // SAFETY: a plain system call that signals this process.
-            unsafe { libc::raise(libc::SIGSEGV) };
+            // SAFETY: plain system calls that signal this process. The handler of Rust's runtime, which looks
+            // for overflown stacks and would go on after a signal without a fault, is taken away.
+            unsafe {
+                libc::signal(libc::SIGSEGV, libc::SIG_DFL);
+                libc::raise(libc::SIGSEGV);
+            }
         }
         Fault::Babble => {
             to.write_all(&[0xff; 64])?;
