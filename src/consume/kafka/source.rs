@@ -144,17 +144,17 @@ impl Taker {
         if self.is_cancelled(&record, &id) {
             return None;
         }
-        let plain = |record: Record| Ready {
+        let plain = |record: &Record| Ready {
             bytes: record.value.clone(),
             name: record.header("filename"),
             declared: record.header("content-type"),
             language: record.header("language"),
-            record,
+            record: record.clone(),
         };
-        let Some(value) = record.value.clone() else { return Some(plain(record)) };
+        let Some(value) = record.value.clone() else { return Some(plain(&record)) };
         let recognised = Envelope::recognise(record.header("content-type").as_deref(), &value);
         let envelope = match recognised {
-            None => return Some(plain(record)),
+            None => return Some(plain(&record)),
             Some(Ok(envelope)) => envelope,
             Some(Err(error)) => {
                 self.refuse(&record, error);
