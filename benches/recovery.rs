@@ -41,7 +41,9 @@ fn main() {
             format!("kafka.worker={name}"),
         ];
         let flags: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
-        Daemon::start(&folder.path().join(name), &flags)
+        let data = folder.path().join(name);
+        std::fs::create_dir_all(&data).unwrap();
+        Daemon::start(&data, &flags)
     };
     let first = start("first");
     let times = Arc::new(Times::default());
