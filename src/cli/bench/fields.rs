@@ -8,10 +8,11 @@
 use super::score::{Tally, figures, general};
 use super::{Clock, show};
 use crate::cli::{App, fields as command};
-use crate::decode::{self, Limits};
+use crate::decode;
 use crate::digitize::Reader;
 use crate::document::{Field, Page, PageText, Word};
 use crate::interpret::fields;
+use crate::pipeline::limits;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -191,14 +192,8 @@ fn read_documents(app: &App, names: &[PathBuf]) -> Result<Read> {
 /// Documents whose kinds are known, in this process: measure with your own.
 fn read_pages(app: &App, names: &[PathBuf]) -> Result<Read> {
     let spec = fields::load(&app.config.interpret.fields_file).map_err(anyhow::Error::msg)?;
-    let (decode, digitize) = (&app.config.decode, &app.config.digitize);
-    let limits = Limits {
-        max_pages: decode.max_pages,
-        max_expanded_bytes: decode.max_expanded_mb << 20,
-        max_pixels: u64::from(digitize.max_megapixels) * 1_000_000,
-        min_layer_chars: decode.min_layer_chars,
-        dpi: digitize.dpi,
-    };
+    let digitize = &app.config.digitize;
+    let limits = limits::limits(&app.config, None);
     let mut reader = Reader::new(&digitize.languages, digitize.retry_below)?;
     let (mut measured, mut mine) = (Vec::new(), 0.0);
     for path in names {
