@@ -3,6 +3,7 @@
 use anyhow::Result;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
+use serde_json::Value;
 use std::io::IsTerminal;
 
 /// Columns of a table whose width no terminal decides.
@@ -26,6 +27,12 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>) {
         table.add_row(row);
     }
     println!("{table}");
+}
+
+/// What is at a JSON pointer, as `/tasks/0/name`; null where there is nothing.
+pub fn at<'v>(value: &'v Value, pointer: &str) -> &'v Value {
+    static NOTHING: Value = Value::Null;
+    value.pointer(pointer).unwrap_or(&NOTHING)
 }
 
 /// At most `most` characters on one line.

@@ -1,5 +1,6 @@
 //! Tasks by the clock: what `quire run` keeps, and `quire tasks`, which asks it.
 
+use super::super::print::at;
 use super::super::{App, print};
 use super::{Parts, apply, erase, last_days, write};
 use crate::config::Config;
@@ -126,27 +127,29 @@ pub fn tasks(app: &App, args: &TasksArgs) -> Result<ExitCode> {
     let status = answer.status();
     let body: Value = answer.body_mut().read_json().unwrap_or(Value::Null);
     if !status.is_success() {
-        bail!("{}: {}", status, body["detail"].as_str().unwrap_or("it was refused"));
+        bail!("{}: {}", status, at(&body, "/detail").as_str().unwrap_or("it was refused"));
     }
     if app.json || args.command.is_some() {
         print::json(&body)?;
         return Ok(ExitCode::SUCCESS);
     }
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let rows = body["tasks"].as_array().into_iter().flatten().map(|task| {
-        let running = &task["running"];
+    let rows = at(&body, "/tasks").as_array().into_iter().flatten().map(|task| {
+        let running = at(task, "/running");
         let now = match running.is_null() {
             true => String::new(),
-            false => format!("{} {}/{}", text(&running["doing"]), running["done"], running["total"]),
+            false => {
+                format!("{} {}/{}", text(at(running, "/doing")), at(running, "/done"), at(running, "/total"))
+            }
         };
-        let last = &task["past"][0];
-        let said = format!("{} {}", text(&last["outcome"]), print::short(&text(&last["said"]), 60));
+        let last = at(task, "/past/0");
+        let said = format!("{} {}", text(at(last, "/outcome")), print::short(&text(at(last, "/said")), 60));
         vec![
-            text(&task["name"]),
-            text(&task["cron"]),
-            text(&task["next"]),
+            text(at(task, "/name")),
+            text(at(task, "/cron")),
+            text(at(task, "/next")),
             now,
-            text(&last["ended_at"]),
+            text(at(last, "/ended_at")),
             said,
         ]
     });

@@ -1,7 +1,7 @@
 //! The screen: the flow from top to bottom, what goes wrong beside it, what is in flight below.
 
 use super::View;
-use crate::cli::print::short;
+use crate::cli::print::{at, short};
 use crate::error::Stage;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -36,8 +36,8 @@ fn panel(title: &str) -> Block<'_> {
 
 fn header(frame: &mut Frame<'_>, area: Rect, view: &View) {
     let Some(now) = &view.now else { return };
-    let version = now.status["version"].as_str().unwrap_or("?");
-    let counts = &now.status["counts"];
+    let version = at(&now.status, "/version").as_str().unwrap_or("?");
+    let counts = at(&now.status, "/counts");
     let (away, leads) = now.metrics.flags();
     let (free, size) = now.metrics.disk();
     let mut first =
@@ -59,9 +59,9 @@ fn header(frame: &mut Frame<'_>, area: Rect, view: &View) {
     }
     let second = format!(
         "stored {}  passages {}  dead {}  disk {:.0} of {:.0} GB free    q quit  p pause",
-        counts["documents"],
-        counts["passages"],
-        counts["dead"],
+        at(counts, "/documents"),
+        at(counts, "/passages"),
+        at(counts, "/dead"),
         free / 1e9,
         size / 1e9
     );
@@ -154,16 +154,16 @@ fn counts(frame: &mut Frame<'_>, area: Rect, title: &str, all: &BTreeMap<String,
 }
 
 fn in_flight(frame: &mut Frame<'_>, area: Rect, view: &View) {
-    let documents = view.now.as_ref().and_then(|now| now.status["in_flight"].as_array());
+    let documents = view.now.as_ref().and_then(|now| at(&now.status, "/in_flight").as_array());
     let wide = usize::from(area.width).saturating_sub(34);
     let rows = documents.into_iter().flatten().map(|document| {
-        let (done, total) = (&document["pages_done"], document["pages_total"].as_u64().unwrap_or(0));
+        let (done, total) = (at(document, "/pages_done"), at(document, "/pages_total").as_u64().unwrap_or(0));
         let pages = if total == 0 { String::new() } else { format!("{done}/{total}") };
-        let since = document["since"].as_str().and_then(|s| s.parse::<jiff::Timestamp>().ok());
+        let since = at(document, "/since").as_str().and_then(|s| s.parse::<jiff::Timestamp>().ok());
         let age = since.map_or(0.0, |s| jiff::Timestamp::now().duration_since(s).as_secs_f64());
         Row::new([
-            short(document["name"].as_str().unwrap_or_default(), wide),
-            document["stage"].as_str().unwrap_or_default().to_owned(),
+            short(at(document, "/name").as_str().unwrap_or_default(), wide),
+            at(document, "/stage").as_str().unwrap_or_default().to_owned(),
             pages,
             format!("{age:.0} s"),
         ])
@@ -175,22 +175,22 @@ fn in_flight(frame: &mut Frame<'_>, area: Rect, view: &View) {
 }
 
 fn running(frame: &mut Frame<'_>, area: Rect, view: &View) {
-    let tasks = view.now.as_ref().and_then(|now| now.tasks["tasks"].as_array());
+    let tasks = view.now.as_ref().and_then(|now| at(&now.tasks, "/tasks").as_array());
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let rows = tasks.into_iter().flatten().map(|task| {
-        let (running, last) = (&task["running"], &task["past"][0]);
-        let total = running["total"].as_f64().unwrap_or(0.0);
+        let (running, last) = (at(task, "/running"), at(task, "/past/0"));
+        let total = at(running, "/total").as_f64().unwrap_or(0.0);
         let state = if running.is_object() {
-            let share = if total > 0.0 { running["done"].as_f64().unwrap_or(0.0) / total } else { 0.0 };
-            Line::from(format!("{} {:.0} %", text(&running["doing"]), share * 100.0)).cyan()
+            let share = if total > 0.0 { at(running, "/done").as_f64().unwrap_or(0.0) / total } else { 0.0 };
+            Line::from(format!("{} {:.0} %", text(at(running, "/doing")), share * 100.0)).cyan()
         } else if last.is_object() {
-            let colour = if last["outcome"] == "done" { Color::Green } else { Color::Red };
-            Line::from(text(&last["outcome"])).fg(colour)
+            let colour = if at(last, "/outcome") == "done" { Color::Green } else { Color::Red };
+            Line::from(text(at(last, "/outcome"))).fg(colour)
         } else {
-            let next = text(&task["next"]).replace('T', " ");
+            let next = text(at(task, "/next")).replace('T', " ");
             Line::from(next.chars().take(16).collect::<String>()).dim()
         };
-        Row::new([Line::from(text(&task["name"])), state])
+        Row::new([Line::from(text(at(task, "/name"))), state])
     });
     let table = Table::new(rows, [Constraint::Length(8), Constraint::Fill(1)]).block(panel("tasks"));
     frame.render_widget(table, area);
