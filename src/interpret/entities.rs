@@ -228,7 +228,7 @@ mod tests {
     /// Mentions of a window of one-letter words of which each is labelled as told, as (type, bytes).
     fn found(labels: &[&str], told: &[&str]) -> Vec<(String, Range<usize>)> {
         let labels: Vec<String> = labels.iter().map(|l| (*l).to_owned()).collect();
-        let pieces = (0..told.len()).map(|i| Piece { bytes: 2 * i..2 * i + 1, starts_word: true });
+        let pieces = (0..told.len()).map(|i| Piece { bytes: 2 * i..2 * i + 1, starts_word: true, shape: 1 });
         let window = Window {
             page: 0,
             bytes: 0..2 * told.len(),
