@@ -4,6 +4,7 @@ mod bench;
 mod dead;
 mod demo;
 mod doctor;
+mod fields;
 mod find;
 mod models;
 mod print;
@@ -94,6 +95,9 @@ enum Command {
     /// The models: what they are, fetch them, verify them
     #[command(subcommand)]
     Models(models::ModelsCommand),
+    /// Fields, checks and rules: try a file of your own on documents, or show what is built in
+    #[command(subcommand)]
+    Fields(fields::FieldsCommand),
     /// Measure how fast this machine encodes, reads and understands
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -176,6 +180,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Dead(command) => dead::dead(&context, &command),
         Command::Reindex(args) => reindex::reindex(&context, &args),
         Command::Models(command) => models::models(&context, &command),
+        Command::Fields(command) => fields::fields(&context, &command),
         Command::Bench(command) => bench::bench(&context, &command),
         Command::Doctor => doctor::doctor(&context),
         Command::Config(ConfigCommand::Show) => show_config(&context),

@@ -6,9 +6,11 @@
 //! the top left.
 
 mod events;
+mod fields;
 mod understood;
 
 pub use events::{Command, DocumentState, EVENT_SCHEMA, Event, Notification, ProgressEvent};
+pub use fields::{Check, Duplicate, Field, FieldValue, Outcome, Relation, Validity};
 pub use understood::{
     ClassScore, DeadLetter, Decision, Document, Entity, Mention, PageSummary, Passage, SCHEMA_VERSION, Scale,
     Scored, Sentiment, SummarySentence, Verdict, WrittenSummary,

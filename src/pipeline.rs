@@ -83,9 +83,11 @@ impl Pipeline {
         let threads = workers(config.infer.threads);
         let wait = Duration::from_millis(config.feed.batch_wait_ms);
         let (embedder, engines) = Embedder::start(models, config, metrics, threads, wait)?;
+        let spec = understand::spec(config)?;
         let interpreter = Interpreter {
             config: config.interpret.clone(),
-            kinds: Kinds::new(|text| embedder.embed(text))?,
+            kinds: Kinds::new(&spec, |text| embedder.embed(text))?,
+            spec,
             tasks: models.tasks.clone(),
             models: models.revisions.clone(),
         };

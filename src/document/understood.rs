@@ -1,6 +1,6 @@
 //! The understood document: what is published; and the dead letter of one that could not be.
 
-use super::{DocumentId, MediaType, Origin, Priority, StageSeconds, TextSource};
+use super::{Check, DocumentId, Duplicate, Field, MediaType, Origin, Priority, StageSeconds, TextSource};
 use crate::error::{Failure, named};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -70,6 +70,16 @@ pub struct Document {
     pub passages: Vec<Passage>,
     /// Share of the characters of `text` that lie in some passage: must be 1.
     pub coverage: f64,
+    /// What it says, as values; by kind of document.
+    #[serde(default)]
+    pub fields: Vec<Field>,
+    /// What was checked about the fields.
+    #[serde(default)]
+    pub checks: Vec<Check>,
+    /// Stored documents that are much like it, most alike first. What was being understood at the
+    /// same time may be missing.
+    #[serde(default)]
+    pub duplicates: Vec<Duplicate>,
     /// What to do with it.
     pub verdict: Verdict,
     /// The model behind each task, as `name@revision`.

@@ -1,6 +1,7 @@
 //! The kind of a document: likeness to descriptions of each kind, and words that give it away.
 
 use super::cosine;
+use super::fields::Spec;
 use crate::document::{MediaType, Scored, TextDocument};
 
 /// Each kind with descriptions whose vectors are its prototypes. Kinds that the format settles
@@ -228,18 +229,35 @@ const SHARPNESS: f32 = 12.0;
 
 /// The kinds with the vectors of their descriptions.
 pub struct Kinds {
-    prototypes: Vec<(&'static str, Vec<Vec<f32>>)>,
+    prototypes: Vec<(String, Vec<Vec<f32>>)>,
+    /// Words that give a kind away, of the user's kinds.
+    cues: Vec<(String, String, f32)>,
 }
 
+/// Likeness of a kind that has words and no descriptions: what unrelated texts have.
+const NO_DESCRIPTION: f32 = 0.2;
+
 impl Kinds {
-    /// Embeds the descriptions.
-    pub fn new<E>(mut embed: impl FnMut(&str) -> Result<Vec<f32>, E>) -> Result<Self, E> {
-        let mut prototypes = Vec::new();
+    /// Embeds the descriptions, those of the user's kinds too.
+    pub fn new<E>(spec: &Spec, mut embed: impl FnMut(&str) -> Result<Vec<f32>, E>) -> Result<Self, E> {
+        let mut prototypes: Vec<(String, Vec<Vec<f32>>)> = Vec::new();
         for (kind, texts) in KIND_PROTOTYPES {
             let vectors: Result<_, E> = texts.iter().map(|text| embed(text)).collect();
-            prototypes.push((*kind, vectors?));
+            prototypes.push(((*kind).to_owned(), vectors?));
         }
-        Ok(Self { prototypes })
+        let mut cues = Vec::new();
+        for (name, kind) in &spec.kind {
+            for (cue, weight) in &kind.cues {
+                cues.push((name.clone(), cue.to_lowercase(), *weight));
+            }
+            let vectors: Result<Vec<_>, E> = kind.descriptions.iter().map(|text| embed(text)).collect();
+            match prototypes.iter_mut().find(|(known, _)| known == name) {
+                Some((_, known)) => known.extend(vectors?),
+                None if kind.descriptions.is_empty() && kind.cues.is_empty() => {}
+                None => prototypes.push((name.clone(), vectors?)),
+            }
+        }
+        Ok(Self { prototypes, cues })
     }
 
     /// The most likely kind with its probability among all kinds.
@@ -263,16 +281,22 @@ impl Kinds {
             .prototypes
             .iter()
             .map(|(kind, vectors)| {
-                let likeness = vectors.iter().map(|v| cosine(v, vector)).fold(f32::MIN, f32::max);
+                let likeness =
+                    vectors.iter().map(|v| cosine(v, vector)).reduce(f32::max).unwrap_or(NO_DESCRIPTION);
                 // No letter or receipt has five thousand words; an article has.
-                let length = if long && matches!(*kind, "article" | "report") { 0.15 } else { 0.0 };
-                (*kind, likeness + cues(kind, &opening) + length)
+                let length = if long && matches!(kind.as_str(), "article" | "report") { 0.15 } else { 0.0 };
+                (kind.as_str(), likeness + cues(kind, &opening) + self.own_cues(kind, &opening) + length)
             })
             .collect();
         let best = scores.iter().fold(f32::MIN, |m, (_, s)| m.max(*s));
         let total: f32 = scores.iter().map(|(_, s)| ((s - best) * SHARPNESS).exp()).sum();
         let label = scores.iter().max_by(|a, b| a.1.total_cmp(&b.1)).map_or("other", |(kind, _)| kind);
         Scored { label: label.to_owned(), confidence: 1.0 / total }
+    }
+
+    fn own_cues(&self, kind: &str, opening: &str) -> f32 {
+        let found = self.cues.iter().filter(|(k, cue, _)| k == kind && opening.contains(&format!(" {cue} ")));
+        found.map(|(_, _, weight)| weight).sum::<f32>().min(0.6)
     }
 }
 

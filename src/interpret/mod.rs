@@ -2,12 +2,15 @@
 
 mod characters;
 mod classes;
+mod duplicates;
 mod entities;
+pub mod fields;
 mod kind;
 mod sentiment;
 mod summary;
 mod verdict;
 
+pub use duplicates::Neighbour;
 pub use kind::{KIND_PROTOTYPES, Kinds};
 
 use crate::config::InterpretConfig;
@@ -15,6 +18,7 @@ use crate::document::{Decision, Document, PageSummary, Passage, SCHEMA_VERSION};
 use crate::tasks::{EMBEDDING, Tasks};
 use crate::window::InferredDocument;
 use characters::Characters;
+use fields::{Review, Spec};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -22,6 +26,8 @@ use std::collections::BTreeMap;
 pub struct Interpreter {
     /// Thresholds and sizes.
     pub config: InterpretConfig,
+    /// What is looked for in each kind of document.
+    pub spec: Spec,
     /// Document kinds and their prototypes.
     pub kinds: Kinds,
     /// Which model and head does which task.
@@ -43,6 +49,10 @@ impl Interpreter {
         let least = self.config.min_entity_confidence;
         let ner = self.tasks.ner.as_ref();
         let entities = ner.map_or_else(Vec::new, |head| entities::find(inferred, &text, head, least));
+        let kind = self.kinds.guess(&inferred.fed.document, &vector);
+        let language = inferred.fed.language.clone();
+        let pages_read = &inferred.fed.document.pages;
+        let said = fields::find(&self.spec, &kind.label, &language, pages_read, &text, &entities);
         let mut document = Document {
             schema: SCHEMA_VERSION,
             id: head.id.clone(),
@@ -55,8 +65,8 @@ impl Interpreter {
             version: head.version,
             origin: head.origin.clone(),
             ingested_at: Timestamp::now(),
-            kind: self.kinds.guess(&inferred.fed.document, &vector),
-            language: inferred.fed.language.clone(),
+            kind,
+            language,
             pages,
             ocr_confidence,
             summary: summary::extract(inferred, &text, &vector, self.config.summary_sentences),
@@ -70,6 +80,9 @@ impl Interpreter {
             written_summary: inferred.written.clone(),
             passages,
             coverage: if characters == 0 { 1.0 } else { covered as f64 / characters as f64 },
+            fields: said.fields,
+            checks: said.checks,
+            duplicates: Vec::new(),
             verdict: crate::document::Verdict { decision: Decision::Accept, reasons: Vec::new() },
             models: self.models.clone(),
             omitted: Vec::new(),
@@ -77,8 +90,21 @@ impl Interpreter {
             text: text.text,
             vector,
         };
-        document.verdict = verdict::judge(&document, &self.config);
+        self.judge(&mut document);
         document
+    }
+
+    /// Says what to do with a document by what is known of it.
+    pub fn judge(&self, document: &mut Document) {
+        let none = Review::default();
+        let review = self.spec.kind.get(&document.kind.label).map_or(&none, |kind| &kind.review);
+        document.verdict = verdict::judge(document, &self.config, review);
+    }
+
+    /// Compares a document with the stored ones that are nearest to it, and judges it anew.
+    pub fn compare(&self, document: &mut Document, neighbours: Vec<Neighbour>) {
+        document.duplicates = duplicates::find(document, neighbours);
+        self.judge(document);
     }
 }
 

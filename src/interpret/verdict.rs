@@ -1,24 +1,39 @@
 //! What to do with a document, with reasons in words.
 
+use super::fields::Review;
 use crate::config::InterpretConfig;
-use crate::document::{Decision, Document, Verdict};
+use crate::document::{Decision, Document, Field, Outcome, Relation, Validity, Verdict, sha256_hex};
+
+/// Reason of a document that is good and is looked at nevertheless.
+pub const SAMPLED: &str = "sampled for quality assurance";
 
 /// Accepts what is certain; asks a person about what is doubtful; rejects what holds nothing.
-pub fn judge(document: &Document, config: &InterpretConfig) -> Verdict {
+/// `review` holds the bounds of the document's kind, where it has its own.
+pub fn judge(document: &Document, config: &InterpretConfig, review: &Review) -> Verdict {
     if document.text.trim().is_empty() {
-        let reason = "no text was found on any page".to_owned();
-        return Verdict { decision: Decision::Reject, reasons: vec![reason] };
+        return rejected("no text was found on any page".to_owned());
+    }
+    let least = review.reject_below.unwrap_or(config.reject_below);
+    if let Some((found, wanted)) =
+        required(document).filter(|(found, wanted)| (*found as f32) < *wanted as f32 * least)
+    {
+        return rejected(format!(
+            "only {found} of the {wanted} fields that a document of the kind {} needs were found",
+            document.kind.label
+        ));
     }
     let mut reasons = Vec::new();
-    if let Some(confidence) = document.ocr_confidence.filter(|c| *c < config.review_ocr_below) {
-        let bound = config.review_ocr_below;
-        reasons.push(format!("the pages were read with a confidence of {confidence:.2}, below {bound:.2}"));
+    let ocr_below = review.ocr_below.unwrap_or(config.review_ocr_below);
+    if let Some(confidence) = document.ocr_confidence.filter(|c| *c < ocr_below) {
+        reasons
+            .push(format!("the pages were read with a confidence of {confidence:.2}, below {ocr_below:.2}"));
     }
     let kind = &document.kind;
-    if kind.confidence < config.review_kind_below {
-        let (label, confidence, bound) = (&kind.label, kind.confidence, config.review_kind_below);
+    let kind_below = review.kind_below.unwrap_or(config.review_kind_below);
+    if kind.confidence < kind_below {
+        let (label, confidence) = (&kind.label, kind.confidence);
         reasons.push(format!(
-            "its kind is unclear: {label} with a confidence of {confidence:.2}, below {bound:.2}"
+            "its kind is unclear: {label} with a confidence of {confidence:.2}, below {kind_below:.2}"
         ));
     }
     let blank = document.pages.iter().filter(|p| p.start == p.end).count();
@@ -29,6 +44,78 @@ pub fn judge(document: &Document, config: &InterpretConfig) -> Verdict {
     if document.coverage < 1.0 {
         reasons.push(format!("only {:.4} of its text lies in passages", document.coverage));
     }
+    let entity_below = review.entity_below.unwrap_or(config.review_entity_below);
+    if let Some(entity) = document.entities.iter().find(|e| e.confidence < entity_below) {
+        reasons.push(format!(
+            "the name {} was found with a confidence of {:.2}, below {entity_below:.2}",
+            entity.text, entity.confidence
+        ));
+    }
+    about_fields(document, review.field_below.unwrap_or(config.review_field_below), &mut reasons);
+    about_duplicates(document, &mut reasons);
+    if reasons.is_empty() && sampled(document, review.sample_percent.unwrap_or(config.sample_percent)) {
+        reasons.push(SAMPLED.to_owned());
+    }
     let decision = if reasons.is_empty() { Decision::Accept } else { Decision::Review };
     Verdict { decision, reasons }
+}
+
+fn rejected(reason: String) -> Verdict {
+    Verdict { decision: Decision::Reject, reasons: vec![reason] }
+}
+
+/// How many of the fields that its rules require were found, and how many they require.
+fn required(document: &Document) -> Option<(usize, usize)> {
+    let check = document.checks.iter().find(|c| c.name == "required")?;
+    let found = check.fields.iter().filter(|name| document.fields.iter().any(|f| f.name == **name)).count();
+    (!check.fields.is_empty()).then_some((found, check.fields.len()))
+}
+
+fn about_fields(document: &Document, below: f32, reasons: &mut Vec<String>) {
+    for check in document.checks.iter().filter(|c| c.outcome == Outcome::Fail) {
+        reasons.push(format!("the check {} fails: {}", check.name, check.detail));
+    }
+    let doubtful = |field: &&Field| field.validity == Validity::Invalid || field.confidence < below;
+    let names: Vec<String> = document
+        .fields
+        .iter()
+        .filter(doubtful)
+        .map(|f| format!("{} ({:.2})", f.name, f.confidence))
+        .collect();
+    if let Some((first, rest)) = names.split_first() {
+        let shown: Vec<&str> = rest.iter().take(4).map(String::as_str).collect();
+        let more = rest.len().saturating_sub(4);
+        let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let list = [&[first.as_str()], shown.as_slice()].concat().join(", ");
+        reasons.push(format!("fields are not sure, below {below:.2} or invalid: {list}{tail}"));
+    }
+}
+
+fn about_duplicates(document: &Document, reasons: &mut Vec<String>) {
+    for duplicate in &document.duplicates {
+        let (id, share) = (&duplicate.id, duplicate.score * 100.0);
+        match duplicate.relation {
+            Relation::SameContent => {
+                reasons.push(format!("it says the same as {id}: they share {share:.0} % of their text"))
+            }
+            Relation::NewVersion => {
+                let first = duplicate
+                    .differs
+                    .first()
+                    .map_or(String::new(), |d| format!("; first of what differs: {d}"));
+                reasons.push(format!(
+                    "it is another version of {id}: they share {share:.0} % of their text{first}"
+                ));
+            }
+            // Invoices of one supplier look alike; that is no reason to stop any.
+            Relation::SameForm => {}
+        }
+    }
+}
+
+/// Whether a document is among the `percent` that are looked at: by its id, so that it stays so.
+fn sampled(document: &Document, percent: f32) -> bool {
+    let hash = sha256_hex(document.id.as_str().as_bytes());
+    let number = hash.get(..8).and_then(|part| u32::from_str_radix(part, 16).ok()).unwrap_or(u32::MAX);
+    f64::from(number) / f64::from(u32::MAX) * 100.0 < f64::from(percent)
 }

@@ -3,6 +3,7 @@
 
 use super::ask::Asker;
 use super::embed::{Embedder, stopping};
+use super::understand::spec;
 use crate::config::{Config, workers};
 use crate::document::{Document, Head, PageText, TextDocument, TextSource};
 use crate::error::{Class, Error, Result, Stage};
@@ -27,9 +28,11 @@ impl Again {
         let wait = Duration::from_millis(config.feed.batch_wait_ms);
         let threads = workers(config.infer.threads);
         let (embedder, _) = Embedder::start(models, config, metrics, threads, wait)?;
+        let spec = spec(config)?;
         let interpreter = Interpreter {
             config: config.interpret.clone(),
-            kinds: Kinds::new(|text| embedder.embed(text))?,
+            kinds: Kinds::new(&spec, |text| embedder.embed(text))?,
+            spec,
             tasks: models.tasks.clone(),
             models: models.revisions.clone(),
         };
@@ -61,8 +64,15 @@ impl Again {
             }),
         );
         let inferred = answers.recv().map_err(|_| stopping())?.map_err(|failed| failed.1)?;
-        let understood = self.interpreter.interpret(&inferred);
+        let mut understood = self.interpreter.interpret(&inferred);
         inferred.fed.document.receipt.resolve(Ok(()));
+        // Word boxes are not stored: what was read with them is better than what the text alone says.
+        if understood.kind.label == stored.kind.label && !stored.fields.is_empty() {
+            understood.fields.clone_from(&stored.fields);
+            understood.checks.clone_from(&stored.checks);
+        }
+        understood.duplicates.clone_from(&stored.duplicates);
+        self.interpreter.judge(&mut understood);
         // It is in the store since then, whoever understands it.
         Ok(Document { ingested_at: stored.ingested_at, ..understood })
     }

@@ -5,11 +5,11 @@ use super::embed::unstarted;
 use super::link::{From, Threads, To, work};
 use super::pages::add_seconds;
 use super::shared::Shared;
-use crate::config::workers;
+use crate::config::{Config, workers};
 use crate::document::{Document, TextDocument};
-use crate::error::{Result, Stage};
+use crate::error::{Class, Error, Result, Stage};
 use crate::feed;
-use crate::interpret::{self, Interpreter};
+use crate::interpret::{self, Interpreter, Neighbour, fields};
 use crate::publish::Publisher;
 use crate::receipt::Receipt;
 use crate::window::InferredDocument;
@@ -77,6 +77,8 @@ pub fn start_interpret(
         move |inferred: InferredDocument| {
             let started = Instant::now();
             let mut document = interpreter.interpret(&inferred);
+            let near = neighbours(&shared, &document);
+            interpreter.compare(&mut document, near);
             let (characters, covered) = interpret::covered_characters(&document);
             shared.metrics.covered(characters, covered);
             add_seconds(&mut document.seconds, Stage::Interpret, started.elapsed().as_secs_f64());
@@ -86,6 +88,35 @@ pub fn start_interpret(
         }
     };
     work(Stage::Interpret, 1, from, make).map_err(unstarted)
+}
+
+/// What is looked for in each kind of document.
+///
+/// Errors: `Fatal` where the user's file is wrong.
+pub fn spec(config: &Config) -> Result<fields::Spec> {
+    let file = &config.interpret.fields_file;
+    let wrong = |reason: String| {
+        Error::fatal(Stage::Interpret, Class::Config, format!("the setting interpret.fields_file: {reason}"))
+    };
+    let spec = fields::load(file).map_err(wrong)?;
+    fields::check_spec(&spec).map_err(wrong)?;
+    Ok(spec)
+}
+
+/// The stored documents nearest to one. Best effort: a store that does not answer now will have to
+/// when the document is published, and that it missed a near-duplicate must not hold the document up.
+fn neighbours(shared: &Shared, document: &Document) -> Vec<Neighbour> {
+    let limit = shared.config.interpret.duplicate_candidates;
+    if limit == 0 || document.vector.is_empty() {
+        return Vec::new();
+    }
+    let near = shared.store.nearest(&document.vector, &document.id, limit).unwrap_or_else(|error| {
+        tracing::debug!(id = %document.id, "near-duplicates are not looked for: {error}");
+        Vec::new()
+    });
+    let alike = near.into_iter().filter(|hit| hit.score >= shared.config.interpret.duplicate_similarity);
+    let whole = alike.filter_map(|hit| shared.store.get(&hit.document.id).ok().flatten());
+    whole.map(|stored| Neighbour { id: stored.id, text: stored.text, fields: stored.fields }).collect()
 }
 
 /// Documents to their store; receipts are settled.

@@ -64,6 +64,10 @@ pub trait Store: Send + Sync {
     /// Documents that answer a query, best first: hybrid of vectors and keywords.
     fn search(&self, query: &Query<'_>) -> Result<Vec<Hit>>;
 
+    /// Documents whose vector is most like `vector`, best first, `except` left out. None for an
+    /// empty vector.
+    fn nearest(&self, vector: &[f32], except: &DocumentId, limit: usize) -> Result<Vec<Hit>>;
+
     /// Documents whose vector is most like that of `id`, best first, itself excluded.
     /// `None` when there is no such document.
     fn similar(&self, id: &DocumentId, filter: &Filter, limit: usize) -> Result<Option<Vec<Hit>>>;

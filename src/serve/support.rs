@@ -40,6 +40,9 @@ pub fn document(id: &str) -> Document {
         written_summary: None,
         passages: Vec::new(),
         coverage: 1.0,
+        fields: Vec::new(),
+        checks: Vec::new(),
+        duplicates: Vec::new(),
         verdict: Verdict { decision: Decision::Accept, reasons: Vec::new() },
         models: BTreeMap::new(),
         seconds: BTreeMap::new(),
@@ -156,6 +159,10 @@ impl Store for MemoryStore {
             query.text, query.vector, query.filter.kind, query.limit
         ))?;
         Ok(self.hits(query.limit))
+    }
+
+    fn nearest(&self, _: &[f32], except: &DocumentId, limit: usize) -> Result<Vec<Hit>> {
+        Ok(self.hits(limit).into_iter().filter(|hit| hit.document.id != *except).collect())
     }
 
     fn similar(&self, id: &DocumentId, filter: &Filter, limit: usize) -> Result<Option<Vec<Hit>>> {

@@ -4,8 +4,10 @@
 //! the same input.
 
 mod encoder;
+mod fields;
 mod ocr;
 mod pipeline;
+mod score;
 
 use super::{App, print};
 use anyhow::Result;
@@ -19,6 +21,8 @@ use std::time::{Duration, Instant};
 pub enum BenchCommand {
     /// Tokens per second of encoders, by length mix and precision
     Encoder(encoder::EncoderArgs),
+    /// How many fields of documents with known values are found, and how fast
+    Fields(fields::FieldsArgs),
     /// Pages per second of OCR, on one core
     Ocr(ocr::OcrArgs),
     /// Documents per second from the inbox to the store, by stage
@@ -29,6 +33,7 @@ pub enum BenchCommand {
 pub fn bench(app: &App, command: &BenchCommand) -> Result<ExitCode> {
     match command {
         BenchCommand::Encoder(args) => encoder::run(app, args)?,
+        BenchCommand::Fields(args) => fields::run(app, args)?,
         BenchCommand::Ocr(args) => ocr::run(app, args)?,
         BenchCommand::Pipeline(args) => pipeline::run(app, args)?,
     }

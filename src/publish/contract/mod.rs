@@ -312,6 +312,10 @@ pub fn similar_leaves_out_the_document_itself(store: &dyn Store) {
     let hits = store.similar(&id("a"), &Filter::default(), 2).unwrap().unwrap();
     assert_eq!(names(&hits), ["b", "c"]);
     assert!(hits[0].similarity == Some(hits[0].score) && hits[0].passage.is_none());
+    let near = store.nearest(&embed("red fox runs"), &id("a"), 2).unwrap();
+    assert_eq!(names(&near), ["b", "c"]);
+    assert_eq!(names(&store.nearest(&embed("red fox runs"), &id("new"), 1).unwrap()), ["a"]);
+    assert!(store.nearest(&[], &id("a"), 2).unwrap().is_empty());
     let none = Filter { language: vec!["fr".to_owned()], ..Filter::default() };
     assert!(store.similar(&id("a"), &none, 2).unwrap().unwrap().is_empty());
     assert!(store.similar(&id("unknown"), &Filter::default(), 2).unwrap().is_none());

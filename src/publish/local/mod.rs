@@ -143,6 +143,10 @@ impl Store for LocalStore {
         search::search(self, query)
     }
 
+    fn nearest(&self, vector: &[f32], except: &DocumentId, limit: usize) -> Result<Vec<Hit>> {
+        search::nearest_documents(self, vector, except, limit)
+    }
+
     fn similar(&self, id: &DocumentId, filter: &Filter, limit: usize) -> Result<Option<Vec<Hit>>> {
         search::similar(self, id, filter, limit)
     }

@@ -45,28 +45,57 @@ pub(super) fn similar(
         let Some(row) = read::row_of(&snapshot, id)? else { return Ok(None) };
         let vector = vectors::of_document(&snapshot, row)?;
         let allowed = filter::passing(&snapshot, filter)?;
-        // One more, for the document finds itself.
-        let candidates = limit.saturating_add(1).saturating_mul(CANDIDATES).max(MIN_DEPTH);
-        let rough = vectors::read(store.vectors()?).documents.nearest(&vector, candidates, allowed.as_ref());
-        let mut hits = Vec::new();
-        for near in vectors::rescore(&snapshot, DOCUMENT_VECTOR, &vector, rough)? {
-            if near.owner != row
-                && let Some(document) = read::document(&snapshot, near.owner)?
-            {
-                let similarity = Some(near.score.clamp(-1.0, 1.0));
-                hits.push(Hit {
-                    score: near.score.clamp(-1.0, 1.0),
-                    similarity,
-                    keyword_rank: None,
-                    document,
-                    passage: None,
-                });
-            }
-        }
-        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.document.id.cmp(&b.document.id)));
-        hits.truncate(limit);
-        Ok(Some(hits))
+        near(store, &snapshot, (&vector, Some(row)), allowed.as_ref(), limit).map(Some)
     })
+}
+
+/// See [`Store::nearest`](crate::publish::Store::nearest).
+pub(super) fn nearest_documents(
+    store: &LocalStore,
+    vector: &[f32],
+    except: &DocumentId,
+    limit: usize,
+) -> Result<Vec<Hit>> {
+    if vector.is_empty() || limit == 0 {
+        return Ok(Vec::new());
+    }
+    vectors::check_one(vector, vectors::read(store.vectors()?).dimension())?;
+    store.readers.with(|reader| {
+        let snapshot = reader.transaction()?;
+        let own = read::row_of(&snapshot, except)?;
+        near(store, &snapshot, (vector, own), None, limit)
+    })
+}
+
+/// Documents nearest to a vector, the one of that row left out.
+fn near(
+    store: &LocalStore,
+    snapshot: &Connection,
+    (vector, own): (&[f32], Option<i64>),
+    allowed: Option<&Rowset>,
+    limit: usize,
+) -> Result<Vec<Hit>> {
+    // One more, for the document finds itself.
+    let candidates = limit.saturating_add(1).saturating_mul(CANDIDATES).max(MIN_DEPTH);
+    let rough = vectors::read(store.vectors()?).documents.nearest(vector, candidates, allowed);
+    let mut hits = Vec::new();
+    for near in vectors::rescore(snapshot, DOCUMENT_VECTOR, vector, rough)? {
+        if Some(near.owner) != own
+            && let Some(document) = read::document(snapshot, near.owner)?
+        {
+            let similarity = Some(near.score.clamp(-1.0, 1.0));
+            hits.push(Hit {
+                score: near.score.clamp(-1.0, 1.0),
+                similarity,
+                keyword_rank: None,
+                document,
+                passage: None,
+            });
+        }
+    }
+    hits.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.document.id.cmp(&b.document.id)));
+    hits.truncate(limit);
+    Ok(hits)
 }
 
 /// The `count` documents whose best passage is nearest to `vector`, each with that passage.

@@ -184,6 +184,10 @@ impl Store for QdrantStore {
         self.run(search::search(self, query))
     }
 
+    fn nearest(&self, vector: &[f32], except: &DocumentId, limit: usize) -> Result<Vec<Hit>> {
+        self.run(search::near(self, vector.to_vec(), except, &Filter::default(), limit))
+    }
+
     fn similar(&self, id: &DocumentId, filter: &Filter, limit: usize) -> Result<Option<Vec<Hit>>> {
         self.run(search::similar(self, id, filter, limit))
     }

@@ -180,7 +180,7 @@ pub(super) async fn similar(
     limit: usize,
 ) -> Result<Option<Vec<Hit>>> {
     let own = store.document_id(id);
-    let request = GetPointsBuilder::new(&store.target.documents, vec![own.clone()])
+    let request = GetPointsBuilder::new(&store.target.documents, vec![own])
         .with_payload(false)
         .with_vectors(true)
         .build();
@@ -189,9 +189,23 @@ pub(super) async fn similar(
         .call(request, |client, request| async move { client.get_points(request).await })
         .await?;
     let Some(point) = answer.result.into_iter().next() else { return Ok(None) };
-    let (Some(vector), 1..) = (vector_of(point), limit) else { return Ok(Some(Vec::new())) };
+    let Some(vector) = vector_of(point) else { return Ok(Some(Vec::new())) };
+    near(store, vector, id, filter, limit).await.map(Some)
+}
+
+/// Documents whose vector is nearest to one, `except` left out.
+pub(super) async fn near(
+    store: &QdrantStore,
+    vector: Vec<f32>,
+    except: &DocumentId,
+    filter: &Filter,
+    limit: usize,
+) -> Result<Vec<Hit>> {
+    if vector.is_empty() || limit == 0 {
+        return Ok(Vec::new());
+    }
     let mut passing = filter::documents(filter);
-    passing.must_not.push(Condition::has_id([own]));
+    passing.must_not.push(Condition::has_id([store.document_id(except)]));
     let request = QueryPointsBuilder::new(&store.target.documents)
         .query(nearest(dense(vector)))
         .using(DENSE)
@@ -209,7 +223,7 @@ pub(super) async fn similar(
     let mut hits = answer.result.into_iter().map(hit).collect::<Result<Vec<Hit>>>()?;
     hits.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.document.id.cmp(&b.document.id)));
     hits.truncate(limit);
-    Ok(Some(hits))
+    Ok(hits)
 }
 
 /// The document's vector, if it has one.

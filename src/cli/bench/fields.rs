@@ -1,0 +1,256 @@
+//! How many fields are found of documents whose fields are known.
+//!
+//! A folder holds documents with `NAME.truth.json` beside each (`tests/fields/make.py` writes such):
+//! they go through the whole pipeline, which also has to tell their kind. Or it holds receipts of the
+//! SROIE task, `NNN.box.csv` (corners and text of each line) with `NNN.key.json`: their lines are
+//! taken as read, and their kind as known.
+
+use super::score::{Tally, figures, general};
+use super::{Clock, show};
+use crate::cli::{App, fields as command};
+use crate::document::{Field, PageText, Word};
+use crate::interpret::fields;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Arguments of `quire bench fields`.
+#[derive(Args)]
+pub struct FieldsArgs {
+    /// Folder with documents and what they say
+    documents: PathBuf,
+    /// Count only the families of templates whose names begin so
+    #[arg(long)]
+    family: Option<String>,
+    /// Print what is wrong, document by document
+    #[arg(long)]
+    wrong: bool,
+}
+
+/// What a document says.
+#[derive(Deserialize)]
+struct Truth {
+    family: String,
+    kind: String,
+    fields: BTreeMap<String, String>,
+}
+
+/// A document with its truth and what was found in it.
+struct Measured {
+    name: String,
+    truth: Truth,
+    kind: String,
+    found: Vec<Field>,
+}
+
+/// A line of the table.
+#[derive(Serialize)]
+struct Figure {
+    what: String,
+    documents: usize,
+    precision: f64,
+    recall: f64,
+    f1: f64,
+    low: f64,
+    high: f64,
+}
+
+/// Everything that was measured.
+#[derive(Serialize)]
+struct Figures {
+    rows: Vec<Figure>,
+    kinds_right: usize,
+    documents: usize,
+    fields: usize,
+    fields_per_cpu_s: f64,
+    share_of_work: Option<f64>,
+}
+
+/// Measures and prints.
+pub fn run(app: &App, args: &FieldsArgs) -> Result<()> {
+    let names = command::paths(std::slice::from_ref(&args.documents))?;
+    let receipts = names.iter().any(|path| path.to_string_lossy().ends_with(".key.json"));
+    let (mut measured, seconds, share) =
+        if receipts { read_receipts(app, &names)? } else { read_documents(app, &names)? };
+    if let Some(family) = &args.family {
+        measured.retain(|m| m.truth.family.starts_with(family));
+    }
+    if measured.is_empty() {
+        bail!("{} holds no documents with their truth", args.documents.display());
+    }
+    // What the truth of a kind says of any document, it says of all.
+    let mut known: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for m in &measured {
+        known.entry(&m.truth.kind).or_default().extend(m.truth.fields.keys().map(|name| general(name)));
+    }
+    let none = BTreeSet::new();
+    let tally = |m: &Measured| {
+        Tally::of(&m.truth.fields, &m.found, known.get(m.truth.kind.as_str()).unwrap_or(&none))
+    };
+    let tallies: Vec<(&Measured, Tally)> = measured.iter().map(|m| (m, tally(m))).collect();
+    if args.wrong {
+        for (m, tally) in &tallies {
+            println!("{} ({}, found as {})", m.name, m.truth.family, m.kind);
+            tally.wrong.iter().for_each(|line| println!("    {line}"));
+        }
+    }
+    let mut rows = Vec::new();
+    let mut add = |what: String, chosen: Vec<Tally>, name: Option<&str>| {
+        let [precision, recall, f1, low, high] = figures(&chosen, name);
+        rows.push(Figure { what, documents: chosen.len(), precision, recall, f1, low, high });
+    };
+    let of = |fits: &dyn Fn(&Measured) -> bool| {
+        tallies.iter().filter(|(m, _)| fits(m)).map(|(_, t)| t.clone()).collect::<Vec<_>>()
+    };
+    add("all".to_owned(), of(&|_| true), None);
+    for family in measured.iter().map(|m| m.truth.family.as_str()).collect::<BTreeSet<_>>() {
+        add(format!("family {family}"), of(&|m| m.truth.family == family), None);
+    }
+    for (kind, names) in &known {
+        for name in names {
+            add(format!("{kind}: {name}"), of(&|m| m.truth.kind == *kind), Some(name));
+        }
+    }
+    let fields: usize = measured.iter().map(|m| m.found.len()).sum();
+    let figures = Figures {
+        rows,
+        kinds_right: measured.iter().filter(|m| m.kind == m.truth.kind).count(),
+        documents: measured.len(),
+        fields,
+        fields_per_cpu_s: fields as f64 / seconds.max(1e-9),
+        share_of_work: share,
+    };
+    print(app, &figures)
+}
+
+fn print(app: &App, figures: &Figures) -> Result<()> {
+    let mut rows: Vec<Vec<String>> = figures
+        .rows
+        .iter()
+        .map(|f| {
+            let two = |value: f64| format!("{value:.2}");
+            let interval = format!("{:.2} to {:.2}", f.low, f.high);
+            vec![
+                f.what.clone(),
+                f.documents.to_string(),
+                two(f.precision),
+                two(f.recall),
+                two(f.f1),
+                interval,
+            ]
+        })
+        .collect();
+    let share =
+        figures.share_of_work.map_or_else(String::new, |s| format!(", {:.2} % of all work", s * 100.0));
+    rows.push(vec![format!("{} of {} kinds right", figures.kinds_right, figures.documents)]);
+    rows.push(vec![format!(
+        "{} fields, {:.0} a CPU second{share}",
+        figures.fields, figures.fields_per_cpu_s
+    )]);
+    show(app, &["what", "documents", "precision", "recall", "F1", "95 % interval"], rows, figures)
+}
+
+type Read = (Vec<Measured>, f64, Option<f64>);
+
+fn read_documents(app: &App, names: &[PathBuf]) -> Result<Read> {
+    let truth_of = |path: &Path| PathBuf::from(format!("{}.truth.json", path.display()));
+    let paths: Vec<PathBuf> = names.iter().filter(|path| truth_of(path).exists()).cloned().collect();
+    if paths.is_empty() {
+        bail!("no NAME.truth.json stands beside a document NAME");
+    }
+    let understood = command::understand(app, &app.config.interpret.fields_file, &paths)?;
+    let (mut measured, mut mine, mut all) = (Vec::new(), 0.0, 0.0);
+    for (path, document) in understood {
+        let text = std::fs::read_to_string(truth_of(&path))?;
+        let truth: Truth =
+            serde_json::from_str(&text).with_context(|| format!("the truth of {}", path.display()))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (kind, found) = match document {
+            Some(document) => {
+                mine += document.seconds.get("interpret").copied().unwrap_or(0.0);
+                all += document.seconds.values().sum::<f64>();
+                (document.kind.label, document.fields)
+            }
+            None => ("dead".to_owned(), Vec::new()),
+        };
+        measured.push(Measured { name, truth, kind, found });
+    }
+    Ok((measured, mine, Some(mine / f64::max(all, 1e-9))))
+}
+
+/// Receipts of the SROIE task.
+#[derive(Deserialize)]
+struct Key {
+    #[serde(default)]
+    company: String,
+    #[serde(default)]
+    date: String,
+    #[serde(default)]
+    address: String,
+    #[serde(default)]
+    total: String,
+}
+
+fn read_receipts(app: &App, names: &[PathBuf]) -> Result<Read> {
+    let spec = fields::load(&app.config.interpret.fields_file).map_err(anyhow::Error::msg)?;
+    let mut documents = Vec::new();
+    for path in names.iter().filter(|path| path.to_string_lossy().ends_with(".key.json")) {
+        let text = std::fs::read_to_string(path)?;
+        let key: Key = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+        let boxes = path.to_string_lossy().replace(".key.json", ".box.csv");
+        let page =
+            boxes_page(&String::from_utf8_lossy(&std::fs::read(&boxes).with_context(|| boxes.clone())?));
+        let named = [
+            ("supplier", key.company),
+            ("date", key.date),
+            ("supplier.address", key.address),
+            ("total", key.total),
+        ];
+        let fields = named
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        let truth = Truth { family: "SROIE".to_owned(), kind: "receipt".to_owned(), fields };
+        documents.push((boxes, truth, page));
+    }
+    let clock = Clock::start();
+    let measured = documents.into_iter().map(|(name, truth, page)| {
+        let found = fields::of_pages(&spec, "receipt", &[page]).fields;
+        Measured { name, truth, kind: "receipt".to_owned(), found }
+    });
+    let measured: Vec<Measured> = measured.collect();
+    Ok((measured, clock.spent().cpu_s, None))
+}
+
+/// A page of lines with boxes: eight corners and the text, parted by commas.
+fn boxes_page(csv: &str) -> PageText {
+    let lines: Vec<(Vec<f32>, &str)> = csv
+        .lines()
+        .filter_map(|line| {
+            let mut parts = line.splitn(9, ',');
+            let corners: Vec<f32> = parts.by_ref().take(8).filter_map(|n| n.trim().parse().ok()).collect();
+            Some((corners, parts.next()?.trim()))
+                .filter(|(corners, text)| corners.len() == 8 && !text.is_empty())
+        })
+        .collect();
+    let most = |odd: usize| {
+        lines.iter().flat_map(|(c, _)| c.iter().skip(odd).step_by(2)).fold(1.0f32, |m, v| m.max(*v))
+    };
+    let (width, height) = (most(0), most(1));
+    let mut page = PageText::default();
+    for (corners, text) in lines {
+        let side = |odd: usize, size: f32| {
+            let values = corners.iter().skip(odd).step_by(2);
+            let (least, most) = values.fold((f32::MAX, f32::MIN), |(l, m), v| (l.min(*v), m.max(*v)));
+            (least / size, most / size)
+        };
+        let ((left, right), (top, bottom)) = (side(0, width), side(1, height));
+        page.text.push_str(text);
+        page.text.push('\n');
+        page.words.push(Word { text: text.to_owned(), bounds: [left, top, right, bottom], confidence: 1.0 });
+    }
+    page
+}

@@ -1,0 +1,169 @@
+//! Fields of a document and the checks they go through, by its kind.
+//!
+//! - `spec` says what is looked for: `kinds.toml` and a user's file of the same form.
+//! - `layout` makes pages into rows of cells; `reader` follows labels and expressions on them.
+//! - `dates`, `amounts`, `identifiers` read values and are pure.
+//! - `parties`, `table`, `sections` find what has no label; the table `EXTRACTORS` names them.
+//! - `rules` checks what was found.
+
+mod amounts;
+mod dates;
+mod identifiers;
+mod layout;
+mod parties;
+mod reader;
+mod rules;
+mod sections;
+mod spec;
+mod table;
+
+pub use dates::find as find_dates;
+pub use spec::{Kind, Review, Spec, load};
+
+use super::characters::Characters;
+use crate::document::{Check, Entity, Field, FieldValue, PageText, Scored, Validity};
+use reader::Reader;
+
+/// Finds fields that have no label of their own. Sees what was found before it.
+type Extract = fn(&Reader<'_>, &[Entity], &Kind, &mut Vec<Field>);
+
+/// The extractors that kinds name.
+const EXTRACTORS: &[(&str, Extract)] = &[
+    ("supplier", parties::supplier),
+    ("address", parties::address),
+    ("buyer", parties::buyer),
+    ("sender", parties::sender),
+    ("recipient", parties::recipient),
+    ("person", parties::person),
+    ("subject", sections::subject),
+    ("title", sections::title),
+    ("positions", sections::positions),
+    ("skills", sections::skills),
+    ("labels", sections::labels),
+    ("currency", table::currency),
+    ("tax", table::tax),
+    ("lines", table::lines),
+];
+
+/// Pages beyond these hold annexes, and a document of thousands must not take minutes.
+const MAX_PAGES: usize = 40;
+
+/// Fields below this are guesses.
+const LEAST: f32 = 0.2;
+
+/// Fields and checks of a document.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What it says.
+    pub fields: Vec<Field>,
+    /// What was checked.
+    pub checks: Vec<Check>,
+}
+
+/// An error where a kind names an extractor that there is none of.
+pub fn check_spec(spec: &Spec) -> Result<(), String> {
+    for (name, kind) in &spec.kind {
+        for wanted in &kind.extractors {
+            if !EXTRACTORS.iter().any(|(known, _)| known == wanted) {
+                let all: Vec<&str> = EXTRACTORS.iter().map(|(known, _)| *known).collect();
+                return Err(format!(
+                    "kind.{name}: there is no extractor `{wanted}`; there are {}",
+                    all.join(", ")
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Finds the fields of a document that is of `kind`, in `language`.
+pub fn find(
+    spec: &Spec,
+    kind: &str,
+    language: &Scored,
+    pages: &[PageText],
+    text: &Characters,
+    entities: &[Entity],
+) -> Found {
+    let Some(kind) = spec.kind.get(kind) else { return Found::default() };
+    let pages = pages.get(..pages.len().min(MAX_PAGES)).unwrap_or_default();
+    let month_first =
+        pages.iter().find_map(|page| dates::order(&page.text)).or_else(|| usual_order(language, pages));
+    let sheets = pages.iter().enumerate().map(|(index, page)| layout::sheet(index, page)).collect();
+    let reader = Reader { pages, sheets, text, month_first };
+    let mut fields = reader.labelled(kind);
+    let mut done: Vec<&str> = Vec::new();
+    for wanted in &kind.extractors {
+        if let Some((name, extract)) =
+            EXTRACTORS.iter().find(|(name, _)| name == wanted).filter(|(n, _)| !done.contains(n))
+        {
+            done.push(name);
+            extract(&reader, entities, kind, &mut fields);
+        }
+    }
+    fields.retain(|field| field.confidence >= LEAST);
+    let mut checks = rules::check(&kind.rule, &mut fields);
+    checks.extend(one_currency(&mut fields));
+    for field in &mut fields {
+        field.confidence = field.confidence.clamp(0.0, 1.0);
+        if field.validity == Validity::Valid && field.confidence < 0.5 {
+            field.validity = Validity::Doubtful;
+            field.reasons.push(format!("its confidence is {:.2}", field.confidence));
+        }
+    }
+    Found { fields, checks }
+}
+
+/// The same for pages alone, with no language and no names known.
+pub fn of_pages(spec: &Spec, kind: &str, pages: &[PageText]) -> Found {
+    let text = Characters::join(pages.iter().map(|page| page.text.as_str()));
+    let language = Scored { label: "und".to_owned(), confidence: 0.0 };
+    find(spec, kind, &language, pages, &text, &[])
+}
+
+/// The order of day and month where a document's language and money say it.
+fn usual_order(language: &Scored, pages: &[PageText]) -> Option<bool> {
+    if language.label != "en" && language.label != "und" {
+        return Some(false);
+    }
+    let named: Vec<&str> = pages.iter().take(2).flat_map(|page| amounts::currencies(&page.text)).collect();
+    let dollars =
+        pages.iter().take(2).any(|page| page.text.contains('$')) && named.iter().all(|c| *c == "USD");
+    match named.first() {
+        Some(_) if dollars => None,
+        Some(&"USD") => Some(true),
+        Some(_) => Some(false),
+        None => None,
+    }
+}
+
+/// Amounts of one document are of one currency; where they are not, none is sure.
+fn one_currency(fields: &mut [Field]) -> Option<Check> {
+    let head = |f: &&Field| !f.name.starts_with("lines[");
+    let of = |field: &Field| match &field.value {
+        FieldValue::Amount { currency: Some(currency), .. } => Some(currency.clone()),
+        _ => None,
+    };
+    let mut all: Vec<String> = fields.iter().filter(head).filter_map(of).collect();
+    all.sort();
+    all.dedup();
+    let about: Vec<String> =
+        fields.iter().filter(head).filter(|f| of(f).is_some()).map(|f| f.name.clone()).collect();
+    if all.is_empty() {
+        return None;
+    }
+    let fine = all.len() == 1;
+    let detail = if fine {
+        format!("amounts are in {}", all.join(", "))
+    } else {
+        format!("amounts are in several currencies: {}", all.join(", "))
+    };
+    for field in fields.iter_mut().filter(|f| !fine && about.contains(&f.name)) {
+        field.validity = Validity::Doubtful;
+        field.reasons.push(detail.clone());
+    }
+    Some(Check { name: "one-currency".to_owned(), outcome: fine.into(), fields: about, detail })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,401 @@
+//! Fields that labels or expressions lead to: what stands after a label, right of it or below it.
+
+use super::layout::{Cell, Sheet};
+use super::spec::{FieldSpec, Form, Kind};
+use super::{amounts, dates, identifiers};
+use crate::document::{Field, FieldValue, PageText, Validity};
+use crate::interpret::characters::Characters;
+use std::ops::Range;
+
+/// A document to read fields from.
+pub struct Reader<'d> {
+    /// Its pages.
+    pub pages: &'d [PageText],
+    /// The same as rows of cells.
+    pub sheets: Vec<Sheet>,
+    /// Its text, for offsets.
+    pub text: &'d Characters,
+    /// Whether 03/04/2024 is in March; `None` where nothing says so.
+    pub month_first: Option<bool>,
+}
+
+/// A value within a text.
+struct Read {
+    value: FieldValue,
+    part: Range<usize>,
+    /// How sure the reading is, and why it is not.
+    sure: f32,
+    doubt: Option<String>,
+}
+
+/// Something that a label led to.
+struct Candidate {
+    rank: usize,
+    field: Field,
+}
+
+/// A label that a cell holds.
+struct Label<'s> {
+    field: Option<&'s FieldSpec>,
+    rank: usize,
+    /// Where it begins and ends in the cell's text.
+    at: Range<usize>,
+}
+
+impl Reader<'_> {
+    /// Every field of `kind` that labels, expressions or its form lead to.
+    pub fn labelled(&self, kind: &Kind) -> Vec<Field> {
+        let mut found: Vec<(usize, Candidate)> = Vec::new();
+        for sheet in &self.sheets {
+            for (row, cells) in sheet.rows.iter().enumerate() {
+                for (column, cell) in cells.iter().enumerate() {
+                    for label in labels(kind, cell) {
+                        let Some(spec) = label.field else { continue };
+                        let index = kind.field.iter().position(|f| f.name == spec.name).unwrap_or(0);
+                        if let Some(field) = self.beside(sheet, row, column, spec, &label) {
+                            found.push((index, Candidate { rank: label.rank, field }));
+                        }
+                    }
+                }
+            }
+        }
+        let mut fields = Vec::new();
+        for (index, spec) in kind.field.iter().enumerate() {
+            let (mine, rest) = found.into_iter().partition::<Vec<_>, _>(|(i, _)| *i == index);
+            found = rest;
+            let mut mine: Vec<Candidate> = mine.into_iter().map(|(_, candidate)| candidate).collect();
+            if mine.is_empty() {
+                mine = self.by_pattern(spec);
+            }
+            if mine.is_empty() && spec.anywhere {
+                mine = self.anywhere(spec);
+            }
+            fields.extend(choose(spec, mine));
+        }
+        fields
+    }
+
+    /// A field with a value that stands in a part of a cell.
+    pub fn field(
+        &self,
+        name: &str,
+        value: FieldValue,
+        sheet: &Sheet,
+        cell: &Cell,
+        part: &Range<usize>,
+        sure: f32,
+    ) -> Field {
+        let (bytes, bounds, read) = cell.place(part);
+        let place = self.text.range(sheet.page, &bytes);
+        Field {
+            name: name.to_owned(),
+            value,
+            raw: cell.text.get(part.clone()).unwrap_or_default().to_owned(),
+            page: u32::try_from(sheet.page + 1).unwrap_or(u32::MAX),
+            start: place.start,
+            end: place.end,
+            bounds: sheet.boxed.then_some(bounds),
+            confidence: sure * read.clamp(0.0, 1.0),
+            validity: Validity::Valid,
+            reasons: Vec::new(),
+        }
+    }
+
+    /// A text field from a whole cell.
+    pub fn whole(&self, name: &str, sheet: &Sheet, cell: &Cell, sure: f32) -> Field {
+        let part = 0..cell.text.len();
+        self.field(name, FieldValue::Text(cell.text.clone()), sheet, cell, &part, sure)
+    }
+
+    fn beside(
+        &self,
+        sheet: &Sheet,
+        row: usize,
+        column: usize,
+        spec: &FieldSpec,
+        label: &Label<'_>,
+    ) -> Option<Field> {
+        let cells = sheet.rows.get(row)?;
+        let own = cells.get(column)?;
+        let found = |cell: &Cell, from: usize, sure: f32| {
+            let read = self.read(spec.form, cell.text.get(from..)?, from, spec.last)?;
+            let mut field = self.field(&spec.name, read.value, sheet, cell, &read.part, sure * read.sure);
+            if let Some(doubt) = read.doubt {
+                (field.validity, field.reasons) = (Validity::Doubtful, vec![doubt]);
+            }
+            Some(field)
+        };
+        let rest = own.text.get(label.at.end..).unwrap_or_default();
+        let lead = rest.len()
+            - rest.trim_start_matches(|c: char| !c.is_alphanumeric() && !"-−€$£¥₹(+".contains(c)).len();
+        let sure = if label.at.start == 0 { 0.96 } else { 0.85 };
+        if let Some(field) = found(own, label.at.end + lead, sure) {
+            return Some(field);
+        }
+        // A text after a label with neither mark nor gap is another text.
+        let bare = rest.chars().filter(|c| c.is_alphanumeric()).count() <= 4 || spec.form == Form::Amount;
+        if !bare {
+            return None;
+        }
+        let mut right: Vec<&Cell> = cells.iter().skip(column + 1).take(4).collect();
+        if spec.last {
+            right.reverse();
+        }
+        if let Some(field) = right.into_iter().find_map(|cell| found(cell, 0, 0.94)) {
+            return Some(field);
+        }
+        // Below: within the next two rows, in the same column, close by.
+        let below = sheet.rows.iter().skip(row + 1).take(2).flatten();
+        let near = |cell: &&Cell| {
+            let gap = cell.bounds[1] - own.bounds[3];
+            cell.above(own)
+                && gap < own.height() * 2.0
+                && (cell.bounds[0] - own.bounds[0]).abs() < 1.0 + own.bounds[2] - own.bounds[0]
+        };
+        if spec.form == Form::Amount && !sheet.boxed {
+            return None;
+        }
+        below.filter(near).find_map(|cell| found(cell, 0, 0.82))
+    }
+
+    fn by_pattern(&self, spec: &FieldSpec) -> Vec<Candidate> {
+        let mut found = Vec::new();
+        for (rank, pattern) in spec.patterns.iter().enumerate() {
+            for (index, page) in self.pages.iter().enumerate() {
+                for groups in pattern.captures_iter(&page.text).take(16) {
+                    let Some(group) = groups.get(1) else { continue };
+                    if let Some(read) = self.read(spec.form, group.as_str(), 0, false) {
+                        let bytes = group.start() + read.part.start..group.start() + read.part.end;
+                        found.push(Candidate { rank, field: self.at(spec, index, bytes, read, 0.8) });
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    fn anywhere(&self, spec: &FieldSpec) -> Vec<Candidate> {
+        let mut found = Vec::new();
+        for (index, page) in self.pages.iter().enumerate().take(4) {
+            let upto = page.text.char_indices().nth(20_000).map_or(page.text.len(), |(at, _)| at);
+            if let Some(read) = self.read(spec.form, page.text.get(..upto).unwrap_or_default(), 0, false) {
+                let sure = if spec.form == Form::Date { 0.7 } else { 0.95 };
+                found.push(Candidate {
+                    rank: index,
+                    field: self.at(spec, index, read.part.clone(), read, sure),
+                });
+            }
+        }
+        found
+    }
+
+    /// A field at bytes of a page's text. Its box is that of the words that stand there.
+    fn at(&self, spec: &FieldSpec, index: usize, bytes: Range<usize>, read: Read, sure: f32) -> Field {
+        let place = self.text.range(index, &bytes);
+        let raw = self.pages.get(index).and_then(|page| page.text.get(bytes.clone())).unwrap_or_default();
+        let sheet = self.sheets.get(index);
+        let within = sheet.and_then(|sheet| sheet.within(&bytes));
+        let reasons: Vec<String> = read.doubt.into_iter().collect();
+        Field {
+            name: spec.name.clone(),
+            value: read.value,
+            raw: raw.to_owned(),
+            page: u32::try_from(index + 1).unwrap_or(u32::MAX),
+            start: place.start,
+            end: place.end,
+            bounds: within.map(|(bounds, _)| bounds),
+            confidence: sure * read.sure * within.map_or(1.0, |(_, confidence)| confidence),
+            validity: if reasons.is_empty() { Validity::Valid } else { Validity::Doubtful },
+            reasons,
+        }
+    }
+
+    /// Reads a value of a form from the start or anywhere of a text that begins at `from`.
+    fn read(&self, form: Form, text: &str, from: usize, last: bool) -> Option<Read> {
+        let shift = |part: Range<usize>| from + part.start..from + part.end;
+        let sure = |value, part| Read { value, part: shift(part), sure: 1.0, doubt: None };
+        let checked = |id: identifiers::FoundId, what: &str| Read {
+            value: FieldValue::Identifier(id.value),
+            part: shift(id.bytes),
+            sure: if id.right == Some(false) { 0.5 } else { 1.0 },
+            doubt: (id.right == Some(false)).then(|| format!("the check digits of this {what} are wrong")),
+        };
+        match form {
+            Form::Text => text_value(text).map(|(value, part)| sure(FieldValue::Text(value), part)),
+            Form::Date => {
+                let found = dates::find(text, self.month_first.unwrap_or(false)).into_iter().next()?;
+                let unclear = found.swapped.filter(|_| self.month_first.is_none());
+                let doubt = unclear.map(|other| format!("day and month could be swapped: {other}"));
+                let certain = if doubt.is_some() { 0.7 } else { 1.0 };
+                Some(Read {
+                    value: FieldValue::Date(found.date),
+                    part: shift(found.bytes),
+                    sure: certain,
+                    doubt,
+                })
+            }
+            Form::Amount => {
+                let alone = text.chars().all(|c| !c.is_alphabetic());
+                let mut numbers = amounts::find(text, alone);
+                numbers.retain(|n| !n.percent);
+                let money = if last {
+                    numbers.iter().rfind(|n| n.is_money())
+                } else {
+                    numbers.iter().find(|n| n.is_money())
+                };
+                let found = money.or(numbers.last()).cloned()?;
+                let weak = !found.is_money();
+                let doubt =
+                    found.ambiguous.then(|| "its separator may mean thousands or decimals".to_owned());
+                let value =
+                    FieldValue::Amount { amount: found.value, currency: found.currency.map(str::to_owned) };
+                Some(Read { value, part: shift(found.bytes), sure: if weak { 0.6 } else { 1.0 }, doubt })
+            }
+            Form::Number => {
+                let found = amounts::find(text, false).into_iter().next()?;
+                Some(sure(FieldValue::Number(found.value), found.bytes))
+            }
+            Form::Identifier => {
+                let code = identifiers::code(text)?;
+                let start = code.bytes.start;
+                let near = text.get(..start)?.chars().filter(|c| c.is_alphanumeric()).count() <= 6;
+                let day = dates::find(text, false)
+                    .first()
+                    .is_some_and(|d| d.bytes.start <= start && start < d.bytes.end);
+                (near && !day).then(|| sure(FieldValue::Identifier(code.value), code.bytes))
+            }
+            Form::Iban => identifiers::ibans(text).into_iter().next().map(|id| checked(id, "IBAN")),
+            Form::Bic => identifiers::bics(text).into_iter().next().map(|id| checked(id, "BIC")),
+            Form::VatId => identifiers::vat_ids(text).into_iter().next().map(|id| checked(id, "VAT number")),
+            Form::Luhn => {
+                let mut id = identifiers::code(text)?;
+                id.right = Some(identifiers::luhn(&id.value));
+                Some(checked(id, "number"))
+            }
+            Form::Email => email(text).map(|part| {
+                let value = text.get(part.clone()).unwrap_or_default().to_owned();
+                sure(FieldValue::Identifier(value), part)
+            }),
+        }
+    }
+}
+
+/// A text's value: trimmed, one line, neither empty nor endless.
+fn text_value(text: &str) -> Option<(String, Range<usize>)> {
+    let start =
+        text.len() - text.trim_start_matches(|c: char| !c.is_alphanumeric() && !"\"“„(+".contains(c)).len();
+    let body = text.get(start..)?.trim_end_matches(|c: char| c.is_whitespace() || ",;:".contains(c));
+    let value = body.split_whitespace().collect::<Vec<_>>().join(" ");
+    let letters = value.chars().filter(|c| c.is_alphanumeric()).count();
+    (letters >= 2 && value.chars().count() <= 200).then(|| (value, start..start + body.len()))
+}
+
+/// The first mail address.
+fn email(text: &str) -> Option<Range<usize>> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || "._%+-".contains(c);
+    for (at, _) in text.match_indices('@') {
+        let (before, after) = (text.get(..at)?, text.get(at + 1..)?);
+        let start = before
+            .rfind(|c: char| !fine(c))
+            .map_or(0, |i| i + before.get(i..).and_then(|t| t.chars().next()).map_or(1, char::len_utf8));
+        let host =
+            after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '-')).unwrap_or(after.len());
+        let host = after.get(..host)?.trim_end_matches(['.', '-']);
+        if start < at && host.contains('.') {
+            return Some(start..at + 1 + host.len());
+        }
+    }
+    None
+}
+
+/// The labels of a kind that a cell holds: at its start, or within it where a mark follows.
+fn labels<'s>(kind: &'s Kind, cell: &Cell) -> Vec<Label<'s>> {
+    let mut found: Vec<Label<'s>> = Vec::new();
+    let mut taken = 0;
+    let mut before: Option<char> = None;
+    for (at, c) in cell.text.char_indices() {
+        let starts = before.is_none_or(|b| !b.is_alphanumeric()) && c.is_alphanumeric();
+        before = Some(c);
+        // Sentences are long; labels stand in short cells or at the start.
+        if !starts || at < taken || at > 80 {
+            continue;
+        }
+        let Some(label) = longest(kind, &cell.text, at) else { continue };
+        let next = cell.text.get(label.at.end..).unwrap_or_default().trim_start();
+        let first = cell.text.get(..at).is_none_or(|lead| !lead.contains(char::is_alphanumeric));
+        if first || next.starts_with([':', '#']) || (label.at.len() >= 9 && label.field.is_some()) {
+            taken = label.at.end;
+            let at = if first { 0..label.at.end } else { label.at.clone() };
+            found.push(Label { at, ..label });
+        }
+    }
+    found
+}
+
+fn longest<'s>(kind: &'s Kind, text: &str, at: usize) -> Option<Label<'s>> {
+    let mut best: Option<Label<'s>> = None;
+    let mut offer = |field: Option<&'s FieldSpec>, rank: usize, label: &str| {
+        if let Some(end) = matches(text, at, label)
+            && best.as_ref().is_none_or(|b| end > b.at.end)
+        {
+            best = Some(Label { field, rank, at: at..end });
+        }
+    };
+    for field in &kind.field {
+        field.labels.iter().enumerate().for_each(|(rank, label)| offer(Some(field), rank, label));
+    }
+    kind.ignore.iter().for_each(|label| offer(None, 0, label));
+    best
+}
+
+/// Where `label` ends if it stands at `at`, whatever its case, with no letter after it.
+pub fn matches(text: &str, at: usize, label: &str) -> Option<usize> {
+    let mut rest = text.get(at..)?.char_indices().peekable();
+    let mut end = at;
+    for wanted in label.chars() {
+        let (offset, c) = rest.next()?;
+        let same =
+            c == wanted || c.to_lowercase().next() == Some(wanted) || (wanted == ' ' && c.is_whitespace());
+        if !same {
+            return None;
+        }
+        end = at + offset + c.len_utf8();
+    }
+    rest.peek().is_none_or(|(_, c)| !c.is_alphanumeric()).then_some(end)
+}
+
+/// The best candidates of a field: one, or all where it asks for all.
+fn choose(spec: &FieldSpec, mut candidates: Vec<Candidate>) -> Vec<Field> {
+    if spec.all {
+        let mut fields: Vec<Field> = Vec::new();
+        candidates.sort_by_key(|c| (c.field.start, c.rank));
+        for candidate in candidates {
+            if !fields.iter().any(|f| f.value == candidate.field.value) && fields.len() < 8 {
+                let name = format!("{}[{}]", spec.name, fields.len());
+                fields.push(Field { name, ..candidate.field });
+            }
+        }
+        return fields;
+    }
+    let Some(best) = candidates.iter().map(|c| c.rank).min() else { return Vec::new() };
+    // Labels that are much alike in rank stand side by side in different languages, not documents.
+    candidates.retain(|c| c.rank == best);
+    let at = if spec.last { candidates.len() - 1 } else { 0 };
+    let chosen = candidates.swap_remove(at);
+    let mut field = chosen.field;
+    let other =
+        candidates.iter().map(|c| &c.field).find(|f| differ(&f.value, &field.value) && f.confidence > 0.5);
+    if let Some(other) = other.filter(|_| spec.form != Form::Text) {
+        field.validity = Validity::Doubtful;
+        field.confidence *= 0.8;
+        field.reasons.push(format!("{} stands there too", other.value.plain()));
+    }
+    vec![field]
+}
+
+fn differ(a: &FieldValue, b: &FieldValue) -> bool {
+    match (a.number(), b.number()) {
+        (Some(a), Some(b)) => a != b,
+        _ => a != b,
+    }
+}

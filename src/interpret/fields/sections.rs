@@ -1,0 +1,399 @@
+//! What stands in a place of its own: subjects, titles, positions and skills, labels of forms.
+
+use super::dates;
+use super::layout::{Cell, Sheet};
+use super::reader::{Reader, matches};
+use super::spec::Kind;
+use crate::document::{Entity, Field, FieldValue};
+
+/// `subject` of a letter without a label: the short line before the greeting.
+pub fn subject(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>) {
+    let Some(sheet) = reader.sheets.first().filter(|_| !fields.iter().any(|f| f.name == "subject")) else {
+        return;
+    };
+    let greets = |cell: &Cell| {
+        ["dear", "sehr geehrte", "sehr geehrter", "liebe", "lieber", "to whom it may concern", "hello"]
+            .iter()
+            .any(|g| matches(&cell.text, 0, g).is_some())
+    };
+    let Some(row) = sheet.rows.iter().position(|row| row.first().is_some_and(greets)) else { return };
+    let line = |at: usize| sheet.rows.get(at).and_then(|row| row.first());
+    let fits = |cell: &&Cell| {
+        let words = cell.text.split(' ').count();
+        words >= 2
+            && cell.text.chars().count() < 100
+            && dates::find(&cell.text, false).is_empty()
+            && !cell.text.ends_with(',')
+    };
+    // Before the greeting, or after it.
+    let before = row.checked_sub(1).and_then(line).filter(fits);
+    if let Some(cell) = before {
+        fields.push(reader.whole("subject", sheet, cell, 0.75));
+    }
+}
+
+/// `title` of a report: the line in the largest type at its head, or the first one.
+pub fn title(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>) {
+    let Some(sheet) = reader.sheets.first() else { return };
+    let candidates: Vec<&Cell> = sheet
+        .rows
+        .iter()
+        .take(15)
+        .flatten()
+        .filter(|c| {
+            c.text.chars().filter(|c| c.is_alphabetic()).count() >= 6 && c.text.chars().count() <= 120
+        })
+        .collect();
+    let largest =
+        candidates.iter().copied().reduce(|a, b| if b.height() > a.height() * 1.15 { b } else { a });
+    if let Some(cell) = largest.filter(|_| sheet.boxed).or(candidates.first().copied()) {
+        fields.push(reader.whole("title", sheet, cell, if sheet.boxed { 0.85 } else { 0.75 }));
+    }
+}
+
+const HEADINGS: &[(&str, &str)] = &[
+    ("skills", "skills"),
+    ("key skills", "skills"),
+    ("technical skills", "skills"),
+    ("core skills", "skills"),
+    ("kenntnisse", "skills"),
+    ("fähigkeiten", "skills"),
+    ("kompetenzen", "skills"),
+    ("experience", "work"),
+    ("work experience", "work"),
+    ("professional experience", "work"),
+    ("employment", "work"),
+    ("employment history", "work"),
+    ("career", "work"),
+    ("berufserfahrung", "work"),
+    ("beruflicher werdegang", "work"),
+    ("berufspraxis", "work"),
+    ("education", ""),
+    ("languages", ""),
+    ("references", ""),
+    ("profile", ""),
+    ("summary", ""),
+    ("interests", ""),
+    ("contact", ""),
+    ("personal details", ""),
+    ("ausbildung", ""),
+    ("sprachen", ""),
+    ("referenzen", ""),
+    ("profil", ""),
+    ("interessen", ""),
+    ("persönliche daten", ""),
+    ("bildung", ""),
+    ("training", ""),
+    ("publications", ""),
+    ("certificates", ""),
+    ("hobbies", ""),
+    ("studium", ""),
+    ("schulbildung", ""),
+];
+
+/// The section that a row begins, where it is a heading.
+fn heading(row: &[Cell]) -> Option<&'static str> {
+    let [cell] = row else { return None };
+    let text = cell.text.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    HEADINGS.iter().find(|(name, _)| *name == text).map(|(_, section)| *section)
+}
+
+/// The rows of a section.
+fn section<'r>(reader: &'r Reader<'_>, wanted: &str) -> Vec<(&'r Sheet, &'r [Cell])> {
+    let mut rows = Vec::new();
+    let mut within = false;
+    for sheet in &reader.sheets {
+        for row in &sheet.rows {
+            match heading(row) {
+                Some(name) => within = name == wanted,
+                None if within => rows.push((sheet, row.as_slice())),
+                None => {}
+            }
+        }
+    }
+    rows
+}
+
+/// `skills[0]`, `skills[1]`, …: what commas and bullets part.
+pub fn skills(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>) {
+    let mut number = 0;
+    let mut rows = section(reader, "skills");
+    let inline =
+        reader.sheets.iter().flat_map(|sheet| sheet.rows.iter().map(move |row| (sheet, row.as_slice())));
+    let labels = ["skills:", "key skills:", "technical skills:", "kenntnisse:", "fähigkeiten:"];
+    if rows.is_empty() {
+        rows = inline
+            .filter(|(_, row)| {
+                row.first().is_some_and(|c| labels.iter().any(|l| c.text.to_lowercase().starts_with(l)))
+            })
+            .collect();
+    }
+    for (sheet, row) in rows {
+        for cell in row {
+            let skip = cell.text.find(':').map_or(0, |at| at + 1);
+            let mut at = skip;
+            for piece in cell.text.get(skip..).unwrap_or_default().split_inclusive([',', ';', '•', '·', '|'])
+            {
+                let bare = piece.trim_matches(|c: char| c.is_whitespace() || ",;•·|.-–*".contains(c));
+                if let Some(offset) = piece.find(bare).filter(|_| bare.chars().count() > 1 && number < 40) {
+                    let part = at + offset..at + offset + bare.len();
+                    fields.push(reader.field(
+                        &format!("skills[{number}]"),
+                        FieldValue::Text(bare.to_owned()),
+                        sheet,
+                        cell,
+                        &part,
+                        0.8,
+                    ));
+                    number += 1;
+                }
+                at += piece.len();
+            }
+        }
+    }
+}
+
+/// `positions[0].period` and `.title`, …: rows of the section on work that hold two years, or a year and today.
+pub fn positions(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>) {
+    let mut number = 0;
+    let rows = section(reader, "work");
+    for (index, (sheet, row)) in rows.iter().enumerate() {
+        let Some((cell, part)) = row.iter().find_map(|cell| Some((cell, period(&cell.text)?))) else {
+            continue;
+        };
+        let rest_start = cell.text.get(part.end..).map_or(part.end, |rest| {
+            cell.text.len() - rest.trim_start_matches(|c: char| !c.is_alphanumeric()).len()
+        });
+        let before = cell
+            .text
+            .get(..part.start)
+            .unwrap_or_default()
+            .trim_end_matches(|c: char| !c.is_alphanumeric() && c != ')')
+            .len();
+        let title = |on: &Sheet, of: &Cell, range: std::ops::Range<usize>| {
+            let text = of.text.get(range.clone()).unwrap_or_default();
+            let end = range.start
+                + text
+                    .find(", ")
+                    .or_else(|| text.find(" | "))
+                    .or_else(|| text.find(" – "))
+                    .unwrap_or(text.len());
+            let value = of.text.get(range.start..end)?;
+            (value.chars().count() > 2).then(|| {
+                reader.field(
+                    &format!("positions[{number}].title"),
+                    FieldValue::Text(value.to_owned()),
+                    on,
+                    of,
+                    &(range.start..end),
+                    0.8,
+                )
+            })
+        };
+        let own = title(sheet, cell, rest_start..cell.text.len()).or_else(|| title(sheet, cell, 0..before));
+        let beside = || {
+            row.iter()
+                .find(|c| !std::ptr::eq(*c, cell) && c.text.contains(char::is_alphabetic))
+                .and_then(|c| title(sheet, c, 0..c.text.len()))
+        };
+        let after = || {
+            rows.get(index + 1).and_then(|(on, row)| row.first().and_then(|c| title(on, c, 0..c.text.len())))
+        };
+        let Some(title) = own.or_else(beside).or_else(after) else { continue };
+        let raw = cell.text.get(part.clone()).unwrap_or_default().to_owned();
+        fields.push(reader.field(
+            &format!("positions[{number}].period"),
+            FieldValue::Text(raw),
+            sheet,
+            cell,
+            &part,
+            0.85,
+        ));
+        fields.push(title);
+        number += 1;
+    }
+}
+
+/// Where a text holds a period: a year, a dash or "to", and a year or today.
+fn period(text: &str) -> Option<std::ops::Range<usize>> {
+    let lower = text.to_lowercase();
+    if lower.len() != text.len() {
+        return None;
+    }
+    let years: Vec<usize> = lower
+        .match_indices(|c: char| c.is_ascii_digit())
+        .map(|(at, _)| at)
+        .filter(|at| {
+            let year = lower.get(*at..*at + 4).is_some_and(|y| {
+                (y.starts_with("19") || y.starts_with("20")) && y.chars().all(|c| c.is_ascii_digit())
+            });
+            let alone =
+                lower.get(..*at).and_then(|t| t.chars().next_back()).is_none_or(|c| !c.is_ascii_digit());
+            year && alone
+                && lower.get(*at + 4..).and_then(|t| t.chars().next()).is_none_or(|c| !c.is_ascii_digit())
+        })
+        .collect();
+    let first = *years.first()?;
+    let rest = lower.get(first + 4..)?;
+    let open = ["today", "present", "now", "heute", "current", "date"]
+        .iter()
+        .filter_map(|w| rest.find(w).map(|at| first + 4 + at + w.len()))
+        .min();
+    let end = years.get(1).map(|at| at + 4).or(open)?;
+    let between = lower.get(first + 4..end)?;
+    (between.chars().count() < 24
+        && (between.contains(['-', '–', '—', '/']) || between.contains(" to ") || between.contains("bis")))
+    .then_some(())?;
+    // A month before the first year belongs to it.
+    let lead = lower.get(..first)?;
+    let word = lead.trim_end().rfind(|c: char| c.is_whitespace()).map_or(0, |at| at + 1);
+    let month = lead
+        .get(word..)
+        .map(|w| w.trim().trim_matches('.'))
+        .filter(|w| dates::month(w).is_some() || w.trim_end_matches('/').parse::<u8>().is_ok());
+    Some(if month.is_some() { word } else { first }..end)
+}
+
+/// `label:…` of a form: what stands left of a colon or a gap, and what stands right of it.
+pub fn labels(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>) {
+    let known = [
+        "family name",
+        "first name",
+        "last name",
+        "given name",
+        "surname",
+        "full name",
+        "name",
+        "date of birth",
+        "place of birth",
+        "nationality",
+        "street and number",
+        "street",
+        "town and postcode",
+        "postcode",
+        "town",
+        "city",
+        "address",
+        "telephone",
+        "phone",
+        "mobile",
+        "electronic mail",
+        "email",
+        "e-mail",
+        "occupation",
+        "signature",
+        "place and date",
+        "date",
+        "nachname",
+        "vorname",
+        "geburtsdatum",
+        "geburtsort",
+        "staatsangehörigkeit",
+        "straße",
+        "hausnummer",
+        "plz und ort",
+        "plz",
+        "ort",
+        "wohnort",
+        "anschrift",
+        "telefon",
+        "beruf",
+        "unterschrift",
+        "datum",
+        "ort und datum",
+        "familienstand",
+        "steuernummer",
+        "kontoinhaber",
+    ];
+    let push = |label: &str,
+                sheet: &Sheet,
+                cell: &Cell,
+                part: std::ops::Range<usize>,
+                sure: f32,
+                fields: &mut Vec<Field>| {
+        let text = cell.text.get(part.clone()).unwrap_or_default();
+        let lead = text.len() - text.trim_start_matches([' ', ':', '_', '.']).len();
+        let body = text.get(lead..).unwrap_or_default().trim_end_matches([' ', '_', '.']);
+        let label = label.trim_matches(|c: char| c.is_whitespace() || ":*_".contains(c)).trim();
+        let name = format!("label:{label}");
+        let words = label.split(' ').count();
+        let fine = !body.is_empty()
+            && !label.is_empty()
+            && words <= 7
+            && body.chars().count() <= 120
+            && label.contains(char::is_alphabetic);
+        if fine && fields.len() < 200 && !fields.iter().any(|f| f.name == name) {
+            let part = part.start + lead..part.start + lead + body.len();
+            let found = dates::find(body, false);
+            let value = match found.as_slice() {
+                [date] if date.bytes.len() == body.len() && date.swapped.is_none() => {
+                    FieldValue::Date(date.date)
+                }
+                _ => FieldValue::Text(body.to_owned()),
+            };
+            fields.push(reader.field(&name, value, sheet, cell, &part, sure));
+        }
+    };
+    for sheet in &reader.sheets {
+        for row in &sheet.rows {
+            let mut column = 0;
+            while let Some(cell) = row.get(column) {
+                column += 1;
+                let next = row.get(column);
+                let colon = cell.text.find(':').filter(|at| {
+                    !cell
+                        .text
+                        .get(at + 1..)
+                        .is_some_and(|t| t.starts_with(|c: char| c.is_ascii_digit() || c == '/'))
+                });
+                match (colon, next) {
+                    (Some(at), _)
+                        if cell
+                            .text
+                            .get(at + 1..)
+                            .is_some_and(|rest| rest.contains(char::is_alphanumeric)) =>
+                    {
+                        push(
+                            cell.text.get(..at).unwrap_or_default(),
+                            sheet,
+                            cell,
+                            at + 1..cell.text.len(),
+                            0.9,
+                            fields,
+                        );
+                    }
+                    (Some(at), Some(next)) if at + 1 >= cell.text.trim_end_matches(['_', ' ', '.']).len() => {
+                        push(
+                            cell.text.get(..at).unwrap_or_default(),
+                            sheet,
+                            next,
+                            0..next.text.len(),
+                            0.9,
+                            fields,
+                        );
+                        column += 1;
+                    }
+                    (None, Some(next)) if row.len() == 2 && column == 1 => {
+                        push(&cell.text, sheet, next, 0..next.text.len(), 0.8, fields);
+                        column += 1;
+                    }
+                    _ => {
+                        let label = known.iter().filter_map(|l| matches(&cell.text, 0, l)).max();
+                        if let Some(end) =
+                            label.filter(|end| *end < cell.text.len() && cell.text.chars().count() < 70)
+                        {
+                            push(
+                                cell.text.get(..end).unwrap_or_default(),
+                                sheet,
+                                cell,
+                                end..cell.text.len(),
+                                0.75,
+                                fields,
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

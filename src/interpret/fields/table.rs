@@ -1,0 +1,427 @@
+//! Lines of an invoice, taxes by rate, and the currency.
+//!
+//! A line is a row that ends in an amount, between the table's head and the first total. The
+//! numbers at a row's end are what the head's columns say, from the right.
+
+use super::amounts::{self, FoundNumber};
+use super::layout::{Cell, Sheet};
+use super::reader::{Reader, matches};
+use super::spec::Kind;
+use crate::document::{Entity, Field, FieldValue, Validity};
+use rust_decimal::Decimal;
+
+/// What a column holds, by the words of its head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Quantity,
+    Price,
+    Amount,
+    Rate,
+    Other,
+}
+
+const HEADS: &[(&str, Column)] = &[
+    ("unit price", Column::Price),
+    ("price", Column::Price),
+    ("rate", Column::Price),
+    ("u.price", Column::Price),
+    ("einzelpreis", Column::Price),
+    ("e-preis", Column::Price),
+    ("preis", Column::Price),
+    ("stückpreis", Column::Price),
+    ("prix unitaire", Column::Price),
+    ("p.u.", Column::Price),
+    ("pu ht", Column::Price),
+    ("prix", Column::Price),
+    ("precio", Column::Price),
+    ("prezzo", Column::Price),
+    ("unit cost", Column::Price),
+    ("each", Column::Price),
+    ("quantity", Column::Quantity),
+    ("qty", Column::Quantity),
+    ("hours", Column::Quantity),
+    ("menge", Column::Quantity),
+    ("anzahl", Column::Quantity),
+    ("stk", Column::Quantity),
+    ("quantité", Column::Quantity),
+    ("qté", Column::Quantity),
+    ("cantidad", Column::Quantity),
+    ("cant.", Column::Quantity),
+    ("quantità", Column::Quantity),
+    ("units", Column::Quantity),
+    ("amount", Column::Amount),
+    ("line total", Column::Amount),
+    ("total", Column::Amount),
+    ("betrag", Column::Amount),
+    ("gesamtpreis", Column::Amount),
+    ("gesamt", Column::Amount),
+    ("summe", Column::Amount),
+    ("montant", Column::Amount),
+    ("importe", Column::Amount),
+    ("importo", Column::Amount),
+    ("totale", Column::Amount),
+    ("amt", Column::Amount),
+    ("vat %", Column::Rate),
+    ("vat", Column::Rate),
+    ("mwst", Column::Rate),
+    ("ust", Column::Rate),
+    ("tva", Column::Rate),
+    ("iva", Column::Rate),
+    ("tax", Column::Rate),
+    ("description", Column::Other),
+    ("item", Column::Other),
+    ("beschreibung", Column::Other),
+    ("bezeichnung", Column::Other),
+    ("artikel", Column::Other),
+    ("leistung", Column::Other),
+    ("désignation", Column::Other),
+    ("descripción", Column::Other),
+    ("concepto", Column::Other),
+    ("descrizione", Column::Other),
+    ("service", Column::Other),
+    ("product", Column::Other),
+    ("pos", Column::Other),
+];
+
+/// Labels that end the table.
+const ENDS: &[&str] = &[
+    "subtotal",
+    "sub-total",
+    "sub total",
+    "total",
+    "net",
+    "netto",
+    "nettobetrag",
+    "zwischensumme",
+    "summe",
+    "gesamt",
+    "gesamtbetrag",
+    "rechnungsbetrag",
+    "amount due",
+    "balance due",
+    "grand total",
+    "vat",
+    "tax",
+    "sous-total",
+    "base imponible",
+    "imponibile",
+    "totale",
+    "mwst",
+    "umsatzsteuer",
+    "net total",
+    "total ht",
+    "gst",
+    "cash",
+    "nett",
+    "rounding",
+];
+
+const TAXES: &[&str] = &[
+    "vat",
+    "value added tax",
+    "sales tax",
+    "tax",
+    "gst",
+    "hst",
+    "mwst.",
+    "mwst",
+    "ust.",
+    "ust",
+    "umsatzsteuer",
+    "mehrwertsteuer",
+    "zzgl. mwst",
+    "zzgl. ust",
+    "zzgl.",
+    "zuzüglich",
+    "+ mwst",
+    "plus vat",
+    "plus",
+    "add vat",
+    "tva",
+    "t.v.a.",
+    "iva",
+    "i.v.a.",
+    "btw",
+    "inkl. mwst",
+    "incl. vat",
+    "enthaltene mwst",
+];
+
+/// Rows of lines, at most: more is a price list.
+const MAX_LINES: usize = 300;
+
+/// `lines[0].description`, `.quantity`, `.unit_price`, `.amount`, and so on.
+pub fn lines(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>) {
+    let mut number = 0;
+    for sheet in &reader.sheets {
+        let Some((head, columns)) = head(sheet) else { continue };
+        for row in sheet.rows.iter().skip(head + 1) {
+            if ends(row) || number >= MAX_LINES {
+                break;
+            }
+            if line(reader, sheet, row, &columns, number, fields) {
+                number += 1;
+            } else if number > 0 {
+                wrapped(row, number - 1, fields);
+            }
+        }
+    }
+}
+
+/// The row of column heads, with what stands in the columns from left to right.
+fn head(sheet: &Sheet) -> Option<(usize, Vec<Column>)> {
+    sheet.rows.iter().enumerate().find_map(|(index, row)| {
+        let text = joined(row);
+        if text.chars().any(|c| c.is_ascii_digit()) {
+            return None;
+        }
+        let mut columns = Vec::new();
+        let mut at = 0;
+        while at < text.len() {
+            let starts = text.get(..at)?.chars().next_back().is_none_or(|c| !c.is_alphanumeric());
+            let found = HEADS
+                .iter()
+                .filter(|_| starts)
+                .filter_map(|(word, column)| Some((matches(&text, at, word)?, *column)));
+            match found.max_by_key(|(end, _)| *end) {
+                Some((end, column)) => {
+                    columns.push(column);
+                    at = end;
+                }
+                None => at += text.get(at..)?.chars().next().map_or(1, char::len_utf8),
+            }
+        }
+        (columns.contains(&Column::Amount) || columns.contains(&Column::Price)).then_some(())?;
+        (columns.len() >= 2).then_some((index, columns))
+    })
+}
+
+fn joined(row: &[Cell]) -> String {
+    row.iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+fn ends(row: &[Cell]) -> bool {
+    let starts = |cell: &Cell| ENDS.iter().any(|label| matches(&cell.text, 0, label).is_some());
+    row.first().is_some_and(starts)
+        || row.iter().rev().nth(1).is_some_and(|cell| row.len() <= 2 && starts(cell))
+}
+
+/// One row as a line; false if it is none.
+fn line(
+    reader: &Reader<'_>,
+    sheet: &Sheet,
+    row: &[Cell],
+    columns: &[Column],
+    number: usize,
+    fields: &mut Vec<Field>,
+) -> bool {
+    // Numbers at the row's end, with their cells, from the right.
+    let mut numbers: Vec<(&Cell, FoundNumber)> = Vec::new();
+    let mut words_end = None;
+    for cell in row.iter().rev() {
+        let alone = !cell.text.contains(char::is_alphabetic) && row.len() > 2;
+        let mut end = cell.text.len();
+        for found in amounts::find(&cell.text, alone).into_iter().rev() {
+            let between = cell.text.get(found.bytes.end..end).unwrap_or_default();
+            if between.chars().any(|c| c.is_alphanumeric()) && !units(between) {
+                break;
+            }
+            end = found.bytes.start;
+            numbers.push((cell, found));
+        }
+        if cell.text.get(..end).is_some_and(|rest| rest.contains(char::is_alphabetic)) {
+            words_end = Some((cell, end));
+            break;
+        }
+    }
+    let Some((_, last)) = numbers.first() else { return false };
+    if !last.is_money() {
+        return false;
+    }
+    let wanted: Vec<Column> = columns.iter().rev().copied().filter(|c| *c != Column::Other).collect();
+    let trailing: Vec<Column> = columns.iter().rev().copied().take_while(|c| *c != Column::Other).collect();
+    let order = if trailing.is_empty() { &wanted } else { &trailing };
+    let mut values = numbers.iter().filter(|(_, n)| !n.percent);
+    let name = |part: &str| format!("lines[{number}].{part}");
+    let mut line: Vec<Field> = Vec::new();
+    for column in order.iter().filter(|c| **c != Column::Rate) {
+        let Some((cell, found)) = values.next() else { break };
+        let (part, value) = match column {
+            Column::Quantity => ("quantity", FieldValue::Number(found.value)),
+            Column::Price => ("unit_price", money(found)),
+            _ => ("amount", money(found)),
+        };
+        line.push(reader.field(&name(part), value, sheet, cell, &found.bytes, 0.9));
+    }
+    if !line.iter().any(|f| f.name.ends_with("amount")) && !columns.contains(&Column::Amount) {
+        return false;
+    }
+    let first = row.iter().find(|cell| cell.text.contains(char::is_alphabetic));
+    if let Some(cell) = first {
+        let end = words_end.filter(|(c, _)| std::ptr::eq(*c, cell)).map_or(cell.text.len(), |(_, end)| end);
+        let body = cell.text.get(..end).unwrap_or_default().trim_end_matches([' ', '-', '€', '$', '£']);
+        let (start, quantity) = leading(body, columns);
+        if let Some((value, part)) = quantity {
+            line.push(reader.field(&name("quantity"), FieldValue::Number(value), sheet, cell, &part, 0.8));
+        }
+        let value = FieldValue::Text(body.get(start..).unwrap_or_default().to_owned());
+        line.push(reader.field(&name("description"), value, sheet, cell, &(start..body.len()), 0.9));
+    }
+    product(&mut line);
+    fields.extend(line);
+    true
+}
+
+/// Words between numbers: what is counted in.
+fn units(text: &str) -> bool {
+    let text = text.trim().trim_matches(['@', '.', '%', '(', ')']).trim();
+    [
+        "x", "h", "hrs", "hours", "pcs", "pc", "stk", "stück", "kg", "std", "l", "m", "tage", "days", "sr",
+        "zrl", "s", "a", "b", "",
+    ]
+    .contains(&text.to_lowercase().as_str())
+}
+
+/// A position or a quantity before the words: where they start, and the quantity.
+fn leading(body: &str, columns: &[Column]) -> (usize, Option<(Decimal, std::ops::Range<usize>)>) {
+    let digits = body.find(|c: char| !c.is_ascii_digit()).unwrap_or(0);
+    let rest = body.get(digits..).unwrap_or_default();
+    if digits == 0 || digits > 4 || !rest.starts_with([' ', '.', 'x', ')']) {
+        return (0, None);
+    }
+    let start = body.len() - rest.trim_start_matches([' ', '.', 'x', ')']).len();
+    let quantity_first = columns.first() == Some(&Column::Quantity);
+    let value = body.get(..digits).and_then(|d| d.parse().ok()).filter(|_| quantity_first);
+    (start, value.map(|v| (v, 0..digits)))
+}
+
+fn money(found: &FoundNumber) -> FieldValue {
+    FieldValue::Amount { amount: found.value, currency: found.currency.map(str::to_owned) }
+}
+
+/// Quantity times price is the amount; where it is not, the three are doubtful.
+fn product(line: &mut [Field]) {
+    let get = |part: &str| line.iter().find(|f| f.name.ends_with(part)).and_then(|f| f.value.number());
+    let (Some(quantity), Some(price), Some(amount)) = (get(".quantity"), get(".unit_price"), get(".amount"))
+    else {
+        return;
+    };
+    let fine = quantity
+        .checked_mul(price)
+        .and_then(|p| p.checked_sub(amount))
+        .is_some_and(|off| off.abs() <= Decimal::new(2, 2));
+    for field in line.iter_mut().filter(|f| !f.name.ends_with("description")) {
+        if fine {
+            field.confidence = 1.0 - (1.0 - field.confidence) * 0.5;
+        } else {
+            field.validity = Validity::Doubtful;
+            field.reasons.push(format!("{quantity} times {price} is not {amount}"));
+        }
+    }
+}
+
+/// A row without numbers goes on with the description above it.
+fn wrapped(row: &[Cell], number: usize, fields: &mut [Field]) {
+    let name = format!("lines[{number}].description");
+    let ([cell], Some(field)) = (row, fields.iter_mut().find(|f| f.name == name)) else { return };
+    if !cell.text.contains(|c: char| c.is_ascii_digit())
+        && cell.text.chars().count() < 60
+        && let FieldValue::Text(text) = &mut field.value
+    {
+        text.push(' ');
+        text.push_str(&cell.text);
+    }
+}
+
+/// `tax[0].rate`, `tax[0].amount`, and so on: rows that begin with a tax's name and end in an amount.
+pub fn tax(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>) {
+    let mut number = 0;
+    for sheet in &reader.sheets {
+        for row in &sheet.rows {
+            let Some(first) = row.first() else { continue };
+            let cell_at =
+                row.iter().position(|cell| TAXES.iter().any(|label| matches(&cell.text, 0, label).is_some()));
+            let percent_first =
+                amounts::find(&first.text, false).first().is_some_and(|n| n.percent && n.bytes.start == 0)
+                    && TAXES.iter().any(|label| first.text.to_lowercase().contains(label));
+            let Some(at) = cell_at.or(percent_first.then_some(0)) else { continue };
+            let cells: Vec<&Cell> = row.iter().skip(at).collect();
+            let numbers: Vec<(&Cell, FoundNumber)> = cells
+                .iter()
+                .flat_map(|c| amounts::find(&c.text, false).into_iter().map(move |n| (*c, n)))
+                .collect();
+            let rate = numbers.iter().find(|(_, n)| n.percent && n.value < Decimal::from(100));
+            let amount = numbers.iter().rfind(|(_, n)| n.is_money());
+            let (Some((cell, found)), true) = (amount, number < 6) else { continue };
+            let same = |f: &Field| {
+                f.name.starts_with("tax[")
+                    && f.name.ends_with("amount")
+                    && f.value.number() == Some(found.value)
+            };
+            if fields.iter().any(same) || (rate.is_none() && number > 0) {
+                continue;
+            }
+            if let Some((cell, rate)) = rate {
+                let name = format!("tax[{number}].rate");
+                fields.push(reader.field(
+                    &name,
+                    FieldValue::Number(rate.value),
+                    sheet,
+                    cell,
+                    &rate.bytes,
+                    0.9,
+                ));
+            }
+            fields.push(reader.field(
+                &format!("tax[{number}].amount"),
+                money(found),
+                sheet,
+                cell,
+                &found.bytes,
+                0.9,
+            ));
+            number += 1;
+        }
+    }
+}
+
+/// `currency`: the one that the total has, or the only one that the document names.
+pub fn currency(reader: &Reader<'_>, _: &[Entity], kind: &Kind, fields: &mut Vec<Field>) {
+    let _ = kind;
+    let said = |field: &Field| match &field.value {
+        FieldValue::Amount { currency: Some(code), .. } => Some(code.clone()),
+        _ => None,
+    };
+    let total = fields.iter().find(|f| f.name == "total");
+    let found = total.and_then(|f| said(f).map(|code| (code, f.clone(), 0.95)));
+    let found = found.or_else(|| {
+        let sheet = reader.sheets.first()?;
+        let mut all: Vec<(&'static str, &Cell, &Sheet)> = Vec::new();
+        for sheet in &reader.sheets {
+            for cell in sheet.rows.iter().flatten() {
+                all.extend(amounts::currencies(&cell.text).into_iter().map(|code| (code, cell, sheet)));
+            }
+        }
+        let (code, cell, on) = all.first().copied()?;
+        let only = all.iter().all(|(other, ..)| *other == code);
+        let _ = sheet;
+        only.then(|| (code.to_owned(), reader.whole("currency", on, cell, 0.85), 0.85))
+    });
+    let Some((code, place, sure)) = found else { return };
+    let mut field =
+        Field { name: "currency".to_owned(), value: FieldValue::Identifier(code.clone()), ..place };
+    // A dollar sign alone is shared by many countries.
+    let bare = field.raw.contains('$')
+        && !reader.pages.iter().any(|page| page.text.contains("USD") || page.text.contains("US$"));
+    field.confidence = if bare { 0.6 } else { sure };
+    if bare {
+        field.validity = Validity::Doubtful;
+        field.reasons.push("a dollar sign alone does not say whose dollars".to_owned());
+    }
+    fields.push(field);
+    for field in fields.iter_mut() {
+        if let FieldValue::Amount { currency: currency @ None, .. } = &mut field.value {
+            *currency = Some(code.clone());
+        }
+    }
+}
