@@ -4,6 +4,7 @@ mod bench;
 mod dead;
 mod demo;
 mod doctor;
+mod eval;
 mod fields;
 mod find;
 mod models;

@@ -12,8 +12,8 @@ mod understood;
 pub use events::{Command, DocumentState, EVENT_SCHEMA, Event, Notification, ProgressEvent};
 pub use fields::{Check, Duplicate, Field, FieldValue, Outcome, Relation, Validity};
 pub use understood::{
-    ClassScore, DeadLetter, Decision, Document, Entity, Mention, PageSummary, Passage, SCHEMA_VERSION, Scale,
-    Scored, Sentiment, SummarySentence, Verdict, WrittenSummary,
+    ClassScore, DeadLetter, Decision, Document, Entity, EntitySource, Mention, PageSummary, Passage,
+    SCHEMA_VERSION, Scale, Scored, Sentiment, SummarySentence, Verdict, WrittenSummary,
 };
 
 use crate::error::named;

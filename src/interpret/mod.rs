@@ -6,11 +6,14 @@ mod duplicates;
 mod entities;
 pub mod fields;
 mod kind;
+mod named;
+mod redact;
 mod sentiment;
 mod summary;
 mod verdict;
 
 pub use duplicates::Neighbour;
+pub use entities::mentions_of as mentions;
 pub use kind::{KIND_PROTOTYPES, Kinds};
 
 use crate::config::InterpretConfig;
@@ -48,7 +51,7 @@ impl Interpreter {
         let (characters, covered) = coverage(inferred, &passages, &text);
         let least = self.config.min_entity_confidence;
         let ner = self.tasks.ner.as_ref();
-        let entities = ner.map_or_else(Vec::new, |head| entities::find(inferred, &text, head, least));
+        let entities = named::find(inferred, &text, ner, least);
         let kind = self.kinds.guess(&inferred.fed.document, &vector);
         let language = inferred.fed.language.clone();
         let pages_read = &inferred.fed.document.pages;
@@ -90,6 +93,9 @@ impl Interpreter {
             text: text.text,
             vector,
         };
+        if self.config.redact {
+            redact::redact(&mut document);
+        }
         self.judge(&mut document);
         document
     }
