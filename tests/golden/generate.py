@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertForTokenClassification, BertModel
 
-from ner import MARK, shape
+from shapes import MARK, shape
 
 HERE = Path(__file__).resolve().parent
 MODELS = HERE.parent.parent / "models"
