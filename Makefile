@@ -5,7 +5,7 @@ QUIRE = $(CARGO) run --release --quiet --locked --bin quire --
 # Weights are the same for every data folder: fetched once, next to the default one.
 MODELS = data/models
 
-.PHONY: help demo test check models kafka schemas chaos build clean
+.PHONY: help demo test check models kafka schemas chaos fields build clean
 
 help:
 	@echo "make demo    understand the documents of tests/corpus/ and find them again"
@@ -13,6 +13,7 @@ help:
 	@echo "make build   target/release/quire"
 	@echo "make models  fetch the default models into $(MODELS)"
 	@echo "make chaos   break everything for longer: make chaos KILLS=500"
+	@echo "make fields  measure how many fields are found (scans need Python's Pillow)"
 	@echo "make kafka   fetch the Apache Kafka and the Python clients that tests use"
 
 demo: build models
@@ -36,6 +37,11 @@ schemas: build
 # Faults by hand: make chaos KILLS=500, with SEED=N another sequence, with BROKERS=3 three brokers.
 chaos: setup-test models kafka
 	KILLS=$(or $(KILLS),100) $(CARGO) test --release --locked --test chaos -- --nocapture
+
+# How many fields of documents of unknown layouts are found; the table of docs/fields.md.
+fields: build models
+	python3 tests/fields/make.py target/fields 20
+	$(QUIRE) --log error bench fields target/fields --family test
 
 test: setup-test check models kafka
 	$(CARGO) test --release --locked

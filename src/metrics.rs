@@ -3,6 +3,7 @@
 
 mod register;
 
+use crate::document::Document;
 use crate::error::{Class, Stage};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -45,6 +46,9 @@ labels! {
     SourceLabel { source: &'static str }
     ReasonLabel { reason: &'static str }
     LaneLabel { lane: &'static str }
+    DecisionLabel { decision: &'static str }
+    ValidityLabel { validity: &'static str }
+    RelationLabel { relation: &'static str }
 }
 
 /// Handles to every metric; built once in `main`, shared by `Arc`.
@@ -72,6 +76,9 @@ pub struct Metrics {
     characters: Counter,
     covered: Counter,
     coverage: FloatGauge,
+    verdicts: Family<DecisionLabel, Counter>,
+    fields: Family<ValidityLabel, Counter>,
+    duplicates: Family<RelationLabel, Counter>,
     sandbox_restarts: Family<ReasonLabel, Counter>,
     search_seconds: Histogram,
     stored: Gauge,
@@ -122,6 +129,9 @@ impl Metrics {
             characters: Counter::default(),
             covered: Counter::default(),
             coverage: FloatGauge::default(),
+            verdicts: Family::default(),
+            fields: Family::default(),
+            duplicates: Family::default(),
             sandbox_restarts: Family::default(),
             search_seconds: seconds(),
             stored: Gauge::default(),
@@ -232,6 +242,18 @@ impl Metrics {
         let all = self.characters.inc_by(characters as u64) + characters as u64;
         let within = self.covered.inc_by(covered as u64) + covered as u64;
         self.coverage.set(if all == 0 { 1.0 } else { within as f64 / all as f64 });
+    }
+
+    /// A document was judged.
+    pub fn judged(&self, document: &Document) {
+        let decision = document.verdict.decision.as_str();
+        self.verdicts.get_or_create(&DecisionLabel { decision }).inc();
+        for field in &document.fields {
+            self.fields.get_or_create(&ValidityLabel { validity: field.validity.as_str() }).inc();
+        }
+        for duplicate in &document.duplicates {
+            self.duplicates.get_or_create(&RelationLabel { relation: duplicate.relation.as_str() }).inc();
+        }
     }
 
     /// A sandboxed process was replaced.

@@ -11,6 +11,8 @@ mod redact;
 mod sentiment;
 mod summary;
 mod verdict;
+#[cfg(test)]
+mod verdict_tests;
 
 pub use duplicates::Neighbour;
 pub use entities::mentions_of as mentions;

@@ -79,6 +79,7 @@ pub fn start_interpret(
             let mut document = interpreter.interpret(&inferred);
             let near = neighbours(&shared, &document);
             interpreter.compare(&mut document, near);
+            shared.metrics.judged(&document);
             let (characters, covered) = interpret::covered_characters(&document);
             shared.metrics.covered(characters, covered);
             add_seconds(&mut document.seconds, Stage::Interpret, started.elapsed().as_secs_f64());

@@ -8,7 +8,9 @@
 use super::score::{Tally, figures, general};
 use super::{Clock, show};
 use crate::cli::{App, fields as command};
-use crate::document::{Field, PageText, Word};
+use crate::decode::{self, Limits};
+use crate::digitize::Reader;
+use crate::document::{Field, Page, PageText, Word};
 use crate::interpret::fields;
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -24,6 +26,9 @@ pub struct FieldsArgs {
     /// Count only the families of templates whose names begin so
     #[arg(long)]
     family: Option<String>,
+    /// Take the kinds as known: documents are only decoded and read, no model runs
+    #[arg(long)]
+    kinds_known: bool,
     /// Print what is wrong, document by document
     #[arg(long)]
     wrong: bool,
@@ -72,8 +77,11 @@ struct Figures {
 pub fn run(app: &App, args: &FieldsArgs) -> Result<()> {
     let names = command::paths(std::slice::from_ref(&args.documents))?;
     let receipts = names.iter().any(|path| path.to_string_lossy().ends_with(".key.json"));
-    let (mut measured, seconds, share) =
-        if receipts { read_receipts(app, &names)? } else { read_documents(app, &names)? };
+    let (mut measured, seconds, share) = match (receipts, args.kinds_known) {
+        (true, _) => read_receipts(app, &names)?,
+        (false, true) => read_pages(app, &names)?,
+        (false, false) => read_documents(app, &names)?,
+    };
     if let Some(family) = &args.family {
         measured.retain(|m| m.truth.family.starts_with(family));
     }
@@ -178,6 +186,44 @@ fn read_documents(app: &App, names: &[PathBuf]) -> Result<Read> {
         measured.push(Measured { name, truth, kind, found });
     }
     Ok((measured, mine, Some(mine / f64::max(all, 1e-9))))
+}
+
+/// Documents whose kinds are known, in this process: measure with your own.
+fn read_pages(app: &App, names: &[PathBuf]) -> Result<Read> {
+    let spec = fields::load(&app.config.interpret.fields_file).map_err(anyhow::Error::msg)?;
+    let (decode, digitize) = (&app.config.decode, &app.config.digitize);
+    let limits = Limits {
+        max_pages: decode.max_pages,
+        max_expanded_bytes: decode.max_expanded_mb << 20,
+        max_pixels: u64::from(digitize.max_megapixels) * 1_000_000,
+        min_layer_chars: decode.min_layer_chars,
+        dpi: digitize.dpi,
+    };
+    let mut reader = Reader::new(&digitize.languages, digitize.retry_below)?;
+    let (mut measured, mut mine) = (Vec::new(), 0.0);
+    for path in names {
+        let Ok(text) = std::fs::read_to_string(format!("{}.truth.json", path.display())) else { continue };
+        let truth: Truth =
+            serde_json::from_str(&text).with_context(|| format!("the truth of {}", path.display()))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let bytes = std::fs::read(path)?;
+        let decoded = decode::decode(&bytes, &name, None, &limits)?;
+        let mut pages = Vec::new();
+        for (number, page) in (1..).zip(decoded.pages) {
+            pages.push(match page {
+                Page::Text(page) => page,
+                Page::Image => {
+                    let image = decode::page_image(&bytes, decoded.media_type, number, &limits)?;
+                    reader.read(&image.pixels, image.dpi)?
+                }
+            });
+        }
+        let clock = Clock::start();
+        let found = fields::of_pages(&spec, &truth.kind, &pages).fields;
+        mine += clock.spent().cpu_s;
+        measured.push(Measured { name, kind: truth.kind.clone(), truth, found });
+    }
+    Ok((measured, mine, None))
 }
 
 /// Receipts of the SROIE task.

@@ -195,8 +195,11 @@ mod tests {
     fn names_are_read_with_their_places() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.conll");
-        std::fs::write(&path, "Ann\tB-person\nLee\tI-person\nof\tO\nAcme\tB-corporation\n\nRome I-LOC\nParis I-LOC\n")
-            .unwrap();
+        std::fs::write(
+            &path,
+            "Ann\tB-person\nLee\tI-person\nof\tO\nAcme\tB-corporation\n\nRome I-LOC\nParis I-LOC\n",
+        )
+        .unwrap();
         let read = names(&path).unwrap();
         assert_eq!(read[0].text, "Ann Lee of Acme");
         assert_eq!(read[0].names, [(0..7, "PER".to_owned()), (11..15, "ORG".to_owned())]);
@@ -212,7 +215,8 @@ mod tests {
             assert_eq!(spoilt.len(), text.len());
             assert_eq!(spoilt, way.apply(&text));
         }
-        let changed = |way: Spoiled| text.bytes().zip(way.apply(&text).bytes()).filter(|(a, b)| a != b).count();
+        let changed =
+            |way: Spoiled| text.bytes().zip(way.apply(&text).bytes()).filter(|(a, b)| a != b).count();
         let ten = changed(Spoiled::Misread(10)) as f64 / text.len() as f64;
         assert!((0.04..0.12).contains(&ten), "{ten}");
         assert!(changed(Spoiled::Misread(2)) < changed(Spoiled::Misread(5)));

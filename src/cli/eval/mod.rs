@@ -280,8 +280,16 @@ fn print_rows(app: &App, rows: &[Row]) -> Result<()> {
             row.count.to_string(),
         ]
     });
-    let head =
-        ["task", "test set", "text", "measure", "% (95 % interval)", "confidence", "calibration error", "texts"];
+    let head = [
+        "task",
+        "test set",
+        "text",
+        "measure",
+        "% (95 % interval)",
+        "confidence",
+        "calibration error",
+        "texts",
+    ];
     print::table(&head, cells.collect());
     Ok(())
 }

@@ -225,7 +225,7 @@ pub fn luhn(number: &str) -> bool {
     let digits: Vec<u32> = number.chars().rev().filter_map(|c| c.to_digit(10)).collect();
     let sum: u32 =
         digits.iter().enumerate().map(|(i, d)| if i % 2 == 0 { *d } else { d * 2 / 10 + d * 2 % 10 }).sum();
-    digits.len() > 1 && sum % 10 == 0
+    digits.len() > 1 && sum.is_multiple_of(10)
 }
 
 /// The first word with a digit in it, as a number of a document is written: marks at its ends are

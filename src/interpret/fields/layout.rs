@@ -39,6 +39,9 @@ pub struct Sheet {
     pub boxed: bool,
 }
 
+/// A word with its bytes in the page's text and its box on the page turned upright.
+type Placed<'w> = (Range<usize>, [f32; 4], &'w Word);
+
 /// A gap of this many letters parts two cells; a blank between words is at most one wide.
 const GAP: f32 = 2.2;
 
@@ -147,7 +150,7 @@ fn from_lines(index: usize, text: &str) -> Sheet {
 
 fn from_words(index: usize, page: &PageText) -> Sheet {
     let mut cursor = 0;
-    let mut words: Vec<(Range<usize>, [f32; 4], &Word)> = Vec::with_capacity(page.words.len());
+    let mut words: Vec<Placed<'_>> = Vec::with_capacity(page.words.len());
     for word in &page.words {
         // Words stand in the text in their order; one that was joined with the next is passed over.
         let ahead = page.text.get(cursor..).unwrap_or_default();
@@ -160,7 +163,7 @@ fn from_words(index: usize, page: &PageText) -> Sheet {
     // Rows: words whose middle lies within the height of the row's first word.
     let middle = |b: &[f32; 4]| (b[1] + b[3]) / 2.0;
     words.sort_by(|a, b| middle(&a.1).total_cmp(&middle(&b.1)));
-    let mut rows: Vec<Vec<(Range<usize>, [f32; 4], &Word)>> = Vec::new();
+    let mut rows: Vec<Vec<Placed<'_>>> = Vec::new();
     for word in words {
         let fits = rows.last().and_then(|row| row.last()).is_some_and(|last| {
             let least = (last.1[3] - last.1[1]).min(word.1[3] - word.1[1]);
@@ -177,7 +180,7 @@ fn from_words(index: usize, page: &PageText) -> Sheet {
     Sheet { page: index, rows, boxed: true }
 }
 
-fn cells(mut words: Vec<(Range<usize>, [f32; 4], &Word)>) -> Vec<Cell> {
+fn cells(mut words: Vec<Placed<'_>>) -> Vec<Cell> {
     words.sort_by(|a, b| a.1[0].total_cmp(&b.1[0]));
     let letters: f32 = words.iter().map(|(_, _, w)| w.text.chars().count().max(1) as f32).sum();
     let width: f32 = words.iter().map(|(_, b, _)| b[2] - b[0]).sum();

@@ -8,9 +8,12 @@
 //! - `rules` checks what was found.
 
 mod amounts;
+mod columns;
 mod dates;
 mod identifiers;
+mod labels;
 mod layout;
+mod names;
 mod parties;
 mod reader;
 mod recognise;

@@ -1,5 +1,6 @@
 //! Fields that labels or expressions lead to: what stands after a label, right of it or below it.
 
+use super::labels::{Label, labels};
 use super::layout::{Cell, Sheet};
 use super::spec::{FieldSpec, Form, Kind};
 use super::{amounts, dates, identifiers};
@@ -34,14 +35,6 @@ struct Candidate {
     field: Field,
 }
 
-/// A label that a cell holds.
-struct Label<'s> {
-    field: Option<&'s FieldSpec>,
-    rank: usize,
-    /// Where it begins and ends in the cell's text.
-    at: Range<usize>,
-}
-
 impl Reader<'_> {
     /// Every field of `kind` that labels, expressions or its form lead to.
     pub fn labelled(&self, kind: &Kind) -> Vec<Field> {
@@ -52,8 +45,11 @@ impl Reader<'_> {
                     for label in labels(kind, cell) {
                         let Some(spec) = label.field else { continue };
                         let index = kind.field.iter().position(|f| f.name == spec.name).unwrap_or(0);
+                        // A row of several amounts sums up something else: taxes, or a statement's columns.
+                        let several = spec.last && money(cells.get(column..).unwrap_or_default()) > 1;
+                        let rank = label.rank + if several { 1000 } else { 0 };
                         if let Some(field) = self.beside(sheet, row, column, spec, &label) {
-                            found.push((index, Candidate { rank: label.rank, field }));
+                            found.push((index, Candidate { rank, field }));
                         }
                     }
                 }
@@ -308,60 +304,13 @@ fn email(text: &str) -> Option<Range<usize>> {
     None
 }
 
-/// The labels of a kind that a cell holds: at its start, or within it where a mark follows.
-fn labels<'s>(kind: &'s Kind, cell: &Cell) -> Vec<Label<'s>> {
-    let mut found: Vec<Label<'s>> = Vec::new();
-    let mut taken = 0;
-    let mut before: Option<char> = None;
-    for (at, c) in cell.text.char_indices() {
-        let starts = before.is_none_or(|b| !b.is_alphanumeric()) && c.is_alphanumeric();
-        before = Some(c);
-        // Sentences are long; labels stand in short cells or at the start.
-        if !starts || at < taken || at > 80 {
-            continue;
-        }
-        let Some(label) = longest(kind, &cell.text, at) else { continue };
-        let next = cell.text.get(label.at.end..).unwrap_or_default().trim_start();
-        let first = cell.text.get(..at).is_none_or(|lead| !lead.contains(char::is_alphanumeric));
-        if first || next.starts_with([':', '#']) || (label.at.len() >= 9 && label.field.is_some()) {
-            taken = label.at.end;
-            let at = if first { 0..label.at.end } else { label.at.clone() };
-            found.push(Label { at, ..label });
-        }
-    }
-    found
-}
-
-fn longest<'s>(kind: &'s Kind, text: &str, at: usize) -> Option<Label<'s>> {
-    let mut best: Option<Label<'s>> = None;
-    let mut offer = |field: Option<&'s FieldSpec>, rank: usize, label: &str| {
-        if let Some(end) = matches(text, at, label)
-            && best.as_ref().is_none_or(|b| end > b.at.end)
-        {
-            best = Some(Label { field, rank, at: at..end });
-        }
-    };
-    for field in &kind.field {
-        field.labels.iter().enumerate().for_each(|(rank, label)| offer(Some(field), rank, label));
-    }
-    kind.ignore.iter().for_each(|label| offer(None, 0, label));
-    best
-}
-
-/// Where `label` ends if it stands at `at`, whatever its case, with no letter after it.
-pub fn matches(text: &str, at: usize, label: &str) -> Option<usize> {
-    let mut rest = text.get(at..)?.char_indices().peekable();
-    let mut end = at;
-    for wanted in label.chars() {
-        let (offset, c) = rest.next()?;
-        let same =
-            c == wanted || c.to_lowercase().next() == Some(wanted) || (wanted == ' ' && c.is_whitespace());
-        if !same {
-            return None;
-        }
-        end = at + offset + c.len_utf8();
-    }
-    rest.peek().is_none_or(|(_, c)| !c.is_alphanumeric()).then_some(end)
+/// How many amounts of money are in cells.
+fn money(cells: &[Cell]) -> usize {
+    cells
+        .iter()
+        .flat_map(|cell| amounts::find(&cell.text, false))
+        .filter(amounts::FoundNumber::is_money)
+        .count()
 }
 
 /// The best candidates of a field: one, or all where it asks for all.

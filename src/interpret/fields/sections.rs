@@ -1,8 +1,9 @@
 //! What stands in a place of its own: subjects, titles, positions and skills, labels of forms.
 
 use super::dates;
+use super::labels::matches;
 use super::layout::{Cell, Sheet};
-use super::reader::{Reader, matches};
+use super::reader::Reader;
 use super::spec::Kind;
 use crate::document::{Entity, Field, FieldValue};
 

@@ -214,7 +214,9 @@ fn merge(kind: &mut Kind, added: Kind) {
     kind.like = added.like.or(kind.like.take());
     kind.descriptions.extend(added.descriptions);
     kind.cues.extend(added.cues);
-    kind.extractors.extend(added.extractors);
+    if !added.extractors.is_empty() {
+        kind.extractors = added.extractors;
+    }
     kind.ignore.extend(added.ignore);
     kind.field.retain(|field| !added.field.iter().any(|new| new.name == field.name));
     kind.field.extend(added.field);

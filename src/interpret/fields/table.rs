@@ -4,84 +4,13 @@
 //! numbers at a row's end are what the head's columns say, from the right.
 
 use super::amounts::{self, FoundNumber};
+use super::columns::{Column, HEADS};
+use super::labels::matches;
 use super::layout::{Cell, Sheet};
-use super::reader::{Reader, matches};
+use super::reader::Reader;
 use super::spec::Kind;
 use crate::document::{Entity, Field, FieldValue, Validity};
 use rust_decimal::Decimal;
-
-/// What a column holds, by the words of its head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Column {
-    Quantity,
-    Price,
-    Amount,
-    Rate,
-    Other,
-}
-
-const HEADS: &[(&str, Column)] = &[
-    ("unit price", Column::Price),
-    ("price", Column::Price),
-    ("rate", Column::Price),
-    ("u.price", Column::Price),
-    ("einzelpreis", Column::Price),
-    ("e-preis", Column::Price),
-    ("preis", Column::Price),
-    ("stückpreis", Column::Price),
-    ("prix unitaire", Column::Price),
-    ("p.u.", Column::Price),
-    ("pu ht", Column::Price),
-    ("prix", Column::Price),
-    ("precio", Column::Price),
-    ("prezzo", Column::Price),
-    ("unit cost", Column::Price),
-    ("each", Column::Price),
-    ("quantity", Column::Quantity),
-    ("qty", Column::Quantity),
-    ("hours", Column::Quantity),
-    ("menge", Column::Quantity),
-    ("anzahl", Column::Quantity),
-    ("stk", Column::Quantity),
-    ("quantité", Column::Quantity),
-    ("qté", Column::Quantity),
-    ("cantidad", Column::Quantity),
-    ("cant.", Column::Quantity),
-    ("quantità", Column::Quantity),
-    ("units", Column::Quantity),
-    ("amount", Column::Amount),
-    ("line total", Column::Amount),
-    ("total", Column::Amount),
-    ("betrag", Column::Amount),
-    ("gesamtpreis", Column::Amount),
-    ("gesamt", Column::Amount),
-    ("summe", Column::Amount),
-    ("montant", Column::Amount),
-    ("importe", Column::Amount),
-    ("importo", Column::Amount),
-    ("totale", Column::Amount),
-    ("amt", Column::Amount),
-    ("vat %", Column::Rate),
-    ("vat", Column::Rate),
-    ("mwst", Column::Rate),
-    ("ust", Column::Rate),
-    ("tva", Column::Rate),
-    ("iva", Column::Rate),
-    ("tax", Column::Rate),
-    ("description", Column::Other),
-    ("item", Column::Other),
-    ("beschreibung", Column::Other),
-    ("bezeichnung", Column::Other),
-    ("artikel", Column::Other),
-    ("leistung", Column::Other),
-    ("désignation", Column::Other),
-    ("descripción", Column::Other),
-    ("concepto", Column::Other),
-    ("descrizione", Column::Other),
-    ("service", Column::Other),
-    ("product", Column::Other),
-    ("pos", Column::Other),
-];
 
 /// Labels that end the table.
 const ENDS: &[&str] = &[

@@ -1,1 +1,218 @@
+//! Fields of whole pages, and of what is no proper page.
 
+use super::*;
+use proptest::prelude::*;
+use std::path::Path;
+use std::sync::LazyLock;
+
+/// Read once: its expressions take longer to compile than a page to read.
+static SPEC: LazyLock<Spec> = LazyLock::new(|| {
+    let spec = load(Path::new("")).unwrap();
+    check_spec(&spec).unwrap();
+    spec
+});
+
+fn found(kind: &str, text: &str) -> Found {
+    of_pages(&SPEC, kind, &[PageText::plain(text)])
+}
+
+/// `name = value` of every field.
+fn said(kind: &str, text: &str) -> Vec<String> {
+    found(kind, text).fields.iter().map(|f| format!("{} = {}", f.name, f.value.plain())).collect()
+}
+
+fn expect(kind: &str, text: &str, wanted: &[&str]) {
+    let said = said(kind, text);
+    for line in wanted {
+        assert!(said.iter().any(|s| s == line), "{line} is not among {said:#?}");
+    }
+}
+
+const INVOICE: &str = "Harbour & Pine Joinery Ltd\n\n14 Quayside Lane, Bristol BS1 6DE\nINVOICE\n\nInvoice number HP-2024-0317\nInvoice date 12 March 2024\nDue date 11 April 2024\n\nBill to:\nNorthgate Library Trust\n2 Castle Street\n\nDescription Qty Unit price Amount\nOak shelving unit, 200 x 90 cm 6 420.00 2,520.00\nReading desk with brass lamp 4 315.50 1,262.00\nSubtotal 3,782.00\nVAT 20% 756.40\nTotal due in GBP 4,538.40\n\nPay to IBAN GB82 WEST 1234 5698 7654 32.\n";
+
+#[test]
+fn an_invoice_is_read_and_adds_up() {
+    expect(
+        "invoice",
+        INVOICE,
+        &[
+            "supplier = Harbour & Pine Joinery Ltd",
+            "buyer = Northgate Library Trust",
+            "number = HP-2024-0317",
+            "date = 2024-03-12",
+            "due_date = 2024-04-11",
+            "net = 3782.00 GBP",
+            "tax[0].rate = 20",
+            "tax[0].amount = 756.40 GBP",
+            "total = 4538.40 GBP",
+            "currency = GBP",
+            "iban = GB82WEST12345698765432",
+            "lines[0].description = Oak shelving unit, 200 x 90 cm",
+            "lines[0].quantity = 6",
+            "lines[1].unit_price = 315.50 GBP",
+            "lines[1].amount = 1262.00 GBP",
+        ],
+    );
+    let found = found("invoice", INVOICE);
+    let failed: Vec<&Check> =
+        found.checks.iter().filter(|c| c.outcome == crate::document::Outcome::Fail).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    assert!(found.checks.iter().filter(|c| c.outcome == crate::document::Outcome::Pass).count() >= 5);
+}
+
+#[test]
+fn fields_lie_where_they_say() {
+    let text: Vec<char> = INVOICE.chars().collect();
+    for field in found("invoice", INVOICE).fields {
+        let there: String = text[field.start..field.end].iter().collect();
+        assert_eq!(there.split_whitespace().collect::<Vec<_>>().join(" "), field.raw, "{}", field.name);
+    }
+}
+
+#[test]
+fn a_wrong_sum_is_noticed_and_its_fields_are_doubtful() {
+    let wrong = INVOICE.replace("4,538.40", "4,583.40");
+    let found = found("invoice", &wrong);
+    let total = found.fields.iter().find(|f| f.name == "total").unwrap();
+    assert_eq!(total.validity, Validity::Doubtful);
+    assert!(total.reasons[0].contains("3782.00 + 756.40 is not total 4583.40"), "{:?}", total.reasons);
+}
+
+#[test]
+fn a_german_invoice_is_read() {
+    let text = "Gärtnerei Blütenhof GmbH\n\nLindenstraße 27, 04229 Leipzig\nUSt-IdNr. DE 136 695 976\nRechnung Nr. 2024-1188\n\nHerrn Jürgen Großmann\nKönigsallee 9\n04109 Leipzig\nLeipzig, den 3. Mai 2024\nKundennummer 55231\n\nArtikel Menge Einzelpreis Betrag\nApfelbäume, dreijährig 5 48,00 240,00\nBlumenerde, Sack 40 Liter 20 7,80 156,00\nZwischensumme 396,00\nUmsatzsteuer 19 % 75,24\nRechnungsbetrag in EUR 471,24\n";
+    expect(
+        "invoice",
+        text,
+        &[
+            "supplier = Gärtnerei Blütenhof GmbH",
+            "buyer = Herrn Jürgen Großmann",
+            "number = 2024-1188",
+            "date = 2024-05-03",
+            "customer_number = 55231",
+            "net = 396.00 EUR",
+            "tax[0].rate = 19",
+            "tax[0].amount = 75.24 EUR",
+            "total = 471.24 EUR",
+            "vat_id = DE136695976",
+            "lines[1].description = Blumenerde, Sack 40 Liter",
+            "lines[1].quantity = 20",
+        ],
+    );
+}
+
+#[test]
+fn other_kinds_are_read() {
+    expect(
+        "contract",
+        "This Agreement is made on 3 May 2024 between Calder Vale Ltd, a company, and Meridian Software Ltd, a company.\nThe fee is £1,200.00 a month. It is governed by the laws of England and Wales.",
+        &[
+            "parties[0] = Calder Vale Ltd",
+            "parties[1] = Meridian Software Ltd",
+            "date = 2024-05-03",
+            "amount = 1200.00 GBP",
+            "governing_law = England and Wales",
+        ],
+    );
+    expect(
+        "statement",
+        "Severn Bank\nAccount holder Mr Gareth Llewellyn\nAccount number 40882716\nPeriod 1 July 2024 to 31 July 2024\nOpening balance 100.00\nTotal paid out 30.00\nTotal paid in 50.00\nClosing balance 120.00",
+        &[
+            "holder = Mr Gareth Llewellyn",
+            "account_number = 40882716",
+            "from = 2024-07-01",
+            "to = 2024-07-31",
+            "closing_balance = 120.00",
+        ],
+    );
+    expect(
+        "form",
+        "Full name:  Alice Pemberton\nDate of birth:  23 September 1991\nTown   EXETER",
+        &["label:Full name = Alice Pemberton", "label:Date of birth = 1991-09-23", "label:Town = EXETER"],
+    );
+    expect(
+        "resume",
+        "Camila Duarte\ncamila@mail.example\n\nExperience\n\n2019 - today: Senior Researcher, Atlantic Institute\n\nSkills\n\nRust, diving",
+        &[
+            "name = Camila Duarte",
+            "email = camila@mail.example",
+            "positions[0].title = Senior Researcher",
+            "positions[0].period = 2019 - today",
+            "skills[1] = diving",
+        ],
+    );
+    expect(
+        "email",
+        "From: Rupert <r@mail.example>\nTo: Help <help@parcel.example>\nSubject: Where is my parcel?\nDate: 2024-05-14T21:17:05+01:00\n\nDear team,",
+        &["sender = Rupert <r@mail.example>", "subject = Where is my parcel?", "date = 2024-05-14"],
+    );
+    expect(
+        "letter",
+        "Margaret Holloway\n38 Elm Grove\nLeeds LS6 2PQ\n7 February 2024\nBrightwave Appliances plc\n100 Foundry Road\nSheffield S9 3TL\nComplaint about a washing machine\n\nDear Sir or Madam,\n\nIt fails.\n\nYours faithfully,\n\nMargaret Holloway",
+        &[
+            "sender = Margaret Holloway",
+            "recipient = Brightwave Appliances plc",
+            "date = 2024-02-07",
+            "subject = Complaint about a washing machine",
+        ],
+    );
+}
+
+#[test]
+fn nothing_is_invented_where_nothing_is() {
+    let garbage = "~~#@ ;;; 0x1f lkj \u{fffd}\u{fffd} ,,, 99 -- ??\nqwpo 12 xx 4";
+    for kind in ["invoice", "receipt", "contract", "statement", "letter", "resume"] {
+        let found = found(kind, garbage);
+        let sure: Vec<&Field> =
+            found.fields.iter().filter(|f| f.validity == Validity::Valid && f.confidence > 0.6).collect();
+        assert!(sure.is_empty(), "{kind}: {sure:?}");
+    }
+    let hebrew = "חשבונית מס\nסה\"כ לתשלום ١٢٣\nתאריך: ٣/٤/٢٠٢٤";
+    assert!(
+        found("invoice", hebrew).fields.iter().all(|f| f.name == "supplier"),
+        "{:?}",
+        said("invoice", hebrew)
+    );
+}
+
+#[test]
+fn contradictions_and_several_currencies_are_doubtful() {
+    let text = "Acme Ltd\nInvoice number A-1\nInvoice date 12 March 2024\nTotal due 100.00 EUR\nTotal due 200.00 EUR";
+    let total = found("invoice", text).fields.into_iter().find(|f| f.name == "total").unwrap();
+    assert_eq!(total.validity, Validity::Doubtful);
+    assert!(total.reasons.iter().any(|r| r.contains("stands there too")), "{:?}", total.reasons);
+
+    let text = "Acme Ltd\nInvoice number A-1\nSubtotal 90.00 USD\nTotal due 100.00 EUR";
+    let found = found("invoice", text);
+    let total = found.fields.iter().find(|f| f.name == "total").unwrap();
+    assert!(total.reasons.iter().any(|r| r.contains("several currencies: EUR, USD")), "{:?}", total.reasons);
+}
+
+#[test]
+fn a_date_that_may_be_two_days_is_doubtful() {
+    let of = |text: &str| found("invoice", text).fields.into_iter().find(|f| f.name == "date").unwrap();
+    assert_eq!(of("Invoice date 03/04/2024").validity, Validity::Doubtful);
+    assert_eq!(of("Invoice date 03/04/2024\nDue date 31/04/2024 or 30/04/2024").value.plain(), "2024-04-03");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_text_breaks_it(text in "(\\PC{0,30}(\n| {2}|: )){0,8}", kind in 0usize..8) {
+        let kinds = ["invoice", "receipt", "letter", "email", "contract", "resume", "statement", "form"];
+        let length = text.chars().count();
+        for field in found(kinds[kind], &text).fields {
+            prop_assert!(field.start <= field.end && field.end <= length, "{field:?}");
+        }
+    }
+
+    #[test]
+    fn no_words_break_it(words in proptest::collection::vec(("(Total|VAT 5%|Date|İnvoice|\\PC{1,6}|[0-9.,€]{1,7})", 0f32..1.0, 0f32..1.0), 0..40)) {
+        let text = words.iter().map(|(word, ..)| word.as_str()).collect::<Vec<_>>().join(" ");
+        let boxed = words.iter().map(|(word, x, y)| crate::document::Word { text: word.clone(), bounds: [*x, *y, x + 0.05, y + 0.01], confidence: 0.8 });
+        let page = PageText { words: boxed.collect(), text, ..PageText::default() };
+        for kind in ["invoice", "form"] {
+            of_pages(&SPEC, kind, std::slice::from_ref(&page));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Verdicts and near-duplicates of whole documents.
+
+use super::duplicates::{Neighbour, find};
+use super::fields::{Review, load, of_pages};
+use super::verdict::{SAMPLED, judge};
+use crate::config::{InterpretConfig, Sources, load as settings};
+use crate::document::{
+    Decision, Document, DocumentId, Duplicate, MediaType, PageText, Priority, Relation, SCHEMA_VERSION,
+    Scored, Verdict, sha256_hex,
+};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+fn config() -> InterpretConfig {
+    settings(&Sources::default()).unwrap().config.interpret
+}
+
+fn document(id: &str, kind: &str, text: &str) -> Document {
+    let found = of_pages(&load(Path::new("")).unwrap(), kind, &[PageText::plain(text)]);
+    Document {
+        schema: SCHEMA_VERSION,
+        id: DocumentId::parse(id).unwrap(),
+        name: id.to_owned(),
+        media_type: MediaType::Text,
+        size: text.len(),
+        sha256: sha256_hex(text.as_bytes()),
+        priority: Priority::Normal,
+        received_at: Timestamp::UNIX_EPOCH,
+        version: 0,
+        origin: None,
+        ingested_at: Timestamp::UNIX_EPOCH,
+        kind: Scored { label: kind.to_owned(), confidence: 0.9 },
+        language: Scored { label: "en".to_owned(), confidence: 1.0 },
+        pages: Vec::new(),
+        ocr_confidence: None,
+        summary: Vec::new(),
+        entities: Vec::new(),
+        sentiment: None,
+        classes: Vec::new(),
+        written_summary: None,
+        passages: Vec::new(),
+        coverage: 1.0,
+        fields: found.fields,
+        checks: found.checks,
+        duplicates: Vec::new(),
+        verdict: Verdict { decision: Decision::Accept, reasons: Vec::new() },
+        models: BTreeMap::new(),
+        seconds: BTreeMap::new(),
+        omitted: Vec::new(),
+        vector: Vec::new(),
+        text: text.to_owned(),
+    }
+}
+
+fn invoice(number: &str, total: &str) -> String {
+    let body = "Thank you for your order, which we delivered to your door in the first week of the month as agreed between us.";
+    format!(
+        "Norvale Timber Ltd\nInvoice number {number}\nInvoice date 12 March 2024\n{body}\nSubtotal 100.00\nVAT 20% 20.00\nTotal due GBP {total}\n"
+    )
+}
+
+fn compare(new: &Document, stored: &Document) -> Option<Duplicate> {
+    let near = Neighbour { id: stored.id.clone(), text: stored.text.clone(), fields: stored.fields.clone() };
+    find(new, vec![near]).pop()
+}
+
+#[test]
+fn what_is_whole_is_accepted_and_what_is_not_is_reviewed_with_reasons() {
+    let (config, none) = (config(), Review::default());
+    let good = document("a", "invoice", &invoice("INV-001", "120.00"));
+    assert_eq!(judge(&good, &config, &none).reasons, Vec::<String>::new());
+
+    let wrong = judge(&document("a", "invoice", &invoice("INV-001", "210.00")), &config, &none);
+    assert_eq!(wrong.decision, Decision::Review);
+    assert!(wrong.reasons[0].contains("100.00 + 20.00 is not total 210.00"), "{:?}", wrong.reasons);
+
+    let bare = document("a", "invoice", "Only words here and nothing else");
+    assert!(
+        judge(&bare, &config, &none).reasons.iter().any(|r| r.contains("not found: number, date, total"))
+    );
+    let strict = Review { reject_below: Some(0.5), ..Review::default() };
+    assert_eq!(judge(&bare, &config, &strict).decision, Decision::Reject);
+    let strict = Review { field_below: Some(0.999), ..Review::default() };
+    assert_eq!(judge(&good, &config, &strict).decision, Decision::Review);
+}
+
+#[test]
+fn the_share_that_is_sampled_is_as_asked_and_stays_so() {
+    let half = Review { sample_percent: Some(25.0), ..Review::default() };
+    let config = config();
+    let mut good = document("a", "invoice", &invoice("INV-001", "120.00"));
+    let mut sampled = 0;
+    for number in 0..400 {
+        good.id = DocumentId::parse(&format!("document-{number}")).unwrap();
+        let verdict = judge(&good, &config, &half);
+        assert_eq!(verdict.reasons, judge(&good, &config, &half).reasons);
+        sampled += usize::from(verdict.reasons == [SAMPLED]);
+    }
+    assert!((70..130).contains(&sampled), "{sampled}");
+}
+
+#[test]
+fn copies_versions_and_forms_are_told_apart() {
+    let first = document("a", "invoice", &invoice("INV-001", "120.00"));
+    let copy = document("b", "invoice", &invoice("INV-001", "120.00").replace('\n', " \n"));
+    assert_eq!(compare(&copy, &first).map(|d| d.relation), Some(Relation::SameContent));
+
+    let version = document("b", "invoice", &invoice("INV-001", "125.00"));
+    let found = compare(&version, &first).unwrap();
+    assert_eq!(found.relation, Relation::NewVersion);
+    assert_eq!(found.differs[0], "total: 120.00 GBP → 125.00 GBP");
+
+    let form = document("b", "invoice", &invoice("INV-977", "120.00"));
+    let found = compare(&form, &first).unwrap();
+    assert_eq!(
+        (found.relation, found.differs[0].as_str()),
+        (Relation::SameForm, "number: INV-001 → INV-977")
+    );
+
+    let other = document(
+        "b",
+        "letter",
+        "Dear Ada,\nthe weather in the mountains was fine all week and we walked every day.",
+    );
+    assert_eq!(compare(&other, &first), None);
+
+    let mut reviewed = version;
+    reviewed.duplicates = vec![compare(&reviewed, &first).unwrap()];
+    let verdict = judge(&reviewed, &config(), &Review::default());
+    assert!(
+        verdict.reasons.iter().any(|r| r.starts_with("it is another version of a")),
+        "{:?}",
+        verdict.reasons
+    );
+}

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""Writes documents whose fields are known, with NAME.truth.json beside each: make.py FOLDER [COUNT].
+
+Every family makes COUNT documents (10): PDF, plain text, HTML and, where Pillow is installed, a
+degraded scan, in turn. Everything is invented, and the same each time. Scans are left out, saying so,
+without Pillow.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import canvas
+import invoices
+import papers
+
+FORMATS = ["pdf", "pdf", "txt", "png", "html"]
+
+
+def main(folder, count):
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import PIL  # noqa: F401
+        scans = True
+    except ImportError:
+        scans = False
+        print("Pillow is not installed: no scans")
+    for family in invoices.FAMILIES + papers.FAMILIES:
+        name = family.__name__.replace("_", "-")
+        for number in range(count):
+            form = FORMATS[number % len(FORMATS)]
+            if form == "png" and not scans:
+                continue
+            page, kind, fields = family(f"{name}-{number}")
+            data = {"pdf": canvas.pdf, "txt": canvas.text, "html": canvas.web, "png": lambda p: canvas.scan(p, number)}[form](page)
+            path = folder / f"{name}-{number:02}.{form}"
+            path.write_bytes(data)
+            truth = {"family": name, "kind": kind, "fields": fields}
+            Path(f"{path}.truth.json").write_text(json.dumps(truth, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 10)
