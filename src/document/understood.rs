@@ -162,18 +162,13 @@ pub enum Scale {
 
 named! {
     /// Who found an entity.
+    #[derive(Default)]
     EntitySource {
         /// A model.
+        #[default]
         Model = "model",
         /// A rule.
         Rule = "rule",
-    }
-}
-
-impl Default for EntitySource {
-    /// What there was before rules.
-    fn default() -> Self {
-        Self::Model
     }
 }
 

@@ -77,7 +77,7 @@ pub fn eval(app: &App, args: &EvalArgs) -> Result<ExitCode> {
     let models = Models::load(&app.config.infer, &models_dir(&app.config))?;
     let wanted = |task: Task| args.tasks.is_empty() || args.tasks.contains(&task);
     let most = args.most.unwrap_or(usize::MAX);
-    let ways = if args.plain { &Spoiled::ALL[..1] } else { Spoiled::ALL };
+    let ways: &[Spoiled] = if args.plain { &[Spoiled::Not] } else { Spoiled::ALL };
     let mut rows = Vec::new();
     if let Some(head) = models.tasks.ner.clone().filter(|_| wanted(Task::Ner)) {
         let mut runner = Runner::new(&models, head.model, app)?;
