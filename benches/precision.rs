@@ -103,7 +103,10 @@ fn outputs(models: &Models, texts: &[String]) -> Vec<(WindowOutput, Vec<usize>)>
             .chain(&tokens.marks.end)
             .copied()
             .collect();
-        batch.push(&ids, &[]);
+        let marks = vec![0; tokens.marks.start.len()];
+        let own = tokens.pieces.iter().take(most).map(|piece| piece.shape);
+        let shapes: Vec<u8> = marks.into_iter().chain(own).collect();
+        batch.push_shaped(&ids, &shapes, &[]);
         // Words are parted by single blanks.
         let word = |at: usize| text[..at].matches(' ').count();
         words.push(tokens.pieces.iter().take(most).map(|piece| word(piece.bytes.start)).collect());

@@ -6,11 +6,16 @@
 use crate::error::Result;
 use std::ops::Range;
 
+/// How many shapes of words there are (`feed/shape.rs`): rows of a branch's table.
+pub const SHAPES: usize = 11;
+
 /// Windows packed one after another.
 #[derive(Debug, Clone, Default)]
 pub struct PackedBatch {
     /// Token ids of all windows.
     pub tokens: Vec<u32>,
+    /// How each token's word is written, below [`SHAPES`]; what branches with a table of shapes read.
+    pub shapes: Vec<u8>,
     /// Where each window starts, and the total at the end; always one longer than windows.
     pub starts: Vec<usize>,
     /// Spans to pool besides the whole windows: rows of `tokens`, in order of their windows.
@@ -25,10 +30,17 @@ impl PackedBatch {
         Self { starts: vec![0], ..Self::default() }
     }
 
-    /// Appends a window with its spans (token ranges within the window).
+    /// Appends a window of tokens without shapes (all 0), with its spans (token ranges within the
+    /// window).
     pub fn push(&mut self, tokens: &[u32], spans: &[Range<usize>]) {
+        self.push_shaped(tokens, &[], spans);
+    }
+
+    /// The same with the tokens' shapes; those that are missing are 0.
+    pub fn push_shaped(&mut self, tokens: &[u32], shapes: &[u8], spans: &[Range<usize>]) {
         let start = self.tokens.len();
         self.tokens.extend_from_slice(tokens);
+        self.shapes.extend(shapes.iter().copied().chain(std::iter::repeat(0)).take(tokens.len()));
         self.starts.push(self.tokens.len());
         self.spans.extend(spans.iter().map(|span| span.start + start..span.end + start));
         self.spans_per_window.push(spans.len());
@@ -51,7 +63,8 @@ impl PackedBatch {
             let own = spans.by_ref().take(*count);
             let own: Vec<_> = own.map(|span| span.start - range.start..span.end - range.start).collect();
             if let Some(part) = parts.last_mut() {
-                part.push(self.tokens.get(range).unwrap_or_default(), &own);
+                let tokens = self.tokens.get(range.clone()).unwrap_or_default();
+                part.push_shaped(tokens, self.shapes.get(range).unwrap_or_default(), &own);
             }
         }
         parts
@@ -72,6 +85,8 @@ pub struct Job {
     pub model: usize,
     /// Token ids.
     pub tokens: Vec<u32>,
+    /// How each token's word is written; may be shorter, then the rest is 0.
+    pub shapes: Vec<u8>,
     /// Token ranges to pool besides the whole.
     pub spans: Vec<Range<usize>>,
     /// Called once with the outcome.
@@ -121,14 +136,15 @@ mod tests {
     #[test]
     fn parts_hold_the_same_windows_with_their_spans() {
         let mut batch = PackedBatch::new();
-        batch.push(&[1, 2, 3], &[0..2, 1..3]);
+        batch.push_shaped(&[1, 2, 3], &[0, 2, 0], &[0..2, 1..3]);
         batch.push(&[4], &[]);
-        batch.push(&[5, 6, 7, 8, 9], &[0..1, 2..5]);
+        batch.push_shaped(&[5, 6, 7, 8, 9], &[0, 7], &[0..1, 2..5]);
         batch.push(&[], &[]);
         let parts = batch.split(4);
         let tokens: Vec<&[u32]> = parts.iter().map(|part| part.tokens.as_slice()).collect();
         assert_eq!(tokens, [&[1, 2, 3, 4][..], &[5, 6, 7, 8, 9], &[]]);
         assert_eq!(parts[1].spans, [0..1, 2..5]);
+        assert_eq!([&parts[0].shapes[..], &parts[1].shapes], [&[0, 2, 0, 0][..], &[0, 7, 0, 0, 0]]);
         assert_eq!(parts.iter().map(PackedBatch::windows).sum::<usize>(), batch.windows());
         assert!(PackedBatch::new().split(4).is_empty());
     }

@@ -5,6 +5,7 @@ mod convert;
 mod dead;
 mod demo;
 mod doctor;
+mod eval;
 mod fields;
 mod find;
 mod man;

@@ -79,6 +79,7 @@ config! {
         summary_sentences: usize, min_entity_confidence: f32, review_ocr_below: f32,
         review_kind_below: f32, review_field_below: f32, review_entity_below: f32, reject_below: f32,
         sample_percent: f32, duplicate_candidates: usize, duplicate_similarity: f32, fields_file: PathBuf,
+        redact: bool,
     }
     /// Where results go.
     publish: PublishConfig { workers: usize, results: bool }

@@ -14,8 +14,8 @@ pub use events::{Command, DocumentState, EVENT_SCHEMA, Event, Notification, Prog
 pub use family::{ChildSummary, Lineage, Offspring, Parent, Room};
 pub use fields::{Check, Duplicate, Field, FieldValue, Outcome, Relation, Validity};
 pub use understood::{
-    ClassScore, DeadLetter, Decision, Document, Entity, Mention, PageSummary, Passage, SCHEMA_VERSION, Scale,
-    Scored, Sentiment, SummarySentence, TableSummary, Verdict, WrittenSummary,
+    ClassScore, DeadLetter, Decision, Document, Entity, EntitySource, Mention, PageSummary, Passage,
+    SCHEMA_VERSION, Scale, Scored, Sentiment, SummarySentence, TableSummary, Verdict, WrittenSummary,
 };
 
 use crate::error::named;

@@ -31,6 +31,18 @@ pub struct Piece {
     pub bytes: Range<usize>,
     /// Whether a word starts with it.
     pub starts_word: bool,
+    /// How its word is written (`feed/shape.rs`), below [`crate::batch::SHAPES`].
+    pub shape: u8,
+}
+
+impl Window {
+    /// The shape of each token; 0 for marks.
+    pub fn shapes(&self) -> Vec<u8> {
+        let mut shapes = vec![0; self.tokens.len()];
+        let own = shapes.iter_mut().skip(self.before);
+        own.zip(&self.pieces).for_each(|(shape, piece)| *shape = piece.shape);
+        shapes
+    }
 }
 
 /// A document cut into windows, for each of the loaded models its own: models differ in their

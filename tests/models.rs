@@ -20,6 +20,7 @@ struct Golden {
 struct Case {
     text: String,
     ids: Vec<u32>,
+    shapes: Vec<u8>,
     embedding: Vec<f32>,
     ner: Vec<String>,
     ner_probability: Vec<f32>,
@@ -47,7 +48,12 @@ fn tokens_vectors_names_and_tone_match_the_reference() {
         let marked: Vec<u32> =
             tokens.marks.start.iter().chain(&tokens.ids).chain(&tokens.marks.end).copied().collect();
         assert_eq!(marked, case.ids, "{}", case.text);
-        batch.push(&case.ids, &[]);
+        let marks = |marks: &[u32]| vec![0; marks.len()];
+        let shapes = tokens.pieces.iter().map(|piece| piece.shape);
+        let shapes: Vec<u8> =
+            marks(&tokens.marks.start).into_iter().chain(shapes).chain(marks(&tokens.marks.end)).collect();
+        assert_eq!(shapes, case.shapes, "{}", case.text);
+        batch.push_shaped(&case.ids, &shapes, &[]);
     }
     // All of them in one packed batch: neighbours must not show through.
     let outputs = models.engines()[0].run(&batch).unwrap();

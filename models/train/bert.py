@@ -11,6 +11,8 @@ from torch import nn
 
 HIDDEN, HEADS, INNER, VOCAB, POSITIONS, EPS = 384, 12, 1536, 30522, 512, 1e-12
 LAYERS, BRANCH_LAYER = 6, 4
+# What quire's src/feed/shape.rs tells apart.
+SHAPES = 11
 
 
 class Layer(nn.Module):
@@ -49,7 +51,7 @@ class Layer(nn.Module):
 class Trunk(nn.Module):
     """Embeddings and the layers below the branches; never trained."""
 
-    def __init__(self, weights):
+    def __init__(self, weights, layers=BRANCH_LAYER):
         super().__init__()
         self.embeddings = nn.ModuleDict({
             "word_embeddings": nn.Embedding(VOCAB, HIDDEN),
@@ -57,7 +59,7 @@ class Trunk(nn.Module):
             "token_type_embeddings": nn.Embedding(2, HIDDEN),
             "LayerNorm": nn.LayerNorm(HIDDEN, eps=EPS),
         })
-        self.encoder = nn.ModuleDict({"layer": nn.ModuleList(Layer() for _ in range(BRANCH_LAYER))})
+        self.encoder = nn.ModuleDict({"layer": nn.ModuleList(Layer() for _ in range(layers))})
         self.load_state_dict({k: weights[k] for k in self.state_dict()})
         self.eval().requires_grad_(False)
 
@@ -72,14 +74,21 @@ class Trunk(nn.Module):
 
 
 class Branch(nn.Module):
-    """The upper layers, fine-tuned for one task, and a linear head."""
+    """The upper layers, fine-tuned for one task, and a linear head.
 
-    def __init__(self, labels, pooled):
+    With `shapes`, a row for each token's shape (how its word is written) is added to the states
+    where the branch leaves the trunk, whose tokens are all in lower case.
+    """
+
+    def __init__(self, labels, pooled, from_layer=BRANCH_LAYER, shapes=False):
         super().__init__()
-        upper = {str(n): Layer() for n in range(BRANCH_LAYER, LAYERS)}
+        upper = {str(n): Layer() for n in range(from_layer, LAYERS)}
         self.bert = nn.ModuleDict({"encoder": nn.ModuleDict({"layer": nn.ModuleDict(upper)})})
         self.classifier = nn.Linear(HIDDEN, labels)
         self.pooled = pooled
+        self.shapes = nn.Embedding(SHAPES, HIDDEN) if shapes else None
+        if shapes:
+            nn.init.normal_(self.shapes.weight, std=0.02)
         nn.init.normal_(self.classifier.weight, std=0.02)
         nn.init.zeros_(self.classifier.bias)
 
@@ -88,7 +97,9 @@ class Branch(nn.Module):
         self.load_state_dict(own, strict=False)
         return self
 
-    def forward(self, x, mask):
+    def forward(self, x, mask, shapes=None):
+        if self.shapes is not None:
+            x = x + self.shapes(shapes)
         for layer in self.bert["encoder"]["layer"].values():
             x = layer(x, mask)
         if self.pooled:

@@ -80,6 +80,63 @@ def wikiann(path):
         yield tagged(tokens, spans(t for _, t in sentence), OPEN)
 
 
+def either(label, other):
+    """Both labels, and both ways to go on with each: two annotators who do not agree."""
+    both = {label, other} | {f"{b}-{l[2:]}" for l in (label, other) if l != "O" for b in "BI"}
+    return frozenset(both)
+
+
+def agreed(path):
+    """WikiANN beside the teacher (teach.py): where they agree the label is fixed, else either may be right.
+
+    WikiANN does not annotate every name: a name that only the teacher sees may be one. It takes
+    "Atlantic City , New Jersey" for one place; here it is two.
+    """
+    sentence = []
+    for line in Path(path).read_text(encoding="utf-8").splitlines() + [""]:
+        if line:
+            sentence.append(line.split("\t"))
+            continue
+        if sentence:
+            tokens, tags, taught = zip(*sentence)
+            tags, allowed = list(tags), []
+            for i, token in enumerate(tokens):
+                if token == "," and tags[i] == "I-LOC":
+                    tags[i] = "O"
+                    if i + 1 < len(tags) and tags[i + 1] == "I-LOC":
+                        tags[i + 1] = "B-LOC"
+            for tag, other in zip(tags, taught):
+                same = tag[2:] == other[2:] or (tag != "O" and other == "O")
+                allowed.append(frozenset([tag]) if same else either(tag, other))
+            yield list(zip(tokens, allowed))
+        sentence = []
+
+
+def gazetteer(sentences):
+    """Names with the types that they have in annotated sentences."""
+    found = {}
+    for sentence in sentences:
+        fixed = ["O" if len(a) > 1 else next(iter(a)) for _, a in sentence]
+        for start, end, kind in spans(fixed):
+            found.setdefault(" ".join(t for t, _ in sentence[start:end]).lower(), set()).add(kind)
+    return found
+
+
+def taught(path, names):
+    """Text that the teacher labelled; where the gazetteer `names` says otherwise, either may be right."""
+    for sentence in conll(path):
+        tokens = [t for t, _ in sentence]
+        out = [frozenset([tag]) for _, tag in sentence]
+        for start, end, kind in spans(t for _, t in sentence):
+            known = names.get(" ".join(tokens[start:end]).lower())
+            if known and kind not in known and kind != "MISC":
+                other = sorted(known)[0]
+                for i in range(start, end):
+                    b = "B-" if i == start else "I-"
+                    out[i] = frozenset([b + kind, b + other])
+        yield list(zip(tokens, out))
+
+
 def bare(token):
     return token.lower().strip(".,;:'\"()")
 

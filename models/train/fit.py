@@ -53,19 +53,24 @@ def gather(states, batch):
 
 
 @torch.inference_mode()
-def predict(branch, states):
+def predict(branch, states, shapes=None):
     """Logits of each sequence: (labels,) if pooled, else (tokens, labels)."""
     branch.eval()
     out = [None] * len(states)
     for batch in batches([len(s) for s in states], 4096):
         x, mask = gather(states, batch)
-        for i, logits in zip(batch, branch(x, mask)):
+        more = [pad([shapes[i] for i in batch])] if shapes else []
+        for i, logits in zip(batch, branch(x, mask, *more)):
             out[i] = logits.clone() if branch.pooled else logits[: len(states[i])].clone()
     return out
 
 
-def train(branch, states, loss_of, *, epochs, lr, tokens, seed, after_epoch=None):
-    """AdamW, linear warm-up over 10 % of the steps, then linear decay."""
+def train(branch, states, loss_of, *, epochs, lr, tokens, seed, after_epoch=None, shapes_of=None, minutes=None):
+    """AdamW, linear warm-up over 10 % of the steps, then linear decay.
+
+    With `minutes`, it ends after as many: the rate then falls with the time that is left, where
+    that is faster. `shapes_of(batch)` gives the shapes of the tokens.
+    """
     rng = random.Random(seed)
     torch.manual_seed(seed)
     lengths = [len(s) for s in states]
@@ -76,12 +81,20 @@ def train(branch, states, loss_of, *, epochs, lr, tokens, seed, after_epoch=None
     optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": 0.01},
                                    {"params": rest, "weight_decay": 0.0}], lr=lr)
     warm = max(1, len(plan) // 10)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda s: min((s + 1) / warm, max(0.0, (len(plan) - s) / max(1, len(plan) - warm))))
     began, running = time.time(), math.nan
+
+    def left(s):
+        part = (len(plan) - s) / max(1, len(plan) - warm)
+        return part if minutes is None else min(part, 1.1 * (1 - (time.time() - began) / 60 / minutes))
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / warm, 1.0, max(0.0, left(s))))
     for step, batch in enumerate(plan, 1):
+        if left(step) <= 0 and step < len(plan):
+            print(f"ended at step {step} of {len(plan)} after {minutes} minutes", flush=True)
+            break
         branch.train()
-        loss = loss_of(branch(*gather(states, batch)), batch)
+        more = [shapes_of(batch)] if shapes_of else []
+        loss = loss_of(branch(*gather(states, batch), *more), batch)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(branch.parameters(), 1.0)

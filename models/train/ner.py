@@ -4,22 +4,28 @@ import random
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 import corpora
 import fit
 from bert import Branch, Trunk, read_weights
 from corpora import LABELS
 from office import Names
+from shapes import MARK, shape
 
-SEED, EPOCHS, LR, TOKENS, LONGEST = 17, 2, 2e-4, 1024, 160
+SEED, EPOCHS, LR, TOKENS, LONGEST, FROM_LAYER = 17, 2, 2e-4, 1024, 160, 4
 ID = {label: i for i, label in enumerate(LABELS)}
+
+
+# Ways in which a whole text may be written: as it is, and in capitals, small letters, all words capitalised.
+WAYS = [lambda w: w, str.upper, str.lower, str.capitalize]
 
 
 def words_of(sentence, tokenizer):
     """The tokeniser's own words, as they are found in running text, with their labels."""
     words = []
     for token, allowed in sentence:
-        pieces = tokenizer.pre_tokenizer.pre_tokenize_str(tokenizer.normalizer.normalize_str(token))
+        pieces = tokenizer.pre_tokenizer.pre_tokenize_str(token)
         for n, (piece, _) in enumerate(pieces):
             if n and len(allowed) == 1:
                 allowed = frozenset(label.replace("B-", "I-") for label in allowed)
@@ -28,7 +34,7 @@ def words_of(sentence, tokenizer):
 
 
 def encode(sentences, tokenizer):
-    """(ids, positions of first pieces, allowed labels) of each sentence."""
+    """(ids, positions of first pieces, allowed labels, shapes for each of WAYS) of each sentence."""
     found = []
     texts = [[w for w, _ in s] for s in sentences]
     for sentence, e in zip(sentences, tokenizer.encode_batch(texts, is_pretokenized=True)):
@@ -37,7 +43,11 @@ def encode(sentences, tokenizer):
             if word is not None and word not in first and position < LONGEST:
                 first[word] = position
         allowed = [sentence[w][1] for w in first]
-        found.append((e.ids[:LONGEST], list(first.values()), allowed))
+        shapes = []
+        for way in WAYS:
+            of_words = [shape(way(w)) for w, _ in sentence]
+            shapes.append([MARK if w is None else of_words[w] for w in e.word_ids[:LONGEST]])
+        found.append((e.ids[:LONGEST], list(first.values()), allowed, shapes))
     return found
 
 
@@ -72,10 +82,11 @@ def viterbi(log_p):
     return [LABELS[i] for i in reversed(path)]
 
 
-def measure(branch, examples, constrained=True):
+def measure(branch, examples, constrained=True, way=0):
     """Entity-level exact match: precision, recall and F1, and F1 by type."""
     tally = {}
-    for (_, first, allowed, _), logits in zip(examples, fit.predict(branch, [e[3] for e in examples])):
+    predicted = fit.predict(branch, [e[4] for e in examples], [e[3][way] for e in examples])
+    for (_, first, allowed, *_), logits in zip(examples, predicted):
         if not first:
             continue
         log_p = logits[first].log_softmax(-1)
@@ -93,51 +104,58 @@ def measure(branch, examples, constrained=True):
         p, r = hit / max(1, said), hit / max(1, true)
         return p, r, 2 * p * r / max(1e-9, p + r)
     total = score(*map(sum, zip(*tally.values())))
-    return total, {k: score(*v)[2] for k, v in tally.items()}
+    named = score(*map(sum, zip(*(v for k, v in tally.items() if k != "MISC"))))
+    return total, {k: score(*v)[2] for k, v in tally.items()} | {"without MISC": named[2]}
 
 
-def report(name, branch, examples):
-    (p, r, f1), by_type = measure(branch, examples)
-    kinds = " ".join(f"{k} {v * 100:.1f}" for k, v in by_type.items())
+def report(name, branch, examples, way=0):
+    (p, r, f1), by_type = measure(branch, examples, way=way)
+    kinds = ", ".join(f"{k} {v * 100:.1f}" for k, v in by_type.items())
     print(f"{name}: P {p * 100:.1f} R {r * 100:.1f} F1 {f1 * 100:.1f} ({kinds})", flush=True)
     return f1
 
 
-def main(data, trunk_dir, out, tokenizer):
+def main(data, trunk_dir, out, tokenizer, taught, minutes, begin):
     rng = random.Random(SEED)
     weights = read_weights(trunk_dir)
-    trunk = Trunk(weights)
+    trunk = Trunk(weights, FROM_LAYER)
     ner = data / "ner"
 
     measured = {
         "WikiGold": list(corpora.plain(ner / "wikigold.conll.txt")),
         "WNUT-17 test": list(corpora.wnut(ner / "emerging.test.annotated")),
-        "WikiANN test": list(corpora.wikiann(ner / "wikiann.test")),
+        "WikiANN test (2,000)": list(corpora.wikiann(ner / "wikiann.test"))[:2000],
     }
     masc = list(corpora.plain(ner / "masc.silver.conll"))
     watched = {
         "WNUT-17 dev": list(corpora.wnut(ner / "emerging.dev.conll")),
         "WikiANN dev (1,500)": list(corpora.wikiann(ner / "wikiann.dev"))[:1500],
         "MASC silver held out": masc[-1000:],
-        "re3d test (names only)": list(corpora.re3d(ner / "re3d-test.conll")),
     }
     seen = {corpora.squeeze(" ".join(t for t, _ in s)) for p in (*measured.values(), *watched.values()) for s in p}
     wikiann = list(corpora.wikiann(ner / "wikiann.train"))
     names = Names(wikiann)
-    office = [corpora.tagged(*names.sentence(rng), corpora.OPEN) for _ in range(4000)]
+    known = corpora.gazetteer(wikiann)
     empty = lambda s: all(a == {"O"} for _, a in s)
+    some = lambda part, keep: [s for s in part if not empty(s) or rng.random() < keep]
+    wnut = list(corpora.wnut(ner / "wnut17train.conll"))
+    # Most of WikiANN are fragments; the longer ones are more like text.
+    agreed = list(corpora.agreed(taught / "wikiann.taught"))
+    agreed = [s for s in agreed if len(s) >= 7 or rng.random() < 0.1]
+    masc_taught = list(corpora.taught(ner / "masc.silver.conll", known))
     parts = {
-        "WNUT-17": list(corpora.wnut(ner / "wnut17train.conll")),
-        "WikiANN": wikiann,
-        "MASC": [s for s in masc[:-1000] if not empty(s) or rng.random() < 0.5],
+        "WNUT-17": wnut,
+        "WikiANN": rng.sample(agreed, 4500),
+        "MASC": rng.sample(some(masc_taught[:-1000], 0.25), 2500),
+        "prose": rng.sample(list(corpora.taught(taught / "prose.taught", known)), 3000),
         "re3d": list(corpora.re3d(ner / "re3d-train.conll")),
-        "office": office,
+        "office": [corpora.tagged(*names.sentence(rng)) for _ in range(2000)],
     }
     sentences = []
     for name, part in parts.items():
         fresh = [s for s in part if name == "office" or corpora.squeeze(" ".join(t for t, _ in s)) not in seen]
         words = [w for w in (words_of(s, tokenizer) for s in fresh) if w]
-        print(f"{name}: {len(part)} sentences, {len(words)} kept", flush=True)
+        print(f"{name}: {len(part)} sentences, {len(words)} kept, {sum(map(len, words))} words", flush=True)
         sentences += joined(words, rng)
 
     def prepare(found):
@@ -157,17 +175,29 @@ def main(data, trunk_dir, out, tokenizer):
         log_p = F.log_softmax(picked, -1).masked_fill(~open_to, float("-inf"))
         return -log_p.logsumexp(-1).mean()
 
+    def shapes_of(batch):
+        """Now and then a text in capitals, in small letters, or with all words capitalised."""
+        ways = rng.choices(range(len(WAYS)), [84, 7, 5, 4], k=len(batch))
+        return fit.pad([examples[i][3][way] for i, way in zip(batch, ways)])
+
     torch.manual_seed(SEED)
-    branch = Branch(len(LABELS), pooled=False).start_from(weights)
+    branch = Branch(len(LABELS), pooled=False, from_layer=FROM_LAYER, shapes=True).start_from(weights)
+    if begin:
+        # Goes on with a branch that there is; shapes that it did not know of change nothing at first.
+        had = {k: v.float() for k, v in load_file(begin).items()}
+        torch.nn.init.zeros_(branch.shapes.weight)
+        branch.load_state_dict(branch.state_dict() | had)
 
     def after_epoch(n):
         fit.save(branch, out / "model.safetensors")
         for name, part in watched.items():
             report(f"epoch {n}: {name}", branch, part)
 
-    fit.train(branch, [e[3] for e in examples], loss_of, epochs=EPOCHS, lr=LR, tokens=TOKENS, seed=SEED,
-              after_epoch=after_epoch)
+    fit.train(branch, [e[4] for e in examples], loss_of, epochs=EPOCHS, lr=LR, tokens=TOKENS, seed=SEED,
+              after_epoch=after_epoch, shapes_of=shapes_of, minutes=minutes)
     fit.rounded(branch)
     fit.save(branch, out / "model.safetensors")
-    for name, part in tests(measured).items():
+    for name, part in measured.items():
+        part = tests({name: part})[name]
         report(name, branch, part)
+        report(f"{name}, in capitals", branch, part, way=1)

@@ -181,13 +181,32 @@ pub enum Scale {
     Value,
 }
 
+named! {
+    /// Who found an entity.
+    #[derive(Default)]
+    EntitySource {
+        /// A model.
+        #[default]
+        Model = "model",
+        /// A rule.
+        Rule = "rule",
+    }
+}
+
 /// A named thing.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Entity {
     /// Its most frequent spelling.
     pub text: String,
-    /// PER, ORG, LOC or MISC, or what the configured model calls it.
+    /// PER, ORG, LOC or MISC, or what the configured model calls it; of a rule DATE, MONEY, EMAIL,
+    /// URL, PHONE, IBAN or VAT_ID.
     pub label: String,
+    /// Who found it.
+    #[serde(default)]
+    pub source: EntitySource,
+    /// Its normal form, where a rule found it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
     /// Confidence of its best mention.
     pub confidence: f32,
     /// Where it is mentioned.

@@ -5,6 +5,7 @@ mod language;
 mod queue;
 mod reader;
 mod sentences;
+mod shape;
 mod tokenizer;
 mod windows;
 

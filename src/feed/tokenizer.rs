@@ -1,5 +1,6 @@
 //! The model's own tokenizer, with byte offsets.
 
+use super::shape::shape;
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::window::Piece;
 use std::collections::BTreeSet;
@@ -126,6 +127,7 @@ impl Tokenizer {
             Error::reject(Stage::Feed, Class::Corrupt, format!("the tokenizer refuses the text: {e}"))
         })?;
         let mut last = None;
+        let first = tokens.pieces.len();
         let words = encoding.get_word_ids().iter();
         for ((id, (start, end)), word) in encoding.get_ids().iter().zip(encoding.get_offsets()).zip(words) {
             if self.reserved.contains(id) {
@@ -133,10 +135,22 @@ impl Tokenizer {
             }
             tokens.ids.push(*id);
             let starts_word = word.is_none() || *word != last;
-            tokens.pieces.push(Piece { bytes: start + base..end + base, starts_word });
+            tokens.pieces.push(Piece { bytes: start + base..end + base, starts_word, shape: 0 });
             last = *word;
         }
+        shape_words(tokens.pieces.get_mut(first..).unwrap_or_default(), block, base);
         Ok(())
+    }
+}
+
+/// Gives each piece of a block the shape of its word.
+fn shape_words(pieces: &mut [Piece], block: &str, base: usize) {
+    for word in pieces.chunk_by_mut(|_, next| !next.starts_word) {
+        let (Some(first), Some(last)) = (word.first(), word.last()) else { continue };
+        // Offsets can run backwards in odd normalisations; such a word has no letters to look at.
+        let bytes = first.bytes.start.saturating_sub(base)..last.bytes.end.saturating_sub(base);
+        let shape = shape(block.get(bytes).unwrap_or_default());
+        word.iter_mut().for_each(|piece| piece.shape = shape);
     }
 }
 

@@ -128,7 +128,7 @@ mod tests {
         for (i, c) in text.char_indices().chain([(text.len(), ' ')]) {
             match (c == ' ', start) {
                 (true, Some(s)) => {
-                    pieces.push(Piece { bytes: s..i, starts_word: true });
+                    pieces.push(Piece { bytes: s..i, starts_word: true, shape: 1 });
                     start = None;
                 }
                 (false, None) => start = Some(i),

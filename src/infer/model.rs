@@ -32,6 +32,9 @@ pub struct Branch<M = Linear> {
     pub from_layer: usize,
     /// Own embeddings, where it shares nothing.
     pub embeddings: Option<Embeddings>,
+    /// `[SHAPES, hidden]`: for each token, the row of its shape is added to the states below the
+    /// first own layer. `None`: it does not know how words are written.
+    pub shapes: Option<Vec<f32>>,
     /// Own layers.
     pub stack: Stack<M>,
     /// Makes labels of the states.

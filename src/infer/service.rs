@@ -36,7 +36,7 @@ pub fn serve(
 fn run(engine: &mut dyn Engine, mut jobs: Vec<Job>, budget: usize, metrics: &Metrics) {
     let mut batch = PackedBatch::new();
     for job in &jobs {
-        batch.push(&job.tokens, &job.spans);
+        batch.push_shaped(&job.tokens, &job.shapes, &job.spans);
     }
     let started = Instant::now();
     match run_caught(engine, &batch) {
@@ -117,7 +117,7 @@ mod tests {
         let jobs = windows.iter().enumerate().map(|(i, tokens)| {
             let tx = tx.clone();
             let reply = Box::new(move |r| tx.send((i, r)).unwrap());
-            Job { model, tokens: tokens.to_vec(), spans: vec![], reply }
+            Job { model, tokens: tokens.to_vec(), shapes: vec![], spans: vec![], reply }
         });
         let mut batches = vec![(model, jobs.collect::<Vec<_>>())];
         let largest = Arc::default();

@@ -1,13 +1,12 @@
-//! Names from token labels: the best valid BIO path per window, then mentions joined into entities.
+//! Names from token labels: the best valid BIO path per window.
 
-use super::characters::Characters;
-use crate::document::{Entity, Mention};
+use super::named::Named;
+use crate::document::EntitySource;
 use crate::tasks::HeadOf;
 use crate::window::{InferredDocument, Window};
-use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// A mention before it is joined with others of the same name.
+/// A mention, its label by index.
 struct Found {
     label: usize,
     page: usize,
@@ -63,19 +62,71 @@ impl<'l> Scheme<'l> {
     }
 }
 
-/// Entities with at least `least` confidence, most mentioned first.
-pub fn find(inferred: &InferredDocument, text: &Characters, head: &HeadOf, least: f32) -> Vec<Entity> {
+/// Mentions with at least `least` confidence, by page and place; none meets another.
+pub fn find(inferred: &InferredDocument, head: &HeadOf, least: f32) -> Vec<Named> {
     let scheme = Scheme::new(&head.labels);
     let mut found: Vec<Found> = Vec::new();
     for (window, output) in inferred.of(head.model) {
         let probabilities = output.heads.get(head.head).map(Vec::as_slice).unwrap_or_default();
-        for mention in mentions(window, probabilities, &scheme) {
+        let page = inferred.fed.document.pages.get(window.page).map_or("", |p| p.text.as_str());
+        for mention in whole(mentions(window, probabilities, &scheme), page) {
             if mention.confidence >= least {
                 keep(&mut found, mention);
             }
         }
     }
-    join(inferred, text, &scheme, found)
+    let named = |one: Found| {
+        Some(Named {
+            label: (*scheme.types.get(one.label)?).to_owned(),
+            page: one.page,
+            bytes: one.bytes,
+            confidence: one.confidence,
+            source: EntitySource::Model,
+            value: None,
+        })
+    };
+    found.into_iter().filter_map(named).collect()
+}
+
+/// The mentions of one window of `page`: label, bytes and confidence, their ends trimmed as they are
+/// published. `probabilities` are a head's, `[tokens × labels]`.
+pub fn mentions_of(
+    window: &Window,
+    probabilities: &[f32],
+    labels: &[String],
+    page: &str,
+) -> Vec<(String, Range<usize>, f32)> {
+    let scheme = Scheme::new(labels);
+    let found = whole(mentions(window, probabilities, &scheme), page).into_iter();
+    let told = |one: Found| {
+        let (name, bytes) = super::named::trim(page, one.bytes);
+        let label = scheme.types.get(one.label).filter(|_| name.chars().any(char::is_alphanumeric));
+        Some(((*label?).to_owned(), bytes, one.confidence))
+    };
+    found.filter_map(told).collect()
+}
+
+/// What stands within a name, where the model begins anew after it.
+const INNER: [&str; 6] = ["", "-", "'", "’", "&", " & "];
+
+/// Pieces of one name made whole: `O'Neill`, `Jean-Luc`, `Smith & Sons`.
+fn whole(mentions: Vec<Found>, page: &str) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::with_capacity(mentions.len());
+    for mention in mentions {
+        match found.last_mut() {
+            Some(last)
+                if last.label == mention.label
+                    && page.get(last.bytes.end..mention.bytes.start).is_some_and(|t| INNER.contains(&t)) =>
+            {
+                let (a, b) = (last.bytes.len() as f32, mention.bytes.len() as f32);
+                last.confidence =
+                    (last.confidence * a + mention.confidence * b) / (a + b).max(f32::MIN_POSITIVE);
+                last.bytes.end = mention.bytes.end;
+            }
+            _ => found.push(mention),
+        }
+    }
+    found
 }
 
 /// Windows overlap: of two mentions that do, the more confident stays.
@@ -170,56 +221,6 @@ fn best_path(words: &[(Range<usize>, &[f32])], scheme: &Scheme<'_>) -> Vec<usize
     path
 }
 
-/// How often each spelling occurs, and all mentions.
-type Group = (BTreeMap<String, usize>, Vec<Mention>);
-
-/// Mentions of one name and type are one entity.
-fn join(
-    inferred: &InferredDocument,
-    text: &Characters,
-    scheme: &Scheme<'_>,
-    found: Vec<Found>,
-) -> Vec<Entity> {
-    let mut groups: BTreeMap<(usize, String), Group> = BTreeMap::new();
-    for one in found {
-        let page = inferred.fed.document.pages.get(one.page).map_or("", |p| p.text.as_str());
-        let (name, bytes) = trim(page, one.bytes);
-        if !name.chars().any(char::is_alphanumeric) {
-            continue;
-        }
-        let range = text.range(one.page, &bytes);
-        let (spellings, mentions) = groups.entry((one.label, name.to_lowercase())).or_default();
-        *spellings.entry(name).or_default() += 1;
-        let page = u32::try_from(one.page + 1).unwrap_or(u32::MAX);
-        mentions.push(Mention { page, start: range.start, end: range.end, confidence: one.confidence });
-    }
-    let mut entities: Vec<Entity> = groups
-        .into_iter()
-        .filter_map(|((label, _), (spellings, mentions))| {
-            let (text, _) = spellings.into_iter().max_by_key(|(_, count)| *count)?;
-            let confidence = mentions.iter().map(|m| m.confidence).fold(0.0, f32::max);
-            let label = (*scheme.types.get(label)?).to_owned();
-            Some(Entity { text, label, confidence, mentions })
-        })
-        .collect();
-    entities.sort_by(|a, b| {
-        (b.mentions.len().cmp(&a.mentions.len()))
-            .then(b.confidence.total_cmp(&a.confidence))
-            .then(a.text.cmp(&b.text))
-    });
-    entities
-}
-
-/// The name with its blanks made single and marks at its ends left out.
-fn trim(page: &str, bytes: Range<usize>) -> (String, Range<usize>) {
-    let raw = page.get(bytes.clone()).unwrap_or_default();
-    let edge = |c: char| !c.is_alphanumeric() && c != ')' && c != '.' && c != '(';
-    let left = raw.trim_start_matches(edge);
-    let start = bytes.start + (raw.len() - left.len());
-    let kept = left.trim_end_matches(edge);
-    (kept.split_whitespace().collect::<Vec<_>>().join(" "), start..start + kept.len())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,7 +229,7 @@ mod tests {
     /// Mentions of a window of one-letter words of which each is labelled as told, as (type, bytes).
     fn found(labels: &[&str], told: &[&str]) -> Vec<(String, Range<usize>)> {
         let labels: Vec<String> = labels.iter().map(|l| (*l).to_owned()).collect();
-        let pieces = (0..told.len()).map(|i| Piece { bytes: 2 * i..2 * i + 1, starts_word: true });
+        let pieces = (0..told.len()).map(|i| Piece { bytes: 2 * i..2 * i + 1, starts_word: true, shape: 1 });
         let window = Window {
             page: 0,
             bytes: 0..2 * told.len(),
@@ -265,5 +266,18 @@ mod tests {
         let iob1 = ["O", "I-PER", "I-ORG", "B-ORG"];
         let expected = of(&[("PER", 0..1), ("ORG", 2..3), ("ORG", 4..5)]);
         assert_eq!(found(&iob1, &["I-PER", "I-ORG", "B-ORG", "O", "O"]), expected);
+    }
+
+    #[test]
+    fn pieces_of_one_name_are_made_whole() {
+        let page = "Ann O'Neill, Smith & Sons";
+        let piece = |label, bytes: Range<usize>, confidence| Found { label, page: 0, bytes, confidence };
+        let pieces =
+            vec![piece(0, 0..5, 0.9), piece(0, 6..11, 0.6), piece(1, 13..18, 0.8), piece(1, 21..25, 0.8)];
+        let names: Vec<(&str, f32)> =
+            whole(pieces, page).into_iter().map(|f| (&page[f.bytes], f.confidence)).collect();
+        assert_eq!(names, [("Ann O'Neill", 0.75), ("Smith & Sons", 0.8)]);
+        let apart = vec![piece(0, 0..3, 0.9), piece(1, 4..11, 0.9), piece(1, 13..18, 0.9)];
+        assert_eq!(whole(apart, page).len(), 3, "other labels, or a comma between");
     }
 }

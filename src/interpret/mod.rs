@@ -6,6 +6,8 @@ mod duplicates;
 mod entities;
 pub mod fields;
 mod kind;
+mod named;
+mod redact;
 mod sentiment;
 mod summary;
 mod verdict;
@@ -13,6 +15,7 @@ mod verdict;
 mod verdict_tests;
 
 pub use duplicates::Neighbour;
+pub use entities::mentions_of as mentions;
 pub use kind::{KIND_PROTOTYPES, Kinds};
 
 use crate::config::InterpretConfig;
@@ -53,7 +56,7 @@ impl Interpreter {
         let (characters, covered) = coverage(inferred, &passages, &text);
         let least = self.config.min_entity_confidence;
         let ner = self.tasks.ner.as_ref();
-        let entities = ner.map_or_else(Vec::new, |head| entities::find(inferred, &text, head, least));
+        let entities = named::find(inferred, &text, ner, least);
         let kind = self.kinds.guess(&inferred.fed.document, &vector);
         let language = inferred.fed.language.clone();
         let pages_read = &inferred.fed.document.pages;
@@ -98,6 +101,9 @@ impl Interpreter {
             text: text.text,
             vector,
         };
+        if self.config.redact {
+            redact::redact(&mut document);
+        }
         self.judge(&mut document);
         document
     }

@@ -54,7 +54,7 @@ impl Asker {
             return;
         }
         let join = Arc::new(Join::new(inferred, jobs.len(), done));
-        for (model, index, tokens, spans) in jobs {
+        for Going { model, index, tokens, shapes, spans } in jobs {
             let (asker, join, round) = (self.clone(), Arc::clone(&join), round.clone());
             let number = round.number;
             let reply = Box::new(move |output| {
@@ -62,7 +62,7 @@ impl Asker {
                     asker.back(outcome, round, done);
                 }
             });
-            if let Err(job) = self.push(Job { model, tokens, spans, reply }, priority, number) {
+            if let Err(job) = self.push(Job { model, tokens, shapes, spans, reply }, priority, number) {
                 (job.reply)(Err(stopping()));
             }
         }
@@ -139,14 +139,20 @@ enum Next {
     Windows(Vec<Window>, WrittenSummary),
 }
 
-/// A window on its way: model, index, tokens, spans.
-type Going = (usize, usize, Vec<u32>, Vec<std::ops::Range<usize>>);
+/// A window on its way.
+struct Going {
+    model: usize,
+    index: usize,
+    tokens: Vec<u32>,
+    shapes: Vec<u8>,
+    spans: Vec<std::ops::Range<usize>>,
+}
 
 fn jobs(inferred: &InferredDocument, model: usize) -> Vec<Going> {
     let windows = inferred.fed.windows.get(model).map(Vec::as_slice).unwrap_or_default();
     let job = |(index, window): (usize, &Window)| {
         let spans = window.sentences.iter().map(|(rows, _)| rows.clone()).collect();
-        (model, index, window.tokens.clone(), spans)
+        Going { model, index, tokens: window.tokens.clone(), shapes: window.shapes(), spans }
     };
     windows.iter().enumerate().map(job).collect()
 }

@@ -56,7 +56,8 @@ impl Embedder {
             let reply = Box::new(move |output: Result<WindowOutput>| {
                 let _ = answer.send(output.map(|o| (weight, o.embedding)));
             });
-            let job = Job { model: EMBEDDING, tokens: window.tokens, spans: Vec::new(), reply };
+            let (shapes, tokens) = (window.shapes(), window.tokens);
+            let job = Job { model: EMBEDDING, tokens, shapes, spans: Vec::new(), reply };
             if self.queue.push(job, Priority::High).is_err() {
                 return Err(stopping());
             }

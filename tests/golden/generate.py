@@ -9,12 +9,17 @@ the values of the families.
 
 import argparse
 import json
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "models/train"))
 
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertForTokenClassification, BertModel
+
+from shapes import MARK, shape
 
 HERE = Path(__file__).resolve().parent
 MODELS = HERE.parent.parent / "models"
@@ -37,6 +42,26 @@ def write(path, value):
     path.write_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
+def shapes_of(text, encoded):
+    """The shape of each token's word, as it stands in the text."""
+    ends = {}
+    for (start, end), word in zip(encoded.offsets, encoded.word_ids):
+        if word is not None:
+            ends[word] = (min(start, ends.get(word, (start, 0))[0]), end)
+    return [MARK if word is None else shape(text[slice(*ends[word])]) for word in encoded.word_ids]
+
+
+def labels(model, from_layer, table, ids, shapes):
+    """The best label of each token with its probability; a row of `table` is added where the branch begins."""
+    def add(layer, inputs):
+        return (inputs[0] + table[torch.tensor(shapes)].float(), *inputs[1:])
+    hook = model.bert.encoder.layer[from_layer].register_forward_pre_hook(add) if table is not None else None
+    probability, label = model(input_ids=ids).logits[0].softmax(-1).max(-1)
+    if hook:
+        hook.remove()
+    return probability, label
+
+
 @torch.inference_mode()
 def minilm(trunk_dir):
     trunk = load_file(trunk_dir / "model.safetensors")
@@ -48,7 +73,8 @@ def minilm(trunk_dir):
     def loaded(model, weights):
         missing, unexpected = model.load_state_dict(weights, strict=False)
         assert not [k for k in missing if "position_ids" not in k], missing
-        assert not [k for k in unexpected if "position_ids" not in k and "pooler" not in k], unexpected
+        known = ("position_ids", "pooler", "shapes")
+        assert not [k for k in unexpected if not any(word in k for word in known)], unexpected
         return model.eval()
 
     def branch(name):
@@ -59,6 +85,8 @@ def minilm(trunk_dir):
 
     embed = loaded(BertModel(config), trunk)
     weights, ner_labels = branch("ner")
+    weights_of_ner = weights
+    ner_from = json.loads((MODELS / "ner/config.json").read_text())["quire"]["branch_layer"]
     config.num_labels = len(ner_labels)
     ner = loaded(BertForTokenClassification(config), weights)
     weights, sentiment_labels = branch("sentiment")
@@ -70,13 +98,15 @@ def minilm(trunk_dir):
         encoded = tokenizer.encode(text)
         ids = torch.tensor([encoded.ids])
         mean = embed(input_ids=ids).last_hidden_state[0].mean(0)
-        probability, label = ner(input_ids=ids).logits[0].softmax(-1).max(-1)
+        shapes = shapes_of(text, encoded)
+        probability, label = labels(ner, ner_from, weights_of_ner.get("shapes.weight"), ids, shapes)
         pooled = sentiment(input_ids=ids).last_hidden_state[0].mean(0)
         scores = (weights["classifier.weight"] @ pooled + weights["classifier.bias"]).softmax(-1)
         cases.append({
             "text": text,
             "ids": encoded.ids,
             "pieces": encoded.tokens,
+            "shapes": shapes,
             "embedding": rounded(mean / mean.norm(), 6),
             "ner": [ner_labels[i] for i in label],
             "ner_probability": rounded(probability, 6),

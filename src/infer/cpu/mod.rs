@@ -84,6 +84,9 @@ impl CpuEngine {
             Some(own) => embed(own, branch.stack.hidden, batch)?,
             None => left.ok_or_else(|| internal("a branch's layer was not kept"))?,
         };
+        if let Some(table) = &branch.shapes {
+            add_shapes(&mut x, table, branch.stack.hidden, &batch.shapes)?;
+        }
         let prepared = Prepared::of(&branch.stack, batch);
         for layer in &branch.stack.layers {
             self.scratch.layer(&branch.stack, layer, &prepared, batch, &mut x);
@@ -93,6 +96,16 @@ impl CpuEngine {
         }
         Ok(x)
     }
+}
+
+/// Adds to each token's state the row of its shape.
+fn add_shapes(x: &mut [f32], table: &[f32], hidden: usize, shapes: &[u8]) -> Result<()> {
+    for (state, shape) in x.chunks_exact_mut(hidden.max(1)).zip(shapes) {
+        let start = usize::from(*shape) * hidden;
+        let row = table.get(start..start + hidden);
+        add(state, row.ok_or_else(|| internal("a token has a shape that the model has no row for"))?);
+    }
+    Ok(())
 }
 
 impl CpuEngine {

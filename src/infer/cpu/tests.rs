@@ -47,6 +47,46 @@ fn branches_that_share_a_trunks_layers_give_what_whole_models_give() {
 }
 
 #[test]
+fn a_branch_adds_the_row_of_each_tokens_shape() {
+    let cases = cases("bert");
+    let whole = folder("bert").join("tokens");
+    let dir = branch_of(&whole, 1);
+    let run = |table: Option<Vec<f32>>, shapes: &[u8]| {
+        let mut checkpoint = families::load(&whole, &[dir.path()]).unwrap();
+        checkpoint.branches[0].shapes = table;
+        let mut batch = PackedBatch::new();
+        // Together they are more than go through the layers at once.
+        for case in cases.iter().chain(&cases).chain(&cases) {
+            batch.push_shaped(&case.ids, shapes, &[]);
+        }
+        engine(checkpoint)
+            .run(&batch)
+            .unwrap()
+            .into_iter()
+            .flat_map(|o| o.heads[0].clone())
+            .collect::<Vec<_>>()
+    };
+    let hidden = 24;
+    // Only row 3 is not zero.
+    let mut table = vec![0.0; crate::batch::SHAPES * hidden];
+    table[3 * hidden..4 * hidden].iter_mut().enumerate().for_each(|(i, v)| *v = (i as f32 * 0.7).sin());
+    let plain = run(None, &[3; 64]);
+    assert!(worst(&run(Some(table.clone()), &[1; 64]), &plain) < 1e-6, "a row of zeros changes nothing");
+    assert!(worst(&run(Some(table.clone()), &[]), &plain) < 1e-6, "tokens without shapes have row 0");
+    let shaped = run(Some(table.clone()), &[3; 64]);
+    assert!(worst(&shaped, &plain) > 0.05, "a row that is not zero shows");
+    // The same row added to every position of the trunk's layer, where all tokens have that shape.
+    let mut wide = vec![0.0; crate::batch::SHAPES * hidden];
+    wide.chunks_exact_mut(hidden).for_each(|row| row.copy_from_slice(&table[3 * hidden..4 * hidden]));
+    assert!(worst(&run(Some(wide), &[5; 64]), &shaped) < 1e-6, "which row it is makes no difference");
+    let mut checkpoint = families::load(&whole, &[dir.path()]).unwrap();
+    checkpoint.branches[0].shapes = Some(table);
+    let mut batch = PackedBatch::new();
+    batch.push_shaped(&cases[1].ids, &[200; 2], &[]);
+    assert!(engine(checkpoint).run(&batch).is_err(), "a shape without a row is a fault that is named");
+}
+
+#[test]
 fn heads_give_what_their_problem_says() {
     let cases = cases("bert");
     let batch = golden::batch(&cases);

@@ -23,6 +23,7 @@ pub use source::{Source, layer_norm, linear, rms_norm};
 
 use super::model::{Branch, Checkpoint, Dense, Embeddings, Encoder, Head, Linear, Pooling, Problem, Stack};
 use super::weights::wrong;
+use crate::batch::SHAPES;
 use crate::error::Result;
 use serde_json::Value;
 use std::path::Path;
@@ -108,12 +109,15 @@ pub fn load_alone(folder: &Path) -> Result<Checkpoint> {
         let reason = format!("quire: expected a whole model, found a branch of another, {quire}");
         return Err(wrong(source.config.path(), &reason));
     }
+    if shapes(&source, 0)?.is_some() {
+        return Err(wrong(source.config.path(), "quire.shapes: expected a branch, found a whole model"));
+    }
     let encoder = load_encoder(&source)?;
     let family = family(&source.config)?;
     let from_layer = encoder.stack.layers.len();
     // It leaves below the final norm, as every branch, and has its own.
     let stack = (family.stack)(&source, from_layer)?;
-    let branch = Branch { from_layer, embeddings: None, stack, head: load_head(&source)? };
+    let branch = Branch { from_layer, embeddings: None, shapes: None, stack, head: load_head(&source)? };
     Ok(Checkpoint { encoder, pooling: None, branches: vec![branch] })
 }
 
@@ -143,7 +147,18 @@ fn load_branch(folder: &Path, trunk: &Source, encoder: &mut Encoder) -> Result<B
         None
     };
     let stack = (family.stack)(&source, from_layer)?;
-    Ok(Branch { from_layer, embeddings, stack, head: load_head(&source)? })
+    let shapes = shapes(&source, stack.hidden)?;
+    Ok(Branch { from_layer, embeddings, shapes, stack, head: load_head(&source)? })
+}
+
+/// A branch's rows for the shapes of words, where `quire.shapes` is true.
+fn shapes(source: &Source, hidden: usize) -> Result<Option<Vec<f32>>> {
+    match source.config.get("quire").and_then(|q| q.get("shapes")).map(Value::as_bool) {
+        None | Some(Some(false)) => Ok(None),
+        Some(Some(true)) if hidden == 0 => Ok(Some(Vec::new())),
+        Some(Some(true)) => Ok(Some(source.weights.tensor("shapes.weight", &[SHAPES, hidden])?)),
+        Some(None) => Err(wrong(source.config.path(), "quire.shapes: expected true or false")),
+    }
 }
 
 /// How many layers of the trunk a branch shares.

@@ -21,6 +21,7 @@ impl Branch {
         Branch {
             from_layer: self.from_layer,
             embeddings: self.embeddings,
+            shapes: self.shapes,
             stack: self.stack.convert(f),
             head: self.head.convert(f),
         }

@@ -3,6 +3,7 @@
 //! - `spec` says what is looked for: `kinds.toml` and a user's file of the same form.
 //! - `layout` makes pages into rows of cells; `reader` follows labels and expressions on them.
 //! - `dates`, `amounts`, `identifiers` read values and are pure.
+//! - `recognise` finds the same in any text, for the names of a document.
 //! - `parties`, `table`, `sections` find what has no label; the table `EXTRACTORS` names them.
 //! - `rules` checks what was found.
 
@@ -15,12 +16,14 @@ mod layout;
 mod names;
 mod parties;
 mod reader;
+mod recognise;
 mod rules;
 mod sections;
 mod spec;
 mod table;
 
 pub use dates::find as find_dates;
+pub use recognise::{Recognised, recognise};
 pub use spec::{Kind, Review, Spec, load};
 
 use super::characters::Characters;

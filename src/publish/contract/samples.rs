@@ -1,8 +1,8 @@
 //! Documents to test a store with.
 
 use crate::document::{
-    Decision, Document, DocumentId, Entity, MediaType, Mention, Passage, Priority, SCHEMA_VERSION, Scored,
-    SummarySentence, Verdict, sha256_hex,
+    Decision, Document, DocumentId, Entity, EntitySource, MediaType, Mention, Passage, Priority,
+    SCHEMA_VERSION, Scored, SummarySentence, Verdict, sha256_hex,
 };
 use crate::error::{Class, Failure, Stage};
 use crate::publish::{DeadLetter, Store};
@@ -98,7 +98,14 @@ pub fn letter(name: &str, seconds: i64) -> DeadLetter {
 
 pub fn entity(text: &str) -> Entity {
     let mention = Mention { page: 1, start: 0, end: 1, confidence: 1.0 };
-    Entity { text: text.to_owned(), label: "ORG".to_owned(), confidence: 1.0, mentions: vec![mention] }
+    Entity {
+        text: text.to_owned(),
+        label: "ORG".to_owned(),
+        source: EntitySource::Model,
+        value: None,
+        confidence: 1.0,
+        mentions: vec![mention],
+    }
 }
 
 /// Four documents with the word "common" that differ in what filters ask for.

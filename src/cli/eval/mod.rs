@@ -1,0 +1,295 @@
+//! `quire models eval`: how good the configured models are on public test data, through quire's own
+//! engine, on the texts as they are and spoilt.
+
+mod data;
+mod score;
+
+use super::{App, print};
+use crate::batch::{PackedBatch, WindowOutput};
+use crate::document::PageText;
+use crate::feed::{Reader, Tokenizer};
+use crate::infer::manifests::models_dir;
+use crate::infer::models::{Models, TokenizerOf};
+use crate::interpret::mentions;
+use crate::tasks::{EMBEDDING, HeadOf};
+use crate::window::Window;
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use data::{Names, Spoiled, Tone};
+use score::{Figure, Judged, Tally};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// What to measure.
+#[derive(Args)]
+pub struct EvalArgs {
+    /// Folder with ner/, sentiment/ and sts/ (models/train/README.md says which files); files that are
+    /// not there are left out
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Texts of each set at most, from its start
+    #[arg(long, value_name = "N")]
+    most: Option<usize>,
+    /// Only the texts as they are: none with reading errors or in capitals
+    #[arg(long)]
+    plain: bool,
+    /// Tasks to measure; all, if none is named
+    tasks: Vec<Task>,
+}
+
+/// Tasks that can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Task {
+    Embedding,
+    Ner,
+    Sentiment,
+}
+
+/// A line of the table.
+#[derive(Serialize)]
+struct Row {
+    task: &'static str,
+    set: String,
+    text: String,
+    measure: &'static str,
+    #[serde(flatten)]
+    figure: Figure,
+    /// Expected calibration error over ten bins; `None` where there are no confidences.
+    calibration_error: Option<f64>,
+    /// Mean confidence.
+    confidence: Option<f64>,
+    count: usize,
+}
+
+/// Tokens of a batch.
+const BATCH: usize = 4096;
+
+/// One model with its reader.
+struct Runner {
+    reader: Reader,
+    engine: Box<dyn crate::infer::Engine>,
+}
+
+/// Measures and prints.
+pub fn eval(app: &App, args: &EvalArgs) -> Result<ExitCode> {
+    let models = Models::load(&app.config.infer, &models_dir(&app.config))?;
+    let wanted = |task: Task| args.tasks.is_empty() || args.tasks.contains(&task);
+    let most = args.most.unwrap_or(usize::MAX);
+    let ways: &[Spoiled] = if args.plain { &[Spoiled::Not] } else { Spoiled::ALL };
+    let mut rows = Vec::new();
+    if let Some(head) = models.tasks.ner.clone().filter(|_| wanted(Task::Ner)) {
+        let mut runner = Runner::new(&models, head.model, app)?;
+        for (set, file) in data::NER {
+            let sentences = data::names(&args.data.join(file))?;
+            for way in ways {
+                let some = sentences.iter().take(most);
+                rows.extend(names(&mut runner, &head, set, *way, some)?);
+            }
+        }
+    }
+    if let Some(head) = models.tasks.sentiment.clone().filter(|_| wanted(Task::Sentiment)) {
+        let mut runner = Runner::new(&models, head.model, app)?;
+        let tones = data::tones(&args.data.join(data::TONES))?;
+        for way in ways {
+            rows.extend(tone(&mut runner, &head, *way, tones.iter().take(most))?);
+        }
+    }
+    if wanted(Task::Embedding) {
+        let mut runner = Runner::new(&models, EMBEDDING, app)?;
+        for (set, pairs) in data::pairs(&args.data.join("sts"))? {
+            rows.push(likeness(&mut runner, set, pairs.get(..most.min(pairs.len())).unwrap_or_default())?);
+        }
+    }
+    if rows.is_empty() {
+        bail!("{}: found no test data for these tasks", args.data.display());
+    }
+    print_rows(app, &rows)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Runner {
+    fn new(models: &Models, model: usize, app: &App) -> Result<Self> {
+        let loaded = models.loaded.get(model).context("there is no such model")?;
+        let TokenizerOf::File { path, prefix } = &loaded.tokenizer else {
+            bail!("a model that writes cannot be measured here");
+        };
+        let tokenizer = Arc::new(Tokenizer::open(path, loaded.vocabulary, prefix)?);
+        let marks = tokenizer.marks().start.len() + tokenizer.marks().end.len();
+        let window_tokens = loaded.max_tokens.saturating_sub(marks).min(app.config.feed.window_tokens);
+        let reader = Reader { tokenizer, window_tokens, overlap_tokens: 0 };
+        let mut engines = models.engines();
+        if model >= engines.len() {
+            bail!("there is no engine for model {model}");
+        }
+        Ok(Self { reader, engine: engines.swap_remove(model) })
+    }
+
+    /// Each text's windows with what the model says of them.
+    fn run(&mut self, texts: &[String]) -> Result<Vec<Vec<(Window, WindowOutput)>>> {
+        let mut done: Vec<Vec<(Window, WindowOutput)>> = texts.iter().map(|_| Vec::new()).collect();
+        let (mut batch, mut waiting) = (PackedBatch::new(), Vec::new());
+        for (index, text) in texts.iter().enumerate() {
+            for window in self.reader.pages(&[PageText::plain(text.as_str())])? {
+                batch.push_shaped(&window.tokens, &window.shapes(), &[]);
+                waiting.push((index, window));
+            }
+            if batch.tokens.len() >= BATCH || index + 1 == texts.len() {
+                let outputs = self.engine.run(&batch)?;
+                for ((index, window), output) in waiting.drain(..).zip(outputs) {
+                    if let Some(place) = done.get_mut(index) {
+                        place.push((window, output));
+                    }
+                }
+                batch = PackedBatch::new();
+            }
+        }
+        Ok(done)
+    }
+}
+
+/// Names: exact places and types, with MISC and without.
+fn names<'n>(
+    runner: &mut Runner,
+    head: &HeadOf,
+    set: &str,
+    way: Spoiled,
+    sentences: impl Iterator<Item = &'n Names>,
+) -> Result<Vec<Row>> {
+    let sentences: Vec<&Names> = sentences.collect();
+    let texts: Vec<String> = sentences.iter().map(|s| way.apply(&s.text)).collect();
+    let (mut all, mut narrow, mut judged) = (Vec::new(), Vec::new(), Judged::default());
+    for ((sentence, text), windows) in sentences.iter().zip(&texts).zip(runner.run(&texts)?) {
+        let (mut tally, mut less) = (Tally::default(), Tally::default());
+        for (_, label) in &sentence.names {
+            tally.true_ += 1;
+            less.true_ += usize::from(label != "MISC");
+        }
+        for (window, output) in windows {
+            let scores = output.heads.get(head.head).map(Vec::as_slice).unwrap_or_default();
+            for (label, bytes, confidence) in mentions(&window, scores, &head.labels, text) {
+                let right = sentence.names.iter().any(|(place, other)| *place == bytes && *other == label);
+                judged.add(confidence, right);
+                let counted = usize::from(label != "MISC");
+                tally.said += 1;
+                tally.hit += usize::from(right);
+                less.said += counted;
+                less.hit += counted * usize::from(right);
+            }
+        }
+        all.push(tally);
+        narrow.push(less);
+    }
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    let row = |measure, tallies: &[Tally], judged: Option<&Judged>| Row {
+        task: "ner",
+        set: set.to_owned(),
+        text: way.to_string(),
+        measure,
+        figure: score::interval(tallies, score::f1),
+        calibration_error: judged.map(Judged::error),
+        confidence: judged.map(Judged::mean),
+        count: tallies.len(),
+    };
+    Ok(vec![row("entity F1", &all, Some(&judged)), row("entity F1 without MISC", &narrow, None)])
+}
+
+/// Tone: positive against negative.
+fn tone<'t>(
+    runner: &mut Runner,
+    head: &HeadOf,
+    way: Spoiled,
+    tones: impl Iterator<Item = &'t Tone>,
+) -> Result<Option<Row>> {
+    let tones: Vec<&Tone> = tones.collect();
+    let place = |name: &str| {
+        let found = head.labels.iter().position(|l| l.eq_ignore_ascii_case(name));
+        found.with_context(|| format!("the sentiment model has no label `{name}`"))
+    };
+    let (positive, negative) = (place("positive")?, place("negative")?);
+    let texts: Vec<String> = tones.iter().map(|t| way.apply(&t.text)).collect();
+    let (mut tallies, mut judged) = (Vec::new(), Judged::default());
+    for (tone, windows) in tones.iter().zip(runner.run(&texts)?) {
+        let sum = |label: usize| -> f32 {
+            windows.iter().filter_map(|(_, o)| o.heads.get(head.head)?.get(label)).sum()
+        };
+        let (p, n) = (sum(positive), sum(negative));
+        let right = (p > n) == tone.positive;
+        judged.add(p.max(n) / (p + n).max(f32::MIN_POSITIVE), right);
+        tallies.push(Tally { hit: usize::from(right), said: 1, true_: 1 });
+    }
+    Ok((!tallies.is_empty()).then(|| Row {
+        task: "sentiment",
+        set: "SST-2 dev".to_owned(),
+        text: way.to_string(),
+        measure: "accuracy",
+        figure: score::interval(&tallies, score::f1),
+        calibration_error: Some(judged.error()),
+        confidence: Some(judged.mean()),
+        count: tallies.len(),
+    }))
+}
+
+/// Likeness of sentences: rank correlation of cosines with people's scores.
+fn likeness(runner: &mut Runner, set: String, pairs: &[(f64, String, String)]) -> Result<Row> {
+    let texts: Vec<String> = pairs.iter().flat_map(|(_, a, b)| [a.clone(), b.clone()]).collect();
+    let vectors: Vec<Vec<f32>> = runner
+        .run(&texts)?
+        .into_iter()
+        .map(|windows| windows.into_iter().next().map(|(_, o)| o.embedding).unwrap_or_default())
+        .collect();
+    let cosine = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(x * y)).sum::<f64>();
+    let both: Vec<(f64, f64)> = pairs
+        .iter()
+        .zip(vectors.chunks_exact(2))
+        .filter_map(|((score, ..), pair)| match pair {
+            [a, b] => Some((*score, cosine(a, b))),
+            _ => None,
+        })
+        .collect();
+    Ok(Row {
+        task: "embedding",
+        set,
+        text: Spoiled::Not.to_string(),
+        measure: "Spearman",
+        figure: score::interval(&both, score::spearman),
+        calibration_error: None,
+        confidence: None,
+        count: both.len(),
+    })
+}
+
+fn print_rows(app: &App, rows: &[Row]) -> Result<()> {
+    if app.json {
+        return print::json(&rows);
+    }
+    let percent = |value: Option<f64>| value.map_or(String::new(), |v| format!("{:.1}", v * 100.0));
+    let cells = rows.iter().map(|row| {
+        let figure = &row.figure;
+        vec![
+            row.task.to_owned(),
+            row.set.clone(),
+            row.text.clone(),
+            row.measure.to_owned(),
+            format!("{:.1} ({:.1} to {:.1})", figure.value * 100.0, figure.low * 100.0, figure.high * 100.0),
+            percent(row.confidence),
+            percent(row.calibration_error),
+            row.count.to_string(),
+        ]
+    });
+    let head = [
+        "task",
+        "test set",
+        "text",
+        "measure",
+        "% (95 % interval)",
+        "confidence",
+        "calibration error",
+        "texts",
+    ];
+    print::table(&head, cells.collect());
+    Ok(())
+}
