@@ -155,6 +155,8 @@ fn retention_deletes_what_is_due_and_nothing_that_is_held() {
     acme.entities = vec![crate::document::Entity {
         text: "ACME GmbH".to_owned(),
         label: "ORG".to_owned(),
+        source: crate::document::EntitySource::Model,
+        value: None,
         confidence: 1.0,
         mentions: Vec::new(),
     }];
