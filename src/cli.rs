@@ -8,6 +8,7 @@ mod find;
 mod models;
 mod print;
 mod reindex;
+mod review;
 mod running;
 mod schema;
 mod send;
@@ -86,6 +87,11 @@ enum Command {
     /// Documents that were given up: list them, look at one, send them once more
     #[command(subcommand)]
     Dead(dead::DeadCommand),
+    /// Doubtful documents: who works on them, what is decided about them
+    ///
+    /// Asks the API of a running quire.
+    #[command(subcommand)]
+    Review(review::ReviewCommand),
     /// Understand what is stored again with the configured models, and change over to it
     ///
     /// For Qdrant. Readers and workers of the old model go on meanwhile; workers of the old model
@@ -174,6 +180,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Status(args) => find::status(&context, &args),
         Command::Search(args) => find::search(&context, &args),
         Command::Dead(command) => dead::dead(&context, &command),
+        Command::Review(command) => review::review(&context, &command),
         Command::Reindex(args) => reindex::reindex(&context, &args),
         Command::Models(command) => models::models(&context, &command),
         Command::Bench(command) => bench::bench(&context, &command),

@@ -7,10 +7,12 @@
 
 mod events;
 mod fields;
+mod reviewed;
 mod understood;
 
 pub use events::{Command, DocumentState, EVENT_SCHEMA, Event, Notification, ProgressEvent};
 pub use fields::{Check, Duplicate, Field, FieldValue, Outcome, Relation, Validity};
+pub use reviewed::{Action, Corrections, Given, ReviewEvent, Reviewed};
 pub use understood::{
     ClassScore, DeadLetter, Decision, Document, Entity, Mention, PageSummary, Passage, SCHEMA_VERSION, Scale,
     Scored, Sentiment, SummarySentence, Verdict, WrittenSummary,

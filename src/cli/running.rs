@@ -6,6 +6,7 @@ use crate::consume::folder::FolderSource;
 use crate::consume::kafka::intake::Intake;
 use crate::consume::kafka::{self, KafkaSource};
 use crate::consume::{Door, Inbox, Source, Watcher};
+use crate::document::{Document, ReviewEvent};
 use crate::error::{Class, Error, Stage};
 use crate::failpoint::Failpoints;
 use crate::infer::manifests::models_dir;
@@ -13,6 +14,7 @@ use crate::infer::models::Models;
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::publish::Store;
+use crate::review::{Desk, World};
 use crate::serve;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, Result};
@@ -23,6 +25,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
+
+/// How often unfinished decisions are looked for.
+const SWEEP: Duration = Duration::from_secs(10);
 
 /// Arguments of `quire run`.
 #[derive(Args)]
@@ -98,7 +103,12 @@ impl Running {
         let inbox = Inbox::open(&root)?;
         let live = Arc::new(AtomicBool::new(true));
         let (embedder, ready, away) = (pipeline.embedder(), Arc::clone(&live), pipeline.store_away());
+        let desk = pipeline.desk();
+        desk.open(Arc::new(Outside(door.clone())));
         let api = serve::Api {
+            desk: Arc::clone(&desk),
+            viewer: Arc::new(pipeline.viewer(&program)),
+            models: models.revisions.clone(),
             store: Arc::clone(&store),
             progress: pipeline.progress(),
             metrics: Arc::clone(metrics),
@@ -111,6 +121,7 @@ impl Running {
                 (false, _) => Err("the pipeline is stopping".to_owned()),
             }),
         };
+        sweep(desk, shutdown.clone());
         let stopped = shutdown.clone().asked();
         runtime.spawn(serve::serve(listener, serve::router(api), stopped));
         tracing::info!(api = %format!("http://{address}"), data = %root.display(), stored = counts.documents, "ready");
@@ -130,6 +141,36 @@ impl Running {
         self.runtime.shutdown_timeout(Duration::from_secs(2));
         left
     }
+}
+
+/// What is around: decisions are told, and documents taken once more, through the door.
+struct Outside(Door);
+
+impl World for Outside {
+    fn tell(&self, event: &ReviewEvent) -> crate::error::Result<()> {
+        tracing::info!(id = %event.id, action = %event.reviewed.action, by = event.reviewed.by, "reviewed");
+        self.0.reviewed(event)
+    }
+
+    fn again(&self, document: &Document) -> crate::error::Result<()> {
+        self.0.again(document)
+    }
+}
+
+/// Finishes now and then what whoever decided could not finish.
+fn sweep(desk: Arc<Desk>, shutdown: Shutdown) {
+    std::thread::spawn(move || {
+        let mut next = Instant::now();
+        while !shutdown.is_asked() {
+            if Instant::now() >= next {
+                next = Instant::now() + SWEEP;
+                if let Err(error) = desk.sweep() {
+                    tracing::warn!("decisions could not be finished yet: {error}");
+                }
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    });
 }
 
 /// Documents come from Kafka where brokers are named, else from the inbox.

@@ -213,7 +213,7 @@ impl FolderSource {
             received_at: Timestamp::now(),
             version: written.map_or_else(|| Timestamp::now().as_millisecond(), Timestamp::as_millisecond),
             origin: None,
-            force: false,
+            force: upload.force,
         });
         let begun = next.begun;
         let record = Record { shared: Arc::clone(shared), head: Arc::clone(&head), name: next };

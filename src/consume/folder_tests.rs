@@ -209,6 +209,7 @@ fn what_was_said_about_an_upload_travels() {
         name: Some("Order 7.pdf".to_owned()),
         media_type: Some("application/pdf".to_owned()),
         language: Some("de".to_owned()),
+        force: false,
     };
     inbox.put(b"bytes", &upload, Priority::Low).unwrap();
     let document = next(&mut fixture.open());

@@ -2,7 +2,7 @@
 //! not at all.
 
 use super::names::escape;
-use crate::document::{DocumentId, Priority};
+use crate::document::{DocumentId, Priority, sha256_hex};
 use crate::durable::write_whole;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -22,6 +22,9 @@ pub struct Upload {
     pub media_type: Option<String>,
     /// Declared language, ISO 639-1.
     pub language: Option<String>,
+    /// Understand it even if nothing changed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
 }
 
 /// Written when the program stops in order.
@@ -59,6 +62,21 @@ impl Inbox {
             Priority::Normal => self.folder("inbox"),
             urgent => self.folder("inbox").join(urgent.as_str()),
         }
+    }
+
+    /// The bytes of a document that was understood, by its id and their digest.
+    pub fn original(&self, id: &DocumentId, sha256: &str) -> Result<Option<Vec<u8>>> {
+        let start = format!("{id}~");
+        for entry in fs::read_dir(self.folder("done"))? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(&start) {
+                let bytes = fs::read(entry.path())?;
+                if sha256_hex(&bytes) == sha256 {
+                    return Ok(Some(bytes));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Notes that the program stops in order: what it leaves in `working/` did not end it.

@@ -73,6 +73,7 @@ impl Interpreter {
             fields: Vec::new(),
             checks: Vec::new(),
             duplicates: Vec::new(),
+            review: None,
             verdict: crate::document::Verdict { decision: Decision::Accept, reasons: Vec::new() },
             models: self.models.clone(),
             omitted: Vec::new(),
@@ -82,6 +83,16 @@ impl Interpreter {
         };
         document.verdict = verdict::judge(&document, &self.config);
         document
+    }
+
+    /// What follows from another kind.
+    pub fn fields_again(&self, document: &mut Document) {
+        self.checks_again(document);
+    }
+
+    /// What follows from other fields.
+    pub fn checks_again(&self, document: &mut Document) {
+        document.verdict = verdict::judge(document, &self.config);
     }
 }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 /// Model threads and what stands around them.
 pub struct Again {
     asker: Asker,
-    interpreter: Interpreter,
+    interpreter: Arc<Interpreter>,
     budget: Budget,
 }
 
@@ -27,17 +27,19 @@ impl Again {
         let wait = Duration::from_millis(config.feed.batch_wait_ms);
         let threads = workers(config.infer.threads);
         let (embedder, _) = Embedder::start(models, config, metrics, threads, wait)?;
-        let interpreter = Interpreter {
+        let interpreter = Arc::new(Interpreter {
             config: config.interpret.clone(),
             kinds: Kinds::new(|text| embedder.embed(text))?,
             tasks: models.tasks.clone(),
             models: models.revisions.clone(),
-        };
-        Ok(Self {
-            asker: Asker { embedder, writer: models.tasks.summary },
-            interpreter,
-            budget: Budget::new(config.consume.in_flight_documents, usize::MAX),
-        })
+        });
+        Ok(Self::beside(Asker { embedder, writer: models.tasks.summary }, interpreter, config))
+    }
+
+    /// With the model threads of a pipeline that runs.
+    pub(super) fn beside(asker: Asker, interpreter: Arc<Interpreter>, config: &Config) -> Self {
+        let budget = Budget::new(config.consume.in_flight_documents, usize::MAX);
+        Self { asker, interpreter, budget }
     }
 
     /// The same document as these models understand it. Blocks; may be called from several threads,

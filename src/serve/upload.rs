@@ -117,7 +117,7 @@ fn said(params: &Params, headers: &HeaderMap) -> Result<(Upload, Priority), Prob
         None => Priority::Normal,
     };
     let name = value("filename")?.map(|name| file_name(&name)).transpose()?.flatten();
-    Ok((Upload { id, name, media_type: None, language }, priority))
+    Ok((Upload { id, name, media_type: None, language, force: false }, priority))
 }
 
 /// The last part of a path, without control characters; `None` if nothing is left.

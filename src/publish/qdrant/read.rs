@@ -45,7 +45,7 @@ async fn points(store: &QdrantStore, ids: Vec<PointId>, keys: &[&str]) -> Result
         .result)
 }
 
-async fn point(store: &QdrantStore, id: PointId, keys: &[&str]) -> Result<Option<RetrievedPoint>> {
+pub(super) async fn point(store: &QdrantStore, id: PointId, keys: &[&str]) -> Result<Option<RetrievedPoint>> {
     Ok(points(store, vec![id], keys).await?.pop())
 }
 
@@ -100,7 +100,7 @@ pub(super) async fn dead(store: &QdrantStore, id: &DocumentId) -> Result<Option<
 pub(super) async fn dead_letters(store: &QdrantStore, limit: usize) -> Result<Vec<DeadLetter>> {
     let newest = Newest { key: FAILED_US, keys: &[LETTER, FAILED_US], filter: filter::state(STATE_DEAD) };
     let read = |point: RetrievedPoint| points::field::<DeadLetter>(point.payload, LETTER);
-    newest.take(store, limit, 0, read, |letter| &letter.id).await
+    newest.take(store, limit, 0, read, |letter| letter.id.as_str()).await
 }
 
 /// See [`Store::list`](crate::publish::Store::list).
@@ -112,7 +112,9 @@ pub(super) async fn list(
 ) -> Result<Vec<DocumentRow>> {
     let keys: Vec<&str> = ROW.iter().copied().chain([INGESTED_US]).collect();
     let newest = Newest { key: INGESTED_US, keys: &keys, filter: filter::documents(filter) };
-    newest.take(store, limit, offset, |point| points::parse(point.payload), |row: &DocumentRow| &row.id).await
+    newest
+        .take(store, limit, offset, |point| points::parse(point.payload), |row: &DocumentRow| row.id.as_str())
+        .await
 }
 
 /// See [`Store::counts`](crate::publish::Store::counts).
@@ -135,10 +137,10 @@ pub(super) async fn count(store: &QdrantStore, collection: &str, filter: Conditi
 }
 
 /// Points in falling order of a number in their payload, those with equal numbers by document id.
-struct Newest<'q> {
-    key: &'q str,
-    keys: &'q [&'q str],
-    filter: Conditions,
+pub(super) struct Newest<'q> {
+    pub key: &'q str,
+    pub keys: &'q [&'q str],
+    pub filter: Conditions,
 }
 
 impl Newest<'_> {
@@ -146,13 +148,13 @@ impl Newest<'_> {
     ///
     /// The server orders by the number alone and knows no offsets there. So pages are read from the
     /// top, each from where the last one ended, until the last item wanted and all its equals are in.
-    async fn take<T>(
+    pub(super) async fn take<T>(
         &self,
         store: &QdrantStore,
         limit: usize,
         offset: usize,
         read: impl Fn(RetrievedPoint) -> Result<T>,
-        id: impl Fn(&T) -> &DocumentId,
+        id: impl Fn(&T) -> &str,
     ) -> Result<Vec<T>> {
         if limit == 0 {
             return Ok(Vec::new());
