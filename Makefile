@@ -54,7 +54,7 @@ kafka: setup-test
 
 # After a change of what is written to topics or read from them.
 schemas: build
-	for name in command envelope notification progress result; do \
+	for name in command envelope notification progress result reviewed; do \
 	  $(QUIRE) schema $$name > docs/schema/$$name.json || exit 1; done
 
 # Faults by hand: make chaos KILLS=500, with SEED=N another sequence, with BROKERS=3 three brokers.

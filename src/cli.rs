@@ -13,6 +13,7 @@ mod models;
 mod print;
 mod reindex;
 mod replay;
+mod review;
 mod running;
 mod schema;
 mod send;
@@ -122,6 +123,11 @@ enum Command {
     /// Records keep their time of sending, so that none replaces what was sent later. What the store has
     /// as it is, is left alone, unless --force says so.
     Replay(replay::ReplayArgs),
+    /// Doubtful documents: who works on them, what is decided about them
+    ///
+    /// Asks the API of a running quire.
+    #[command(subcommand)]
+    Review(review::ReviewCommand),
     /// Understand what is stored again with the configured models, and change over to it
     ///
     /// For Qdrant. Readers and workers of the old model go on meanwhile; workers of the old model
@@ -227,6 +233,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Top(args) => top::top(&context, &args),
         Command::Replay(args) => replay::replay(&context, &args),
         Command::Tasks(args) => tend::tasks::tasks(&context, &args),
+        Command::Review(command) => review::review(&context, &command),
         Command::Reindex(args) => reindex::reindex(&context, &args),
         Command::Models(command) => models::models(&context, &command),
         Command::Fields(command) => fields::fields(&context, &command),

@@ -88,6 +88,8 @@ config! {
         url: String, api_key: Secret, documents: String, passages: String, chunk_points: usize,
         parallel: usize, timeout_s: u64,
     }
+    /// Documents that a person looks at.
+    review: ReviewConfig { lease_s: u64, sample: f64 }
     /// HTTP beside the flow.
     serve: ServeConfig { listen: String, max_body_mb: usize, api_keys: Vec<Secret> }
     /// Logs.

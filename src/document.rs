@@ -8,11 +8,13 @@
 mod events;
 mod family;
 mod fields;
+mod reviewed;
 mod understood;
 
 pub use events::{Command, DocumentState, EVENT_SCHEMA, Event, Notification, ProgressEvent};
 pub use family::{ChildSummary, Lineage, Offspring, Parent, Room};
 pub use fields::{Check, Duplicate, Field, FieldValue, Outcome, Relation, Validity};
+pub use reviewed::{Action, Corrections, Given, ReviewEvent, Reviewed};
 pub use understood::{
     ClassScore, DeadLetter, Decision, Document, Entity, EntitySource, Mention, PageSummary, Passage,
     SCHEMA_VERSION, Scale, Scored, Sentiment, SummarySentence, TableSummary, Verdict, WrittenSummary,

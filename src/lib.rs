@@ -22,6 +22,7 @@ pub mod pipeline;
 pub mod progress;
 pub mod publish;
 pub mod receipt;
+pub mod review;
 pub mod sandbox;
 pub mod serve;
 pub mod shutdown;

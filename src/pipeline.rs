@@ -12,11 +12,14 @@ pub mod limits;
 mod link;
 mod pages;
 mod read;
+mod rerun;
 mod shared;
 mod understand;
+mod view;
 
 pub use again::Again;
 pub use embed::Embedder;
+pub use view::Viewer;
 
 use crate::config::Config;
 use crate::consume::{Source, Watcher};
@@ -26,8 +29,9 @@ use crate::infer::models::Models;
 use crate::interpret::{Interpreter, Kinds};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
-use crate::publish::Store;
+use crate::publish::{Publisher, Store};
 use crate::receipt::{Budget, lock};
+use crate::review::{self, Desk};
 use ask::Asker;
 use link::{Threads, link};
 use pages::PageBoard;
@@ -48,6 +52,7 @@ pub struct Pipeline {
     rest: Threads,
     engines: Threads,
     embedder: Embedder,
+    desk: Arc<Desk>,
 }
 
 impl Pipeline {
@@ -85,13 +90,24 @@ impl Pipeline {
         let wait = Duration::from_millis(config.feed.batch_wait_ms);
         let (embedder, engines) = Embedder::start(models, config, metrics, threads, wait)?;
         let spec = understand::spec(config)?;
-        let interpreter = Interpreter {
+        let interpreter = Arc::new(Interpreter {
             config: config.interpret.clone(),
             kinds: Kinds::new(&spec, |text| embedder.embed(text))?,
             spec,
             tasks: models.tasks.clone(),
             models: models.revisions.clone(),
-        };
+        });
+        let asker = Asker { embedder: embedder.clone(), writer: models.tasks.summary };
+        let publisher = Arc::new(Publisher::new(config, Arc::clone(&shared.store))?);
+        let desk = Arc::new(Desk::new(review::Parts {
+            store: Arc::clone(&shared.store),
+            publisher: Arc::clone(&publisher),
+            config: config.review.clone(),
+            rerun: Box::new(rerun::Corrected {
+                again: Again::beside(asker.clone(), Arc::clone(&interpreter), config),
+                interpreter: Arc::clone(&interpreter),
+            }),
+        }));
 
         let bound = config.consume.in_flight_documents;
         let (to_decode, from_decode) = link(Stage::Decode, bound, metrics);
@@ -102,22 +118,31 @@ impl Pipeline {
         metrics.queue_bound(Stage::Digitize, bound.saturating_mul(config.decode.max_pages as usize));
 
         let rest = [
-            understand::start_publish(&shared, &from_publish)?,
-            understand::start_interpret(&shared, interpreter, &from_interpret, &to_publish)?,
+            understand::start_publish(&shared, &publisher, &desk, &from_publish)?,
+            understand::start_interpret(&shared, &interpreter, &from_interpret, &to_publish)?,
         ];
-        let asker = Asker { embedder: embedder.clone(), writer: models.tasks.summary };
         let feed = understand::start_feed(&shared, &asker, &from_feed, &to_interpret)?;
         let digitize = read::start_digitize(&shared, program, &board, &to_feed)?;
         let decode = read::start_decode(&shared, program, &from_decode, &board, &to_feed)?;
         let watcher: Arc<dyn Watcher> = Arc::<Shared>::clone(&shared);
         let consume = read::start_consume(&shared, source(watcher)?, to_decode, models.revisions.clone())?;
         let rest = rest.into_iter().flatten().collect();
-        Ok(Self { shared, board, consume, decode, digitize, feed, rest, engines, embedder })
+        Ok(Self { shared, board, consume, decode, digitize, feed, rest, engines, embedder, desk })
     }
 
     /// Where each document in flight is.
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.shared.progress)
+    }
+
+    /// Pages for people to look at.
+    pub fn viewer(&self, program: &Path) -> Viewer {
+        Viewer::new(&self.shared, program)
+    }
+
+    /// Where people decide about doubtful documents.
+    pub fn desk(&self) -> Arc<Desk> {
+        Arc::clone(&self.desk)
     }
 
     /// Embeds searches through the same batches as documents.

@@ -9,7 +9,7 @@ use common::*;
 #[test]
 fn the_published_schemas_are_those_of_the_types() {
     let data = tempfile::tempdir().unwrap();
-    let names = ["command", "envelope", "notification", "progress", "result"];
+    let names = ["command", "envelope", "notification", "progress", "result", "reviewed"];
     for name in names {
         let out = output(quire(data.path()).args(["schema", name]));
         assert!(out.status.success(), "{}", stderr(&out));

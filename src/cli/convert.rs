@@ -109,7 +109,7 @@ impl Reader<'_> {
         let request = Request::Decode { name, declared: None, limits: limits.clone() };
         let mut decoded = match self.decode.call(&request, &sha256, &bytes)? {
             Reply::Decoded(decoded) => decoded,
-            Reply::Page(_) => return Err(unexpected(Stage::Decode)),
+            _ => return Err(unexpected(Stage::Decode)),
         };
         let mut pages = Vec::with_capacity(decoded.pages.len());
         for (number, page) in (1..).zip(std::mem::take(&mut decoded.pages)) {
@@ -120,7 +120,7 @@ impl Reader<'_> {
                     let request = Request::Digitize { media_type, page: number, limits: limits.clone() };
                     match self.digitize.call(&request, &sha256, &bytes)? {
                         Reply::Page(text) => text,
-                        Reply::Decoded(_) => return Err(unexpected(Stage::Digitize)),
+                        _ => return Err(unexpected(Stage::Digitize)),
                     }
                 }
             });

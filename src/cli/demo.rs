@@ -209,7 +209,7 @@ fn api(running: &Running) -> Result<()> {
     let metrics = ureq::get(format!("{base}/metrics")).call()?.body_mut().read_to_string()?;
     let samples = metrics.lines().filter(|l| !l.starts_with('#')).count();
     println!(
-        "\nAPI and metrics: {base} (ready: {ready}; /metrics: {samples} samples; try {base}/v1/search?q=delivery)"
+        "\nThe page: {base}/\nAPI and metrics: {base} (ready: {ready}; /metrics: {samples} samples; try {base}/v1/search?q=delivery)"
     );
     Ok(())
 }

@@ -6,6 +6,7 @@ use crate::consume::folder::FolderSource;
 use crate::consume::kafka::intake::Intake;
 use crate::consume::kafka::{self, KafkaSource};
 use crate::consume::{Door, Inbox, Source, Watcher};
+use crate::document::{Document, ReviewEvent};
 use crate::error::{Class, Error, Stage};
 use crate::failpoint::Failpoints;
 use crate::infer::manifests::models_dir;
@@ -14,6 +15,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::publish::Store;
 use crate::receipt::lock;
+use crate::review::{Desk, World};
 use crate::serve;
 use crate::shutdown::Shutdown;
 use crate::tend::schedule::Schedule;
@@ -29,6 +31,8 @@ use tokio::runtime::Runtime;
 
 /// How often the disk is looked at.
 const DISK: Duration = Duration::from_secs(15);
+/// How often unfinished decisions are looked for.
+const SWEEP: Duration = Duration::from_secs(10);
 
 /// Arguments of `quire run`.
 #[derive(Args)]
@@ -112,8 +116,13 @@ impl Running {
         let leader = Arc::new(move || leader.load(Ordering::Acquire));
         let tasks = Arc::new(tend::tasks::schedule(config, &store, metrics, leader)?);
         keep(&tasks, &shutdown, metrics, root.clone())?;
+        let desk = pipeline.desk();
+        desk.open(Arc::new(Outside(door.clone())));
         let api = serve::Api {
             tasks: Some(tasks),
+            desk: Arc::clone(&desk),
+            viewer: Arc::new(pipeline.viewer(&program)),
+            models: models.revisions.clone(),
             store: Arc::clone(&store),
             progress: pipeline.progress(),
             metrics: Arc::clone(metrics),
@@ -126,6 +135,7 @@ impl Running {
                 (false, _) => Err("the pipeline is stopping".to_owned()),
             }),
         };
+        sweep(desk, shutdown.clone());
         let stopped = shutdown.clone().asked();
         runtime.spawn(serve::serve(listener, serve::router(api), stopped));
         tracing::info!(api = %format!("http://{address}"), data = %root.display(), stored = counts.documents, "ready");
@@ -167,6 +177,36 @@ fn keep(
         shutdown.is_asked()
     };
     std::thread::Builder::new().name("tend".to_owned()).spawn(move || tasks.keep(stop)).map(drop)
+}
+
+/// What is around: decisions are told, and documents taken once more, through the door.
+struct Outside(Door);
+
+impl World for Outside {
+    fn tell(&self, event: &ReviewEvent) -> crate::error::Result<()> {
+        tracing::info!(id = %event.id, action = %event.reviewed.action, by = event.reviewed.by, "reviewed");
+        self.0.reviewed(event)
+    }
+
+    fn again(&self, document: &Document) -> crate::error::Result<()> {
+        self.0.again(document)
+    }
+}
+
+/// Finishes now and then what whoever decided could not finish.
+fn sweep(desk: Arc<Desk>, shutdown: Shutdown) {
+    std::thread::spawn(move || {
+        let mut next = Instant::now();
+        while !shutdown.is_asked() {
+            if Instant::now() >= next {
+                next = Instant::now() + SWEEP;
+                if let Err(error) = desk.sweep() {
+                    tracing::warn!("decisions could not be finished yet: {error}");
+                }
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    });
 }
 
 /// Documents come from Kafka where brokers are named, else from the inbox.

@@ -18,6 +18,8 @@ pub enum SchemaName {
     Progress,
     /// A record of the topic of notifications
     Notification,
+    /// A record of the topic of people's decisions
+    Reviewed,
     /// A record of the topic of commands
     Command,
     /// An envelope around a document
@@ -30,6 +32,7 @@ pub fn schema(name: SchemaName) -> Result<ExitCode> {
         SchemaName::Result => written::<document::Document>(),
         SchemaName::Progress => written::<document::ProgressEvent>(),
         SchemaName::Notification => written::<document::Notification>(),
+        SchemaName::Reviewed => written::<document::ReviewEvent>(),
         SchemaName::Command => read::<document::Command>(),
         SchemaName::Envelope => read::<WrittenEnvelope>(),
     })?;

@@ -2,7 +2,7 @@
 
 use super::kafka::intake::Intake;
 use super::spool::{Inbox, Upload};
-use crate::document::{DocumentId, Priority};
+use crate::document::{Command, Document, DocumentId, Priority, ReviewEvent};
 use crate::error::{Class, Error, Result, Stage};
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -26,6 +26,41 @@ impl Door {
                 Error::retry(Stage::Consume, Class::Storage, format!("cannot write to the inbox: {e}"))
             }),
             Self::Kafka(intake) => intake.put(bytes, upload, priority),
+        }
+    }
+
+    /// The bytes of a document that was understood, where they are kept.
+    pub fn original(&self, document: &Document) -> Result<Option<Vec<u8>>> {
+        let Self::Folder(inbox) = self else { return Ok(None) };
+        inbox
+            .original(&document.id, &document.sha256)
+            .map_err(|e| Error::retry(Stage::Consume, Class::Storage, format!("cannot read from done/: {e}")))
+    }
+
+    /// Takes a document from its source once more.
+    ///
+    /// Errors: `Reject` where the source has it no more.
+    pub fn again(&self, document: &Document) -> Result<()> {
+        if let Self::Kafka(intake) = self {
+            return intake.command(&document.id, &Command::Reprocess {});
+        }
+        let bytes = self.original(document)?.ok_or_else(|| {
+            Error::reject(Stage::Consume, Class::Unsupported, "its original is not in done/ any more")
+        })?;
+        let upload = Upload {
+            id: Some(document.id.clone()),
+            name: Some(document.name.clone()),
+            force: true,
+            ..Upload::default()
+        };
+        self.put(&bytes, &upload, document.priority)
+    }
+
+    /// Tells of a person's decision, where there are topics.
+    pub fn reviewed(&self, event: &ReviewEvent) -> Result<()> {
+        match self {
+            Self::Kafka(intake) => intake.reviewed(event),
+            Self::Folder(_) => Ok(()),
         }
     }
 

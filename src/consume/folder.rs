@@ -215,7 +215,7 @@ impl FolderSource {
                 written.map_or_else(|| Timestamp::now().as_millisecond(), Timestamp::as_millisecond)
             }),
             origin: None,
-            force: false,
+            force: upload.force,
             lineage: upload.lineage,
         });
         let begun = next.begun;

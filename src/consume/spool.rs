@@ -2,7 +2,7 @@
 //! not at all.
 
 use super::names::escape;
-use crate::document::{DocumentId, Lineage, Offspring, Priority};
+use crate::document::{DocumentId, Lineage, Offspring, Priority, sha256_hex};
 use crate::durable::{make_private, write_whole};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -28,6 +28,9 @@ pub struct Upload {
     /// Its version, if it is not when the file was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<i64>,
+    /// Understand it even if nothing changed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
 }
 
 /// Written when the program stops in order.
@@ -66,6 +69,21 @@ impl Inbox {
             Priority::Normal => self.folder("inbox"),
             urgent => self.folder("inbox").join(urgent.as_str()),
         }
+    }
+
+    /// The bytes of a document that was understood, by its id and their digest.
+    pub fn original(&self, id: &DocumentId, sha256: &str) -> Result<Option<Vec<u8>>> {
+        let start = format!("{id}~");
+        for entry in fs::read_dir(self.folder("done"))? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(&start) {
+                let bytes = fs::read(entry.path())?;
+                if sha256_hex(&bytes) == sha256 {
+                    return Ok(Some(bytes));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Notes that the program stops in order: what it leaves in `working/` did not end it.
@@ -114,6 +132,7 @@ impl Inbox {
             language: language.map(str::to_owned),
             lineage: Some(child.lineage.clone()),
             version: Some(child.version),
+            force: false,
         };
         self.put_as(child.id.as_str(), &child.bytes, &upload, priority)
     }

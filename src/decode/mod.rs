@@ -146,6 +146,24 @@ pub fn page_image(bytes: &[u8], media_type: MediaType, page: u32, limits: &Limit
     })
 }
 
+/// A page for a person to look at: grey JPEG, at most `width` pixels across.
+pub fn paint(bytes: &[u8], media_type: MediaType, page: u32, limits: &Limits, width: u32) -> Result<Vec<u8>> {
+    let image = page_image(bytes, media_type, page, limits)?.pixels;
+    guard("image", || {
+        let (w, h) = image.dimensions();
+        let height = (u64::from(h) * u64::from(width) / u64::from(w.max(1))).clamp(1, u64::from(u16::MAX));
+        let small = match w > width {
+            true => image::imageops::thumbnail(&image, width, u32::try_from(height).unwrap_or(1)),
+            false => image,
+        };
+        let mut jpeg = Vec::new();
+        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 82)
+            .encode_image(&small)
+            .map_err(|e| reject(Class::Internal, format!("the page cannot be written as JPEG: {e}")))?;
+        Ok(jpeg)
+    })
+}
+
 fn pages(
     bytes: &[u8],
     name: &str,

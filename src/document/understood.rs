@@ -94,6 +94,9 @@ pub struct Document {
     pub duplicates: Vec<Duplicate>,
     /// What to do with it.
     pub verdict: Verdict,
+    /// What a person decided about it, if somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<super::Reviewed>,
     /// The model behind each task, as `name@revision`.
     pub models: BTreeMap<String, String>,
     /// Seconds of work per stage.

@@ -94,6 +94,7 @@ impl Interpreter {
             fields: said.fields,
             checks: said.checks,
             duplicates: Vec::new(),
+            review: None,
             verdict: crate::document::Verdict { decision: Decision::Accept, reasons: Vec::new() },
             models: self.models.clone(),
             omitted: Vec::new(),
@@ -118,6 +119,22 @@ impl Interpreter {
     /// Compares a document with the stored ones that are nearest to it, and judges it anew.
     pub fn compare(&self, document: &mut Document, neighbours: Vec<Neighbour>) {
         document.duplicates = duplicates::find(document, neighbours);
+        self.judge(document);
+    }
+
+    /// What follows from another kind: its fields, read from the pages as they are stored, which is
+    /// without word boxes.
+    pub fn fields_again(&self, document: &mut Document, pages: &[PageText]) {
+        let text = Characters::join(pages.iter().map(|page| page.text.as_str()));
+        let (kind, language) = (&document.kind.label, &document.language);
+        let said = fields::find(&self.spec, kind, language, pages, &text, &document.entities);
+        (document.fields, document.checks) = (said.fields, said.checks);
+        self.judge(document);
+    }
+
+    /// What follows from other fields.
+    pub fn checks_again(&self, document: &mut Document) {
+        document.checks = fields::check_again(&self.spec, &document.kind.label, &document.fields);
         self.judge(document);
     }
 }

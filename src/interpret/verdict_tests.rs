@@ -47,6 +47,7 @@ fn document(id: &str, kind: &str, text: &str) -> Document {
         fields: found.fields,
         checks: found.checks,
         duplicates: Vec::new(),
+        review: None,
         verdict: Verdict { decision: Decision::Accept, reasons: Vec::new() },
         models: BTreeMap::new(),
         seconds: BTreeMap::new(),

@@ -18,7 +18,7 @@ use std::time::Duration;
 /// Model threads and what stands around them.
 pub struct Again {
     asker: Asker,
-    interpreter: Interpreter,
+    interpreter: Arc<Interpreter>,
     budget: Budget,
 }
 
@@ -29,18 +29,20 @@ impl Again {
         let threads = models.threads(config.infer.threads);
         let (embedder, _) = Embedder::start(models, config, metrics, threads, wait)?;
         let spec = spec(config)?;
-        let interpreter = Interpreter {
+        let interpreter = Arc::new(Interpreter {
             config: config.interpret.clone(),
             kinds: Kinds::new(&spec, |text| embedder.embed(text))?,
             spec,
             tasks: models.tasks.clone(),
             models: models.revisions.clone(),
-        };
-        Ok(Self {
-            asker: Asker { embedder, writer: models.tasks.summary },
-            interpreter,
-            budget: Budget::new(config.consume.in_flight_documents, usize::MAX),
-        })
+        });
+        Ok(Self::beside(Asker { embedder, writer: models.tasks.summary }, interpreter, config))
+    }
+
+    /// With the model threads of a pipeline that runs.
+    pub(super) fn beside(asker: Asker, interpreter: Arc<Interpreter>, config: &Config) -> Self {
+        let budget = Budget::new(config.consume.in_flight_documents, usize::MAX);
+        Self { asker, interpreter, budget }
     }
 
     /// The same document as these models understand it. Blocks; may be called from several threads,
@@ -102,7 +104,7 @@ fn head(stored: &Document) -> Head {
 }
 
 /// The pages that the text was joined from.
-fn pages(stored: &Document) -> Vec<PageText> {
+pub(super) fn pages(stored: &Document) -> Vec<PageText> {
     let mut characters = stored.text.chars();
     let mut at = 0;
     let mut pages = Vec::with_capacity(stored.pages.len());

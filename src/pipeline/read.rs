@@ -170,7 +170,7 @@ pub fn start_decode(
                         pass_on(&shared, *complete, &to_feed, Stage::Decode);
                     }
                 }
-                Ok(Reply::Page(_)) => {
+                Ok(Reply::Page(_) | Reply::Painted(_)) => {
                     let error =
                         Error::reject(Stage::Decode, Class::Internal, "the parser answered another question");
                     shared.fail(&head, receipt, error);
@@ -239,7 +239,7 @@ fn read_page(
         Some(error) => Err(error),
         None => match worker.call(&request, &reading.head.sha256, &reading.bytes) {
             Ok(Reply::Page(text)) => Ok(text),
-            Ok(Reply::Decoded(_)) => {
+            Ok(Reply::Decoded(_) | Reply::Painted(_)) => {
                 Err(Error::reject(Stage::Digitize, Class::Internal, "the reader answered another question"))
             }
             Err(error) => Err(error),

@@ -12,6 +12,7 @@ use crate::feed;
 use crate::interpret::{self, Interpreter, Neighbour, fields};
 use crate::publish::Publisher;
 use crate::receipt::Receipt;
+use crate::review::Desk;
 use crate::window::InferredDocument;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -66,14 +67,13 @@ fn inferred(shared: &Shared, outcome: Outcome, to_interpret: &To<InferredDocumen
 /// Outputs to understood documents.
 pub fn start_interpret(
     shared: &Arc<Shared>,
-    interpreter: Interpreter,
+    interpreter: &Arc<Interpreter>,
     from: &From<InferredDocument>,
     to_publish: &To<(Document, Receipt)>,
 ) -> Result<Threads> {
-    let interpreter = Arc::new(interpreter);
     let make = || {
         let (shared, interpreter, to_publish) =
-            (Arc::clone(shared), Arc::clone(&interpreter), to_publish.clone());
+            (Arc::clone(shared), Arc::clone(interpreter), to_publish.clone());
         move |inferred: InferredDocument| {
             let started = Instant::now();
             let mut document = interpreter.interpret(&inferred);
@@ -121,26 +121,36 @@ fn neighbours(shared: &Shared, document: &Document) -> Vec<Neighbour> {
 }
 
 /// Documents to their store; receipts are settled.
-pub fn start_publish(shared: &Arc<Shared>, from: &From<(Document, Receipt)>) -> Result<Threads> {
-    let publisher = Publisher::new(&shared.config, Arc::clone(&shared.store))?;
-    let publisher = Arc::new(publisher);
+pub fn start_publish(
+    shared: &Arc<Shared>,
+    publisher: &Arc<Publisher>,
+    desk: &Arc<Desk>,
+    from: &From<(Document, Receipt)>,
+) -> Result<Threads> {
     let make = || {
-        let (shared, publisher) = (Arc::clone(shared), Arc::clone(&publisher));
-        move |(document, receipt): (Document, Receipt)| {
+        let (shared, publisher, desk) = (Arc::clone(shared), Arc::clone(publisher), Arc::clone(desk));
+        move |(understood, receipt): (Document, Receipt)| {
             let started = Instant::now();
-            shared.failpoints.pass_with("put", &document.name);
-            let published =
-                receipt.check().and_then(|()| shared.insist(&receipt, || publisher.publish(&document)));
-            shared.failpoints.pass_with("stored", &document.name);
+            let (id, name) = (understood.id.clone(), understood.name.clone());
+            shared.failpoints.pass_with("put", &name);
+            let publish = || {
+                // What a person decided about this content still counts.
+                let document = desk.receive(understood.clone())?;
+                publisher.publish(&document)?;
+                desk.published(&document)?;
+                Ok(document)
+            };
+            let published = receipt.check().and_then(|()| shared.insist(&receipt, publish));
+            shared.failpoints.pass_with("stored", &name);
             match published {
-                Ok(()) => {
+                Ok(document) => {
                     shared.metrics.stage_done(Stage::Publish, started.elapsed());
                     shared.uncounted.store(true, Ordering::Release);
                     shared.count_stored();
                     shared.settled(&document.id, "done");
                     receipt.publish(Arc::new(document));
                 }
-                Err(error) => shared.fail_id(&document.id, receipt, error),
+                Err(error) => shared.fail_id(&id, receipt, error),
             }
         }
     };

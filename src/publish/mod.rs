@@ -9,7 +9,10 @@ pub(crate) mod contract;
 mod fusion;
 pub mod local;
 pub mod qdrant;
+mod records;
 mod words;
+
+pub use records::{Facet, Facets, Record, Records, Selection, Shelf};
 
 use crate::config::Config;
 use crate::document::{DeadLetter, Document, DocumentId};
@@ -25,11 +28,15 @@ use std::sync::Arc;
 /// Where understood documents are kept and found again.
 ///
 /// Errors are `Retry` (busy, disk full) or `Fatal` (the store is broken); never `Reject`.
-pub trait Store: Send + Sync {
+pub trait Store: Records + Send + Sync {
     /// Writes a document with all its passages, replacing every trace of an earlier version, and
     /// clears a dead letter of the same id. Durable when it returns. Changes nothing where other
     /// content of a later version is stored.
     fn put(&self, document: &Document) -> Result<()>;
+
+    /// Replaces what is known of a stored document, with neither its text nor its passages nor its
+    /// vectors changed; false, and nothing changed, where other content or none is stored.
+    fn amend(&self, document: &Document) -> Result<bool>;
 
     /// The whole document (without vectors).
     fn get(&self, id: &DocumentId) -> Result<Option<Document>>;
@@ -61,6 +68,9 @@ pub trait Store: Send + Sync {
     /// Documents that pass `filter`, oldest first and those of one moment by falling id, beginning
     /// after `after`: for going through all of them in pieces, also while others are written.
     fn walk(&self, filter: &Filter, after: Option<&Place>, limit: usize) -> Result<Vec<DocumentRow>>;
+
+    /// How many documents of those that pass `filter` have what.
+    fn facets(&self, filter: &Filter) -> Result<Facets>;
 
     /// How many documents, passages and dead letters there are.
     fn counts(&self) -> Result<Counts>;
@@ -255,6 +265,21 @@ impl Publisher {
 
     /// Publishes a document; durable when it returns.
     pub fn publish(&self, document: &Document) -> Result<()> {
+        self.write_file(document)?;
+        self.store.put(document)
+    }
+
+    /// Publishes a document whose text is as it was; false, and nothing done in the store, where
+    /// other content is stored by now.
+    pub fn amend(&self, document: &Document) -> Result<bool> {
+        let amended = self.store.amend(document)?;
+        if amended {
+            self.write_file(document)?;
+        }
+        Ok(amended)
+    }
+
+    fn write_file(&self, document: &Document) -> Result<()> {
         if let Some(folder) = &self.results {
             let json = serde_json::to_vec_pretty(document).map_err(|e| {
                 Error::reject(Stage::Publish, Class::Internal, format!("cannot write JSON: {e}"))
@@ -267,6 +292,6 @@ impl Publisher {
                 )
             })?;
         }
-        self.store.put(document)
+        Ok(())
     }
 }

@@ -98,6 +98,9 @@ fn answer(request: &Request, bytes: &[u8], reader: Option<&mut Reader>) -> Resul
         Request::Decode { name, declared, limits } => {
             decode::decode(bytes, name, declared.as_deref(), limits).map(Reply::Decoded)
         }
+        Request::Paint { media_type, page, limits, width } => {
+            decode::paint(bytes, *media_type, *page, limits, *width).map(Reply::Painted)
+        }
         Request::Digitize { media_type, page, limits } => {
             let image = decode::page_image(bytes, *media_type, *page, limits)?;
             let reader = reader.ok_or_else(|| {
@@ -112,7 +115,7 @@ fn answer(request: &Request, bytes: &[u8], reader: Option<&mut Reader>) -> Resul
 /// and nothing else is affected.
 fn convict(request: &Request, panic: &(dyn std::any::Any + Send)) -> Error {
     let stage = match request {
-        Request::Decode { .. } => Stage::Decode,
+        Request::Decode { .. } | Request::Paint { .. } => Stage::Decode,
         Request::Digitize { .. } => Stage::Digitize,
     };
     let text = panicked(stage, panic).failure().reason.clone();

@@ -51,6 +51,17 @@ pub enum Request {
         /// Limits before work.
         limits: Limits,
     },
+    /// Paint this page for a person.
+    Paint {
+        /// What the document is.
+        media_type: MediaType,
+        /// From 1.
+        page: u32,
+        /// Limits before work.
+        limits: Limits,
+        /// Pixels across, at most.
+        width: u32,
+    },
     /// Read this page from its image.
     Digitize {
         /// What the document is.
@@ -67,8 +78,25 @@ pub enum Request {
 pub enum Reply {
     /// To [`Request::Decode`].
     Decoded(Decoded),
+    /// To [`Request::Paint`]: a JPEG.
+    Painted(#[serde(with = "base64_bytes")] Vec<u8>),
     /// To [`Request::Digitize`].
     Page(PageText),
+}
+
+/// Bytes within JSON.
+mod base64_bytes {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(from)?).map_err(D::Error::custom)
+    }
 }
 
 impl Request {
@@ -76,7 +104,7 @@ impl Request {
     pub(super) fn most_bytes(&self) -> u64 {
         match self {
             Self::Decode { limits, .. } => limits.family.bytes,
-            Self::Digitize { .. } => 0,
+            Self::Paint { .. } | Self::Digitize { .. } => 0,
         }
     }
 }
@@ -86,7 +114,7 @@ impl Reply {
     pub(super) fn parts(&self) -> Vec<&[u8]> {
         match self {
             Self::Decoded(decoded) => decoded.children.iter().map(|child| child.bytes.as_slice()).collect(),
-            Self::Page(_) => Vec::new(),
+            Self::Painted(_) | Self::Page(_) => Vec::new(),
         }
     }
 

@@ -6,7 +6,7 @@ use super::problem::{IN_FLIGHT, NOT_FOUND, Problem};
 use crate::consume::Door;
 use crate::document::{DeadLetter, Document, DocumentId};
 use crate::progress::Position;
-use crate::publish::{DocumentRow, Hit, Query};
+use crate::publish::{DocumentRow, Facets, Hit, Query};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -105,12 +105,18 @@ pub async fn list(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Listed>
 pub struct Found {
     hits: Vec<Hit>,
     seconds: f64,
+    /// Of all documents that the filter lets pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    facets: Option<Facets>,
 }
 
 /// `GET /v1/search`
 pub async fn search(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Found> {
-    let params = Params::parse(&uri, &[&["q", "limit"], &FILTER])?;
+    let params = Params::parse(&uri, &[&["q", "limit", "offset", "facets"], &FILTER])?;
     let (filter, limit) = (params.filter()?, params.limit()?);
+    // Ranking is done from the top, so what comes far down costs accordingly.
+    let offset = params.number("offset", 0, 0..=900)?;
+    let with_facets = params.one("facets")?.is_some_and(|text| text == "true");
     let Some(text) = params.one("q")?.map(|text| text.trim().to_owned()) else {
         return Err(Problem::bad("query parameter `q` is missing or blank")
             .with_remedy("say what to search for, as /v1/search?q=unpaid+invoices"));
@@ -121,12 +127,16 @@ pub async fn search(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Found
     let started = Instant::now();
     let find = move |api: &super::Api| {
         let vector = (api.embed)(&text)?;
-        Ok(api.store.search(&Query { text: &text, vector: &vector, filter: &filter, limit })?)
+        let depth = limit + offset;
+        let hits =
+            api.store.search(&Query { text: &text, vector: &vector, filter: &filter, limit: depth })?;
+        let facets = if with_facets { Some(api.store.facets(&filter)?) } else { None };
+        Ok((hits.into_iter().skip(offset).collect(), facets))
     };
-    let hits = shared.blocking(find).await?;
+    let (hits, facets) = shared.blocking(find).await?;
     let took = started.elapsed();
     shared.api.metrics.search(took);
-    Ok(Json(Found { hits, seconds: took.as_secs_f64() }))
+    Ok(Json(Found { hits, seconds: took.as_secs_f64(), facets }))
 }
 
 /// `GET /v1/documents/{id}/similar`
@@ -137,7 +147,7 @@ pub async fn similar(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Ans
     let started = Instant::now();
     let find = move |api: &super::Api| api.store.similar(&id, &filter, limit)?.ok_or_else(|| unknown(&id));
     let hits = shared.blocking(find).await?;
-    Ok(Json(Found { hits, seconds: started.elapsed().as_secs_f64() }))
+    Ok(Json(Found { hits, seconds: started.elapsed().as_secs_f64(), facets: None }))
 }
 
 /// `GET /v1/status`

@@ -4,12 +4,20 @@
 mod admit;
 mod body;
 mod documents;
+mod follow;
 mod page;
+mod pages;
 mod params;
 mod problem;
+mod reports;
+mod reviews;
 mod tasks;
 mod upload;
 
+#[cfg(test)]
+mod office;
+#[cfg(test)]
+mod review_tests;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
@@ -17,10 +25,12 @@ mod tests;
 
 use crate::config::ServeConfig;
 use crate::consume::Door;
+use crate::document::{Document, PageText};
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
 use crate::publish::Store;
+use crate::review::Desk;
 use crate::tend::schedule::Schedule;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
@@ -29,6 +39,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use problem::Problem;
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
@@ -43,6 +54,17 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Gives the L2-normalised embedding of a query. Blocks.
 pub type Embed = Arc<dyn Fn(&str) -> Result<Vec<f32>> + Send + Sync>;
+
+/// Shows pages. Blocks.
+pub trait Look: Send + Sync {
+    /// A page as JPEG.
+    fn picture(&self, document: &Document, bytes: &[u8], page: u32) -> Result<Arc<Vec<u8>>>;
+    /// The words of a page with their boxes.
+    fn words(&self, document: &Document, bytes: &[u8], page: u32) -> Result<Arc<PageText>>;
+}
+
+/// What shows pages.
+pub type View = Arc<dyn Look>;
 
 /// Says whether documents can be taken; an error says why not. Blocks.
 pub type Ready = Arc<dyn Fn() -> std::result::Result<(), String> + Send + Sync>;
@@ -59,6 +81,12 @@ pub struct Api {
     pub door: Door,
     /// For the vector half of a search.
     pub embed: Embed,
+    /// Where people decide.
+    pub desk: Arc<Desk>,
+    /// Pages to look at.
+    pub viewer: View,
+    /// The model behind each task, as `name@revision`.
+    pub models: BTreeMap<String, String>,
     /// Limits and keys.
     pub config: ServeConfig,
     /// What `/health/ready` asks.
@@ -109,6 +137,19 @@ pub fn router(api: Api) -> Router {
         .route("/documents", post(upload::create).get(documents::list))
         .route("/documents/{id}", get(documents::one).delete(documents::delete))
         .route("/documents/{id}/similar", get(documents::similar))
+        .route("/documents/{id}/events", get(follow::events))
+        .route("/documents/{id}/{what}", post(follow::ask))
+        .route("/documents/{id}/pages/{page}/image", get(pages::image))
+        .route("/documents/{id}/pages/{page}/words", get(pages::words))
+        .route("/reviews", get(reviews::list))
+        .route("/reviews/{id}", get(reviews::one))
+        .route("/reviews/{id}/decision", post(reviews::decide))
+        .route("/reviews/{id}/{what}", post(reviews::change))
+        .route("/reports/documents", get(reports::documents))
+        .route("/reports/reviews", get(reviews::stats))
+        .route("/reports/corrections", get(reviews::lessons))
+        .route("/models", get(reports::models))
+        .route("/me", get(reports::me))
         .route("/search", get(documents::search))
         .route("/status", get(documents::status))
         .route("/tasks", get(tasks::list))
@@ -120,6 +161,8 @@ pub fn router(api: Api) -> Router {
         .layer(from_fn_with_state(Arc::clone(&shared), admit::admit));
     Router::new()
         .route("/", get(page::index))
+        .route("/page.css", get(page::style))
+        .route("/page.js", get(page::script))
         .route("/metrics", get(metrics))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
@@ -140,6 +183,12 @@ pub async fn bind(config: &ServeConfig) -> Result<TcpListener> {
         return Err(wrong(
             "serve.api_keys holds an empty key".to_owned(),
             "remove it, or replace it by a long random one",
+        ));
+    }
+    if let Some(what) = config.api_keys.iter().find_map(|key| admit::check_key(key.expose()).err()) {
+        return Err(wrong(
+            format!("an entry of serve.api_keys is wrong: {what}"),
+            "write KEY, ROLE:sha256:HEX or ROLE:sha256:HEX:NAME; roles are reader, writer, reviewer, admin",
         ));
     }
     let form = "set serve.listen to HOST:PORT, as 127.0.0.1:8737";

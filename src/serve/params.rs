@@ -81,11 +81,17 @@ impl Params {
         })
     }
 
+    /// How many rows are left out at the start.
+    pub fn offset(&self) -> Result<usize, Problem> {
+        self.number("offset", 0, 0..=i64::MAX as usize)
+    }
+
     fn all<'p>(&'p self, name: &str) -> impl Iterator<Item = &'p str> {
         self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
-    fn listed<'p>(&'p self, name: &str) -> impl Iterator<Item = &'p str> {
+    /// The values of a parameter that may be there several times, or list several by commas.
+    pub fn listed<'p>(&'p self, name: &str) -> impl Iterator<Item = &'p str> {
         self.all(name).flat_map(|value| value.split(',')).map(str::trim).filter(|value| !value.is_empty())
     }
 

@@ -28,7 +28,12 @@ pub static METHOD: Kind =
     kind(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This path does not do that");
 pub static SLOW: Kind = kind(StatusCode::REQUEST_TIMEOUT, "timeout", "The request did not arrive in time");
 pub static IN_FLIGHT: Kind = kind(StatusCode::CONFLICT, "in-flight", "The document is being processed");
+pub static STALE: Kind = kind(StatusCode::CONFLICT, "stale", "Somebody changed it meanwhile");
 pub static CONFLICT: Kind = kind(StatusCode::CONFLICT, "conflict", "That is not possible now");
+pub static OBJECTIONS: Kind =
+    kind(StatusCode::UNPROCESSABLE_ENTITY, "checks-fail", "Checks fail with these corrections");
+pub static NO_PICTURE: Kind = kind(StatusCode::NOT_FOUND, "no-picture", "This page cannot be shown");
+pub static ROLE: Kind = kind(StatusCode::FORBIDDEN, "role", "This API key may not do that");
 pub static TOO_LARGE: Kind = kind(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large");
 pub static INTERNAL: Kind =
     kind(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The request could not be answered");

@@ -7,7 +7,10 @@ use crate::document::{DeadLetter, Decision, Document, DocumentId, MediaType, Pri
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
-use crate::publish::{Counts, DocumentRow, Filter, Hit, Place, Query, Standing, Store};
+use crate::publish::{
+    Counts, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Selection, Shelf, Standing,
+    Store,
+};
 use crate::receipt::lock;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -46,6 +49,7 @@ pub fn document(id: &str) -> Document {
         fields: Vec::new(),
         checks: Vec::new(),
         duplicates: Vec::new(),
+        review: None,
         verdict: Verdict { decision: Decision::Accept, reasons: Vec::new() },
         models: BTreeMap::new(),
         seconds: BTreeMap::new(),
@@ -77,6 +81,7 @@ pub fn dead_letter(id: &str) -> DeadLetter {
 pub struct MemoryStore {
     pub documents: Mutex<BTreeMap<DocumentId, Document>>,
     pub dead: Mutex<BTreeMap<DocumentId, DeadLetter>>,
+    pub records: Mutex<BTreeMap<(Shelf, String), Record>>,
     pub asked: Mutex<Vec<String>>,
     pub broken: AtomicBool,
 }
@@ -114,7 +119,49 @@ impl MemoryStore {
     }
 }
 
+impl Records for MemoryStore {
+    fn record(&self, shelf: Shelf, key: &str) -> Result<Option<Record>> {
+        Ok(lock(&self.records).get(&(shelf, key.to_owned())).cloned())
+    }
+
+    fn put_record(&self, record: &Record) -> Result<bool> {
+        let mut records = lock(&self.records);
+        let key = (record.shelf, record.key.clone());
+        let fits = records.get(&key).map_or(0, |before| before.version) + 1 == record.version;
+        if fits {
+            records.insert(key, record.clone());
+        }
+        Ok(fits)
+    }
+
+    fn remove_record(&self, shelf: Shelf, key: &str) -> Result<bool> {
+        Ok(lock(&self.records).remove(&(shelf, key.to_owned())).is_some())
+    }
+
+    fn records(&self, shelf: Shelf, wanted: &Selection, limit: usize, offset: usize) -> Result<Vec<Record>> {
+        let mut found: Vec<Record> = lock(&self.records).values().cloned().collect();
+        found.retain(|one| one.shelf == shelf);
+        found.retain(|one| wanted.state.is_empty() || wanted.state.contains(&one.state));
+        found.retain(|one| wanted.group.is_empty() || wanted.group.contains(&one.group));
+        found.sort_by(|a, b| b.rank.cmp(&a.rank).then_with(|| a.key.cmp(&b.key)));
+        Ok(found.into_iter().skip(offset).take(limit).collect())
+    }
+}
+
 impl Store for MemoryStore {
+    fn amend(&self, document: &Document) -> Result<bool> {
+        let mut documents = lock(&self.documents);
+        let same = documents.get(&document.id).is_some_and(|stored| stored.sha256 == document.sha256);
+        if same {
+            documents.insert(document.id.clone(), document.clone());
+        }
+        Ok(same)
+    }
+
+    fn facets(&self, _: &Filter) -> Result<Facets> {
+        Ok(Facets::default())
+    }
+
     fn put(&self, document: &Document) -> Result<()> {
         lock(&self.documents).insert(document.id.clone(), document.clone());
         Ok(())
@@ -231,11 +278,15 @@ impl Server {
     pub fn start(keys: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let inbox = Inbox::open(folder.path()).unwrap();
-        let (store, progress, metrics) = (Arc::default(), Arc::default(), Arc::default());
+        let store: Arc<MemoryStore> = Arc::default();
+        let (progress, metrics) = (Arc::default(), Arc::default());
         let ready = Arc::new(AtomicBool::new(true));
         let is_ready = Arc::clone(&ready);
         let config = config("127.0.0.1:0", keys);
         let api = Api {
+            desk: super::office::desk(Arc::clone(&store) as Arc<dyn Store>, folder.path()),
+            viewer: super::office::viewer(),
+            models: BTreeMap::new(),
             store: Arc::clone(&store) as Arc<dyn Store>,
             progress: Arc::clone(&progress),
             metrics: Arc::clone(&metrics),

@@ -6,7 +6,7 @@ use super::record::{Pair, owned_headers};
 use super::topics::{Lane, Topics};
 use crate::config::KafkaConfig;
 use crate::consume::Upload;
-use crate::document::{Command, DocumentId, Priority};
+use crate::document::{Command, DocumentId, Priority, ReviewEvent};
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::receipt::lock;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -68,6 +68,14 @@ impl Intake {
         let _turn = lock(&self.turn);
         let value = serde_json::to_vec(command).unwrap_or_default();
         self.write(&self.topics.lane(Lane::Commands), Some(id), Some(&value), &[])?;
+        self.flush()
+    }
+
+    /// Tells of a person's decision.
+    pub fn reviewed(&self, event: &ReviewEvent) -> Result<()> {
+        let _turn = lock(&self.turn);
+        let value = serde_json::to_vec(event).unwrap_or_default();
+        self.write(&self.topics.reviewed(), Some(&event.id), Some(&value), &[])?;
         self.flush()
     }
 

@@ -99,6 +99,11 @@ impl Topics {
         self.named("notifications")
     }
 
+    /// What people decided about doubtful documents.
+    pub fn reviewed(&self) -> String {
+        self.named("reviewed")
+    }
+
     /// Documents that were given up.
     pub fn dead(&self) -> String {
         self.named("dead")
@@ -108,7 +113,7 @@ impl Topics {
     pub fn all(&self) -> Vec<(String, bool)> {
         let lanes = Lane::ALL.into_iter().map(|lane| (self.lane(lane), false));
         let compacted = [(self.results(), true), (self.progress(), true)];
-        let kept = [(self.notifications(), false), (self.dead(), false)];
+        let kept = [(self.notifications(), false), (self.reviewed(), false), (self.dead(), false)];
         lanes.chain(compacted).chain(kept).collect()
     }
 

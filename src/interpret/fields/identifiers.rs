@@ -1,6 +1,7 @@
 //! Identifiers with check digits: IBAN (ISO 13616), BIC (ISO 9362), VAT numbers of Europe, and
 //! numbers that Luhn's sum protects.
 
+use crate::document::Field;
 use std::ops::Range;
 
 /// An identifier that a text holds.
@@ -139,6 +140,20 @@ pub fn iban_is_right(iban: &str) -> bool {
         remainder = (remainder * if value > 9 { 100 } else { 10 } + value) % 97;
     }
     remainder == 1
+}
+
+/// Says anew whether the check digits of a field's identifier are right: its value may be another.
+pub fn doubt_again(field: &mut Field) {
+    let value = field.value.plain();
+    let right = match field.name.as_str() {
+        "iban" => iban_is_right(&value),
+        "vat_id" => vat_ids(&value).first().is_none_or(|id| id.right != Some(false)),
+        _ => return,
+    };
+    field.reasons.retain(|reason| !reason.contains("check digits"));
+    if !right {
+        field.reasons.push("the check digits are wrong".to_owned());
+    }
 }
 
 /// VAT numbers that begin with their country.

@@ -120,6 +120,18 @@ pub fn find(
     Found { fields, checks }
 }
 
+/// What the rules say of fields that a person corrected. The fields stay as the person left them.
+pub fn check_again(spec: &Spec, kind: &str, fields: &[Field]) -> Vec<Check> {
+    let Some(kind) = spec.kind.get(kind) else { return Vec::new() };
+    let mut fields = fields.to_vec();
+    for field in &mut fields {
+        identifiers::doubt_again(field);
+    }
+    let mut checks = rules::check(&kind.rule, &mut fields);
+    checks.extend(one_currency(&mut fields));
+    checks
+}
+
 /// The same for pages alone, with no language and no names known.
 pub fn of_pages(spec: &Spec, kind: &str, pages: &[PageText]) -> Found {
     let text = Characters::join(pages.iter().map(|page| page.text.as_str()));

@@ -2,9 +2,14 @@
 //!
 //! A store runs them all with `contract_suite!(with)`, where `with` gives a test a fresh store.
 
+mod records;
 mod samples;
 mod walk;
 
+pub use records::{
+    a_change_needs_the_version_before, amending_leaves_the_text_findable, facets_count_what_filters_pass,
+    lists_of_records_are_by_rank, records_come_and_go,
+};
 pub use samples::{DIMENSION, document, embed, id, letter};
 pub use walk::a_walk_meets_everything_once;
 
@@ -23,7 +28,9 @@ macro_rules! contract_suite {
             lists_are_newest_first, a_walk_meets_everything_once, both_halves_of_a_search_count, nothing_to_search_for_finds_nothing,
             a_hit_shows_the_passage_that_matched, filters_hold_in_both_halves,
             long_documents_do_not_crowd_out_others, similar_leaves_out_the_document_itself,
-            no_words_break_a_search, reading_goes_on_while_writing
+            no_words_break_a_search, reading_goes_on_while_writing, records_come_and_go,
+            a_change_needs_the_version_before, lists_of_records_are_by_rank,
+            amending_leaves_the_text_findable, facets_count_what_filters_pass
         );
     };
     ($with:path: $($promise:ident),*) => {

@@ -71,6 +71,7 @@ pub fn document(name: &str, texts: &[&str]) -> Document {
         fields: Vec::new(),
         checks: Vec::new(),
         duplicates: Vec::new(),
+        review: None,
         verdict: Verdict { decision: Decision::Accept, reasons: Vec::new() },
         models: BTreeMap::from([("embed".to_owned(), "test@1".to_owned())]),
         seconds: BTreeMap::new(),

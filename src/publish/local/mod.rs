@@ -14,6 +14,7 @@ mod failure;
 mod filter;
 mod keywords;
 mod read;
+mod records;
 mod rows;
 mod scan;
 mod schema;
@@ -25,7 +26,10 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use super::{Counts, DeadLetter, DocumentRow, Filter, Hit, Place, Query, Standing, Store};
+use super::{
+    Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Selection, Shelf,
+    Standing, Store,
+};
 use crate::document::{Document, DocumentId};
 use crate::error::Result;
 use rusqlite::Connection;
@@ -97,7 +101,39 @@ impl LocalStore {
     }
 }
 
+impl Records for LocalStore {
+    fn record(&self, shelf: Shelf, key: &str) -> Result<Option<Record>> {
+        self.readers.with(|reader| records::record(reader, shelf, key))
+    }
+
+    fn put_record(&self, record: &Record) -> Result<bool> {
+        records::put(self, record)
+    }
+
+    fn remove_record(&self, shelf: Shelf, key: &str) -> Result<bool> {
+        records::remove(self, shelf, key)
+    }
+
+    fn records(
+        &self,
+        shelf: Shelf,
+        selection: &Selection,
+        limit: usize,
+        offset: usize,
+    ) -> Result<Vec<Record>> {
+        self.readers.with(|reader| records::list(reader, shelf, selection, limit, offset))
+    }
+}
+
 impl Store for LocalStore {
+    fn amend(&self, document: &Document) -> Result<bool> {
+        records::amend(self, document)
+    }
+
+    fn facets(&self, filter: &Filter) -> Result<Facets> {
+        self.readers.with(|reader| records::facets(reader, filter))
+    }
+
     fn put(&self, document: &Document) -> Result<()> {
         write::put(self, document)
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Each entry takes the file one version further; `PRAGMA user_version` counts them. Entries that
 /// were released are never changed.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 /// - `documents` is narrow, so that lists and filters read few pages; what is long is in `bodies`.
 /// - `bodies.payload` is the `Document` as JSON without its text, which has a column of its own:
@@ -73,6 +73,31 @@ const VERSION_1: &str = "
 
 /// When a document's sender wrote it, so that a late try never replaces what came after it.
 const VERSION_2: &str = "ALTER TABLE documents ADD COLUMN version INTEGER NOT NULL DEFAULT 0;";
+
+/// What is kept beside documents (see `publish::records`); documents that were doubtful before are
+/// queued for review. And the tone, to count by it.
+const VERSION_3: &str = "
+    CREATE TABLE records (
+        shelf TEXT NOT NULL,
+        key TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        \"group\" TEXT NOT NULL,
+        rank INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (shelf, key)
+    ) WITHOUT ROWID;
+    CREATE INDEX records_order ON records (shelf, state, rank DESC, key);
+    ALTER TABLE documents ADD COLUMN sentiment TEXT NOT NULL DEFAULT '';
+    UPDATE documents SET sentiment = coalesce((
+        SELECT json_extract(b.payload, '$.sentiment.label') FROM bodies b WHERE b.document = row), '');
+    INSERT INTO records (shelf, key, version, state, \"group\", rank, body)
+    SELECT 'review', d.id, 1, 'open', d.kind, -4503599627370496 - d.ingested_at, json_object(
+        'id', d.id, 'name', d.name, 'sha256', d.sha256, 'kind', d.kind, 'state', 'open',
+        'priority', 'normal', 'opened_at', strftime('%Y-%m-%dT%H:%M:%SZ', d.ingested_at / 1000000, 'unixepoch'),
+        'reasons', coalesce(json_extract(b.payload, '$.verdict.reasons'), json('[]')))
+    FROM documents d JOIN bodies b ON b.document = d.row WHERE d.verdict = 'review';
+";
 
 /// How long a connection waits for another before it reports busy. Writers hold the lock for the
 /// length of one document's transaction.

@@ -46,6 +46,8 @@ pub(super) fn delete(store: &LocalStore, id: &DocumentId) -> Result<bool> {
         .optional()?;
     if let Some(row) = row {
         clear(&transaction, row)?;
+        let review = "DELETE FROM records WHERE shelf = 'review' AND key = ?";
+        transaction.prepare_cached(review)?.execute([id.as_str()])?;
         transaction.prepare_cached("DELETE FROM documents WHERE row = ?")?.execute([row])?;
     }
     let dead = transaction.prepare_cached("DELETE FROM dead WHERE id = ?")?.execute([id.as_str()])?;
@@ -75,18 +77,18 @@ fn is_superseded(transaction: &Transaction<'_>, document: &Document) -> Result<b
 }
 
 /// Writes the narrow row and returns its rowid, which an earlier version's row keeps.
-fn put_row(transaction: &Transaction<'_>, document: &Document) -> Result<i64> {
+pub(super) fn put_row(transaction: &Transaction<'_>, document: &Document) -> Result<i64> {
     let mut statement = transaction.prepare_cached(
         "INSERT INTO documents (id, name, media_type, kind, kind_confidence, language, pages,
-             ocr_confidence, verdict, summary, sha256, version, models, ingested_at)
+             ocr_confidence, verdict, summary, sha256, version, models, ingested_at, sentiment)
          VALUES (:id, :name, :media_type, :kind, :kind_confidence, :language, :pages,
-             :ocr_confidence, :verdict, :summary, :sha256, :version, :models, :ingested_at)
+             :ocr_confidence, :verdict, :summary, :sha256, :version, :models, :ingested_at, :sentiment)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, media_type = excluded.media_type,
              kind = excluded.kind, kind_confidence = excluded.kind_confidence,
              language = excluded.language, pages = excluded.pages,
              ocr_confidence = excluded.ocr_confidence, verdict = excluded.verdict,
              summary = excluded.summary, sha256 = excluded.sha256, version = excluded.version, models = excluded.models,
-             ingested_at = excluded.ingested_at
+             ingested_at = excluded.ingested_at, sentiment = excluded.sentiment
          RETURNING row",
     )?;
     let summary = document.summary.first().map_or("", |sentence| sentence.text.as_str());
@@ -105,6 +107,7 @@ fn put_row(transaction: &Transaction<'_>, document: &Document) -> Result<i64> {
         ":version": document.version,
         ":models": json(&document.models)?,
         ":ingested_at": document.ingested_at.as_microsecond(),
+        ":sentiment": document.sentiment.as_ref().map_or("", |tone| tone.label.as_str()),
     };
     Ok(statement.query_row(values, |row| row.get(0))?)
 }
@@ -124,12 +127,16 @@ fn clear(transaction: &Transaction<'_>, row: i64) -> Result<()> {
 }
 
 fn put_body(transaction: &Transaction<'_>, row: i64, document: &Document) -> Result<()> {
-    let without_text = Document { text: String::new(), ..document.clone() };
     let vector = vectors::to_blob(&document.vector);
     transaction
         .prepare_cached("INSERT INTO bodies (document, vector, text, payload) VALUES (?, ?, ?, ?)")?
-        .execute(params![row, vector, document.text, json(&without_text)?])?;
+        .execute(params![row, vector, document.text, payload(document)?])?;
     Ok(())
+}
+
+/// The result as it is kept: its text has a column of its own.
+pub(super) fn payload(document: &Document) -> Result<String> {
+    json(&Document { text: String::new(), ..document.clone() })
 }
 
 /// Writes the passages with their words; returns their rowids with their vectors.
@@ -155,7 +162,7 @@ fn put_passages(
     Ok(rounded)
 }
 
-fn put_entities(transaction: &Transaction<'_>, row: i64, document: &Document) -> Result<()> {
+pub(super) fn put_entities(transaction: &Transaction<'_>, row: i64, document: &Document) -> Result<()> {
     let folded: BTreeSet<String> = document.entities.iter().map(|entity| fold(&entity.text)).collect();
     let mut statement =
         transaction.prepare_cached("INSERT INTO entities (folded, document) VALUES (?, ?)")?;

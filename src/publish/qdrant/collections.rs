@@ -151,6 +151,11 @@ fn indexes(passages: bool) -> Vec<(&'static str, FieldType)> {
             (points::STATE, Keyword),
             (points::SHA256, Keyword),
             (points::FAILED_US, Integer),
+            (points::SENTIMENT, Keyword),
+            (points::DAY, Keyword),
+            (points::RECORD_STATE, Keyword),
+            (points::RECORD_GROUP, Keyword),
+            (points::RECORD_RANK, Integer),
         ]
         .as_slice(),
     };

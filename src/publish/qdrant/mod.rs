@@ -17,6 +17,7 @@ mod failure;
 mod filter;
 mod points;
 mod read;
+mod records;
 pub mod reindex;
 mod search;
 mod sparse;
@@ -25,7 +26,10 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use super::{Counts, DeadLetter, DocumentRow, Filter, Hit, Place, Query, Standing, Store};
+use super::{
+    Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Selection, Shelf,
+    Standing, Store,
+};
 use crate::config::QdrantConfig;
 use crate::document::{Document, DocumentId};
 use crate::error::Result;
@@ -137,7 +141,39 @@ impl QdrantStore {
     }
 }
 
+impl Records for QdrantStore {
+    fn record(&self, shelf: Shelf, key: &str) -> Result<Option<Record>> {
+        self.run(records::record(self, shelf, key))
+    }
+
+    fn put_record(&self, record: &Record) -> Result<bool> {
+        self.change(records::put(self, record))
+    }
+
+    fn remove_record(&self, shelf: Shelf, key: &str) -> Result<bool> {
+        self.change(records::remove(self, shelf, key))
+    }
+
+    fn records(
+        &self,
+        shelf: Shelf,
+        selection: &Selection,
+        limit: usize,
+        offset: usize,
+    ) -> Result<Vec<Record>> {
+        self.run(records::list(self, shelf, selection, limit, offset))
+    }
+}
+
 impl Store for QdrantStore {
+    fn amend(&self, document: &Document) -> Result<bool> {
+        self.change(records::amend(self, document))
+    }
+
+    fn facets(&self, filter: &Filter) -> Result<Facets> {
+        self.run(records::facets(self, filter))
+    }
+
     fn put(&self, document: &Document) -> Result<()> {
         self.change(write::put(self, document))
     }

@@ -3,7 +3,7 @@
 use super::{failure, sparse};
 use crate::document::{DeadLetter, Document, DocumentId, Passage, sha256_hex};
 use crate::error::{Class, Error, Result, Stage};
-use crate::publish::{DocumentRow, PassageRow, words};
+use crate::publish::{DocumentRow, PassageRow, Record, Shelf, words};
 use ::qdrant_client::Payload;
 use ::qdrant_client::qdrant::with_payload_selector::SelectorOptions;
 use ::qdrant_client::qdrant::{
@@ -40,6 +40,15 @@ pub(super) const FAILED_US: &str = "failed_us";
 pub(super) const NUMBER: &str = "number";
 pub(super) const RESULT: &str = "result";
 pub(super) const LETTER: &str = "letter";
+pub(super) const SENTIMENT: &str = "sentiment";
+/// The day (UTC) of `ingested_at`.
+pub(super) const DAY: &str = "ingested_day";
+pub(super) const RECORD_STATE: &str = "record_state";
+pub(super) const RECORD_GROUP: &str = "record_group";
+pub(super) const RECORD_RANK: &str = "record_rank";
+pub(super) const RECORD_BODY: &str = "record";
+/// Made anew with each change of a record: tells whose change it was that counted.
+pub(super) const RECORD_CHANGE: &str = "record_change";
 
 /// What [`DocumentRow`] is read from.
 pub(super) const ROW: [&str; 11] = [
@@ -82,6 +91,11 @@ pub(super) fn dead_id(id: &DocumentId) -> PointId {
     uuid(&format!("{id}//dead"))
 }
 
+/// The id of a record's point.
+pub(super) fn record_id(shelf: Shelf, key: &str) -> PointId {
+    uuid(&format!("{key}//{shelf}"))
+}
+
 /// What the passages of one version have in common. It follows from the content and the models, not
 /// from the attempt: what is done again after a crash overwrites what the crash left.
 pub(super) fn generation(document: &Document) -> String {
@@ -96,18 +110,59 @@ pub(super) fn generation_of(sha256: &str, models: &BTreeMap<String, String>) -> 
 
 /// The point of a document: the whole result, and the columns that lists and filters need.
 pub(super) fn document(document: &Document, revision: &str, generation: &str) -> Result<PointStruct> {
-    let mut payload = columns(document);
-    payload.extend(object(&row(document))?);
-    payload.insert(STATE.to_owned(), json!(STATE_UNDERSTOOD));
+    let mut payload = payload(document)?;
     payload.insert(GENERATION.to_owned(), json!(generation));
     payload.insert(SHA256.to_owned(), json!(document.sha256));
     payload.insert(MODELS.to_owned(), json!(document.models));
-    payload.insert(RESULT.to_owned(), Json::Object(object(document)?));
     Ok(PointStruct {
         id: Some(document_id(&document.id, revision)),
         payload: Payload::from(payload).into(),
         vectors: Some(named(&document.vector, &sparse::Sparse::default())),
     })
+}
+
+/// What is known of a document whatever its passages are.
+pub(super) fn payload(document: &Document) -> Result<Map<String, Json>> {
+    let mut payload = columns(document);
+    payload.extend(object(&row(document))?);
+    payload.insert(STATE.to_owned(), json!(STATE_UNDERSTOOD));
+    payload.insert(SENTIMENT.to_owned(), json!(document.sentiment.as_ref().map(|tone| &tone.label)));
+    payload.insert(DAY.to_owned(), json!(document.ingested_at.strftime("%Y-%m-%d").to_string()));
+    payload.insert(RESULT.to_owned(), Json::Object(object(document)?));
+    Ok(payload)
+}
+
+/// What passages repeat of their document, so that searches can filter by it.
+pub(super) fn shared(document: &Document) -> Map<String, Json> {
+    let mut shared = columns(document);
+    shared.insert("name".to_owned(), json!(document.name));
+    shared.insert(KIND.to_owned(), json!(document.kind.label));
+    shared.insert(LANGUAGE.to_owned(), json!(document.language.label));
+    shared.insert(VERDICT.to_owned(), json!(document.verdict.decision));
+    shared.insert(INGESTED_AT.to_owned(), json!(document.ingested_at));
+    shared
+}
+
+/// The point of a record.
+pub(super) fn record(record: &Record, change: &str) -> PointStruct {
+    let mut payload = Map::new();
+    for (key, value) in [
+        (STATE, json!(record.shelf)),
+        ("id", json!(record.key)),
+        (VERSION, json!(record.version)),
+        (RECORD_STATE, json!(record.state)),
+        (RECORD_GROUP, json!(record.group)),
+        (RECORD_RANK, json!(record.rank)),
+        (RECORD_BODY, record.body.clone()),
+        (RECORD_CHANGE, json!(change)),
+    ] {
+        payload.insert(key.to_owned(), value);
+    }
+    PointStruct {
+        id: Some(record_id(record.shelf, &record.key)),
+        payload: Payload::from(payload).into(),
+        vectors: Some(named(&[], &sparse::Sparse::default())),
+    }
 }
 
 /// The point of a passage.
@@ -118,14 +173,9 @@ pub(super) fn passage(
     revision: &str,
     generation: &str,
 ) -> PointStruct {
-    let mut payload = columns(document);
+    let mut payload = shared(document);
     for (key, value) in [
         (DOCUMENT, json!(document.id)),
-        ("name", json!(document.name)),
-        (KIND, json!(document.kind.label)),
-        (LANGUAGE, json!(document.language.label)),
-        (VERDICT, json!(document.verdict.decision)),
-        (INGESTED_AT, json!(document.ingested_at)),
         (GENERATION, json!(generation)),
         (NUMBER, json!(passage.number)),
         ("page", json!(passage.page)),

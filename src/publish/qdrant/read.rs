@@ -45,7 +45,7 @@ async fn points(store: &QdrantStore, ids: Vec<PointId>, keys: &[&str]) -> Result
         .result)
 }
 
-async fn point(store: &QdrantStore, id: PointId, keys: &[&str]) -> Result<Option<RetrievedPoint>> {
+pub(super) async fn point(store: &QdrantStore, id: PointId, keys: &[&str]) -> Result<Option<RetrievedPoint>> {
     Ok(points(store, vec![id], keys).await?.pop())
 }
 
@@ -93,7 +93,7 @@ pub(super) async fn dead_letters(store: &QdrantStore, limit: usize) -> Result<Ve
         direction: Direction::Desc,
     };
     let read = |point: RetrievedPoint| points::field::<DeadLetter>(point.payload, LETTER);
-    newest.take(store, limit, 0, read, |letter| &letter.id).await
+    newest.take(store, limit, 0, read, |letter| letter.id.as_str()).await
 }
 
 /// See [`Store::list`](crate::publish::Store::list).
@@ -106,7 +106,9 @@ pub(super) async fn list(
     let keys: Vec<&str> = ROW.iter().copied().chain([INGESTED_US]).collect();
     let filter = filter::documents(filter);
     let newest = Ordered { key: INGESTED_US, keys: &keys, filter, direction: Direction::Desc };
-    newest.take(store, limit, offset, |point| points::parse(point.payload), |row: &DocumentRow| &row.id).await
+    newest
+        .take(store, limit, offset, |point| points::parse(point.payload), |row: &DocumentRow| row.id.as_str())
+        .await
 }
 
 /// See [`Store::walk`](crate::publish::Store::walk).
@@ -160,22 +162,22 @@ pub(super) async fn count(store: &QdrantStore, collection: &str, filter: Conditi
 }
 
 /// Points in the order of a number in their payload.
-struct Ordered<'q> {
-    key: &'q str,
-    keys: &'q [&'q str],
-    filter: Conditions,
-    direction: Direction,
+pub(super) struct Ordered<'q> {
+    pub key: &'q str,
+    pub keys: &'q [&'q str],
+    pub filter: Conditions,
+    pub direction: Direction,
 }
 
 impl Ordered<'_> {
     /// Items `offset..offset + limit` of the falling order, those with equal numbers by document id.
-    async fn take<T>(
+    pub(super) async fn take<T>(
         &self,
         store: &QdrantStore,
         limit: usize,
         offset: usize,
         read: impl Fn(RetrievedPoint) -> Result<T>,
-        id: impl Fn(&T) -> &DocumentId,
+        id: impl Fn(&T) -> &str,
     ) -> Result<Vec<T>> {
         if limit == 0 {
             return Ok(Vec::new());

@@ -8,7 +8,7 @@ use super::{QdrantStore, filter};
 use crate::config::QdrantConfig;
 use crate::document::DocumentId;
 use crate::error::Result;
-use crate::publish::Store;
+use crate::publish::{Records, Selection, Shelf, Store};
 use ::qdrant_client::qdrant::{PointId, ScrollPointsBuilder};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -75,11 +75,15 @@ impl Reindex {
         })
     }
 
-    /// Copies the dead letters: nothing about them is understood. How many there are.
+    /// Copies the dead letters and the records: nothing about them is understood. How many dead letters
+    /// there are.
     pub fn copy_dead_letters(&self) -> Result<usize> {
         let letters = self.old.dead_letters(usize::MAX)?;
         for letter in &letters {
             self.new.put_dead(letter)?;
+        }
+        for shelf in Shelf::ALL {
+            self.new.copy_records(self.old.records(*shelf, &Selection::default(), usize::MAX, 0)?)?;
         }
         Ok(letters.len())
     }

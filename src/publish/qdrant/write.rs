@@ -21,7 +21,7 @@ use super::{QdrantStore, failure, filter, read};
 use crate::document::{Document, DocumentId};
 use crate::error::{Class, Error, Result, Stage};
 use crate::publish::characters::Characters;
-use crate::publish::{DeadLetter, Standing};
+use crate::publish::{DeadLetter, Shelf, Standing};
 use ::qdrant_client::qdrant::points_update_operation::{DeletePoints, Operation, PointStructList};
 use ::qdrant_client::qdrant::{
     DeletePointsBuilder, Filter as Conditions, GetPointsBuilder, PointId, PointStruct, PointsIdsList,
@@ -140,7 +140,8 @@ async fn put_document(store: &QdrantStore, document: &Document, generation: &str
 
 /// See [`Store::delete`](crate::publish::Store::delete).
 pub(super) async fn delete(store: &QdrantStore, id: &DocumentId) -> Result<bool> {
-    let ids = vec![store.document_id(id), points::dead_id(id)];
+    let review = points::record_id(Shelf::Review, id.as_str());
+    let ids = vec![store.document_id(id), points::dead_id(id), review];
     let request = GetPointsBuilder::new(&store.target.documents, ids.clone()).with_payload(false).build();
     let found = store
         .connection
@@ -161,14 +162,14 @@ pub(super) async fn put_dead(store: &QdrantStore, letter: &DeadLetter) -> Result
     change(store, vec![Operation::Upsert(PointStructList { points, ..PointStructList::default() })]).await
 }
 
-fn delete_points(ids: Vec<PointId>) -> Operation {
+pub(super) fn delete_points(ids: Vec<PointId>) -> Operation {
     let selector = points_selector::PointsSelectorOneOf::Points(PointsIdsList { ids });
     let points = Some(PointsSelector { points_selector_one_of: Some(selector) });
     Operation::DeletePoints(DeletePoints { points, ..DeletePoints::default() })
 }
 
 /// Changes the collection of documents, in this order; all of it is applied when this returns.
-async fn change(store: &QdrantStore, operations: Vec<Operation>) -> Result<()> {
+pub(super) async fn change(store: &QdrantStore, operations: Vec<Operation>) -> Result<()> {
     let operations: Vec<PointsUpdateOperation> =
         operations.into_iter().map(|o| PointsUpdateOperation { operation: Some(o) }).collect();
     let request = UpdateBatchPointsBuilder::new(&store.target.documents, operations).wait(true).build();

@@ -63,6 +63,16 @@ fn apply(state: &mut State, collection: &str, operation: PointsUpdateOperation) 
             state.collection_mut(collection)?.upsert(list.points, filter, list.update_mode)
         }
         Some(Operation::DeletePoints(delete)) => remove(state, collection, delete.points),
+        Some(Operation::SetPayload(set)) => {
+            let keys = select(state, collection, set.points_selector)?;
+            let collection = state.collection_mut(collection)?;
+            for key in keys {
+                if let Some(point) = collection.points.get_mut(&key) {
+                    point.payload.extend(set.payload.clone());
+                }
+            }
+            Ok(())
+        }
         _ => Err(Status::unimplemented("this operation")),
     }
 }
@@ -219,6 +229,10 @@ impl Points for Served {
         self.0.change("CreateFieldIndex", request, wait, work).await.map(changed)
     }
 
+    async fn facet(&self, request: Request<FacetCounts>) -> Answer<FacetResponse> {
+        self.0.answer("Facet", request, |state, call| facet(state, &call)).await
+    }
+
     refused! {
         update_vectors: UpdatePointVectors => PointsOperationResponse;
         delete_vectors: DeletePointVectors => PointsOperationResponse;
@@ -238,10 +252,33 @@ impl Points for Served {
         discover: DiscoverPoints => DiscoverResponse;
         discover_batch: DiscoverBatchPoints => DiscoverBatchResponse;
         query_batch: QueryBatchPoints => QueryBatchResponse;
-        facet: FacetCounts => FacetResponse;
         search_matrix_pairs: SearchMatrixPoints => SearchMatrixPairsResponse;
         search_matrix_offsets: SearchMatrixPoints => SearchMatrixOffsetsResponse;
     }
+}
+
+/// Counts values of a key with an index for keywords, as the server demands.
+fn facet(state: &State, call: &FacetCounts) -> Result<FacetResponse, Status> {
+    let collection = state.collection(&call.collection_name)?;
+    if collection.indexes.get(&call.key) != Some(&FieldType::Keyword.into()) {
+        return Err(Status::invalid_argument(format!("Index required but not found for {}", call.key)));
+    }
+    let mut counts = std::collections::BTreeMap::<String, u64>::new();
+    for point in collection.passing(call.filter.as_ref())? {
+        for value in super::conditions::values(&point.payload, &call.key) {
+            if let Some(text) = value.as_str() {
+                *counts.entry(text.to_string()).or_default() += 1;
+            }
+        }
+    }
+    let mut hits: Vec<(String, u64)> = counts.into_iter().collect();
+    hits.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    hits.truncate(at_least_one(call.limit.unwrap_or(10))?);
+    let hit = |(text, count)| FacetHit {
+        value: Some(FacetValue { variant: Some(facet_value::Variant::StringValue(text)) }),
+        count,
+    };
+    Ok(FacetResponse { hits: hits.into_iter().map(hit).collect(), ..FacetResponse::default() })
 }
 
 fn scroll(state: &State, call: &ScrollPoints) -> Result<ScrollResponse, Status> {

@@ -1,0 +1,177 @@
+//! `quire review`: the queue from the command line. It asks the API of a running quire, which is the
+//! one that may write to its store.
+
+use super::{App, print};
+use crate::document::{Action, Corrections, DocumentId, Given};
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+/// Commands of `quire review`.
+#[derive(Subcommand)]
+pub enum ReviewCommand {
+    /// Documents that wait for a decision, the most urgent first
+    List {
+        #[command(flatten)]
+        server: Server,
+        /// Only of this kind; may be given several times
+        #[arg(long)]
+        kind: Vec<String>,
+    },
+    /// Everything about one review, as JSON
+    Show {
+        /// The document's id
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Take one on
+    Claim {
+        /// The document's id
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Decide about one
+    Decide {
+        /// The document's id
+        id: String,
+        /// approve, correct, reject or reprocess
+        action: Action,
+        /// The right kind, with correct
+        #[arg(long)]
+        kind: Option<String>,
+        /// The right value of a field, as NAME=VALUE, with correct; may be given several times
+        #[arg(long, value_name = "NAME=VALUE")]
+        field: Vec<String>,
+        /// Why
+        #[arg(long)]
+        comment: Option<String>,
+        /// Correct it though checks fail
+        #[arg(long)]
+        sure: bool,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// How long decisions take, and how often people agree with the program, as JSON
+    Stats {
+        #[command(flatten)]
+        server: Server,
+    },
+    /// What was approved and corrected, as JSON lines to learn from
+    Export {
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+/// Where to ask, and as whom.
+#[derive(Args)]
+pub struct Server {
+    /// The API; serve.listen where it is left out
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// A key of that API
+    #[arg(long, env = "QUIRE_API_KEY", hide_env_values = true)]
+    key: Option<String>,
+    /// Your name, where the API has no keys
+    #[arg(long = "as", value_name = "NAME")]
+    by: Option<String>,
+}
+
+impl Server {
+    fn ask(&self, app: &App, path: &str, body: Option<&Value>) -> Result<String> {
+        let base = self.to.clone().unwrap_or_else(|| format!("http://{}", app.config.serve.listen));
+        let url = format!("{}/v1/{path}", base.trim_end_matches('/'));
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let key = self.key.as_ref().map(|key| format!("Bearer {key}"));
+        let answer = match body {
+            Some(body) => {
+                let request = agent.post(&url);
+                match &key {
+                    Some(key) => request.header("authorization", key).send_json(body),
+                    None => request.send_json(body),
+                }
+            }
+            None => {
+                let request = agent.get(&url);
+                match &key {
+                    Some(key) => request.header("authorization", key).call(),
+                    None => request.call(),
+                }
+            }
+        };
+        let mut answer =
+            answer.with_context(|| format!("{base} does not answer; is `quire run` running?"))?;
+        let text = answer.body_mut().read_to_string()?;
+        if answer.status().is_success() {
+            return Ok(text);
+        }
+        let problem: Value = serde_json::from_str(&text).unwrap_or_default();
+        let said = |name: &str| problem.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        bail!("{}: {}; {}", answer.status(), said("detail"), said("remedy"))
+    }
+
+    fn get(&self, app: &App, path: &str) -> Result<Value> {
+        Ok(serde_json::from_str(&self.ask(app, path, None)?)?)
+    }
+}
+
+/// Runs one of them.
+pub fn review(app: &App, command: &ReviewCommand) -> Result<ExitCode> {
+    match command {
+        ReviewCommand::List { server, kind } => list(app, server, kind)?,
+        ReviewCommand::Show { id, server } => print::json(&server.get(app, &path(id)?)?)?,
+        ReviewCommand::Claim { id, server } => {
+            let body = json!({ "by": server.by });
+            println!("{}", server.ask(app, &format!("{}/claim", path(id)?), Some(&body))?);
+        }
+        ReviewCommand::Decide { id, action, kind, field, comment, sure, server } => {
+            let mut corrections = Corrections { kind: kind.clone(), ..Corrections::default() };
+            for pair in field {
+                let (name, value) =
+                    pair.split_once('=').with_context(|| format!("`{pair}` is no NAME=VALUE"))?;
+                corrections.fields.insert(name.to_owned(), Some(Given::Plain(value.to_owned())));
+            }
+            let path = path(id)?;
+            let version = server.get(app, &path)?.get("version").cloned().unwrap_or_default();
+            let body = json!({
+                "action": action, "version": version, "corrections": corrections,
+                "comment": comment, "sure": sure, "by": server.by,
+            });
+            println!("{}", server.ask(app, &format!("{path}/decision"), Some(&body))?);
+        }
+        ReviewCommand::Stats { server } => print::json(&server.get(app, "reports/reviews")?)?,
+        ReviewCommand::Export { server } => print!("{}", server.ask(app, "reports/corrections", None)?),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn path(id: &str) -> Result<String> {
+    let id = DocumentId::parse(id).with_context(|| format!("`{id}` is no document id"))?;
+    Ok(format!("reviews/{id}"))
+}
+
+fn list(app: &App, server: &Server, kind: &[String]) -> Result<()> {
+    let kinds: String = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(kind.iter().map(|k| ("kind", k)))
+        .finish();
+    let found = server.get(app, &format!("reviews?limit=100&{kinds}"))?;
+    if app.json {
+        return print::json(&found);
+    }
+    let text =
+        |review: &Value, name: &str| review.pointer(name).and_then(Value::as_str).unwrap_or("–").to_owned();
+    let rows = found.get("reviews").and_then(Value::as_array).into_iter().flatten().map(|review| {
+        let reasons = review.get("reasons").and_then(Value::as_array).into_iter().flatten();
+        let reasons: Vec<&str> = reasons.filter_map(Value::as_str).collect();
+        let mut row: Vec<String> = ["/name", "/kind", "/priority", "/opened_at", "/claim/by"]
+            .map(|name| text(review, name))
+            .to_vec();
+        row.extend([print::short(&reasons.join("; "), 60), text(review, "/id")]);
+        row
+    });
+    print::table(&["document", "kind", "priority", "since", "with", "why", "id"], rows.collect());
+    Ok(())
+}

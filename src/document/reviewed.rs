@@ -1,0 +1,131 @@
+//! What a person decided about a document.
+
+use super::fields::FieldValue;
+use super::{Document, DocumentId};
+use crate::error::named;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+named! {
+    /// What a person did with a document.
+    Action {
+        /// It is right as it is.
+        Approve = "approve",
+        /// It is right once this is changed.
+        Correct = "correct",
+        /// It is of no use.
+        Reject = "reject",
+        /// It is to be read and understood anew.
+        Reprocess = "reprocess",
+    }
+}
+
+/// A person's decision, as the result shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Reviewed {
+    /// What was decided.
+    pub action: Action,
+    /// By whom.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// What was corrected: `kind`, `text`, or names of fields.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub corrected: Vec<String>,
+}
+
+/// What a person changes of a document.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Corrections {
+    /// The right kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The right values by the names of their fields; `null` for a field that the document has not.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, Option<Given>>,
+    /// The right texts by page, from 1.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub text: BTreeMap<u32, String>,
+}
+
+impl Corrections {
+    /// Whether nothing is changed.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What is changed.
+    pub fn names(&self) -> Vec<String> {
+        let kind = self.kind.iter().map(|_| "kind".to_owned());
+        let text = self.text.keys().take(1).map(|_| "text".to_owned());
+        kind.chain(text).chain(self.fields.keys().cloned()).collect()
+    }
+}
+
+impl Document {
+    /// The same with other texts on these pages (from 1): its text and where its pages are. What else
+    /// refers to the text is as it was, until the document is understood anew.
+    pub fn with_pages(&self, texts: &BTreeMap<u32, String>) -> Self {
+        let mut changed = Self { text: String::new(), ..self.clone() };
+        let mut characters = self.text.chars();
+        let (mut at, mut reached) = (0, 0);
+        for page in &mut changed.pages {
+            if page.number > 1 {
+                changed.text.push('\u{c}');
+                at += 1;
+            }
+            let skipped = page.start.saturating_sub(reached);
+            let length = page.end.saturating_sub(page.start);
+            let own: String = characters.by_ref().skip(skipped).take(length).collect();
+            reached = page.end.max(reached);
+            let text = match texts.get(&page.number) {
+                Some(text) => text.replace('\u{c}', "\n"),
+                None => own,
+            };
+            let end = at + text.chars().count();
+            (page.start, page.end) = (at, end);
+            changed.text.push_str(&text);
+            at = end;
+        }
+        changed
+    }
+}
+
+/// The value of a field as a person gives it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Given {
+    /// With its type.
+    Typed(FieldValue),
+    /// As it is written, to be read as the type that the field has.
+    Plain(String),
+}
+
+/// A record of `documents.reviewed`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReviewEvent {
+    /// Version of this structure.
+    pub schema: u32,
+    /// The document's key.
+    pub id: DocumentId,
+    /// File name or subject.
+    pub name: String,
+    /// SHA-256 of the content that was decided about.
+    pub sha256: String,
+    /// The review's version after the decision: tells two decisions about one document apart.
+    pub version: u64,
+    /// What was decided.
+    #[serde(flatten)]
+    pub reviewed: Reviewed,
+    /// The kind that the program had found.
+    pub kind: String,
+    /// What was changed.
+    #[serde(default, skip_serializing_if = "Corrections::is_empty")]
+    pub corrections: Corrections,
+    /// Why, in the reviewer's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}

@@ -1,0 +1,122 @@
+//! What every store promises about records, facets and amendments.
+
+use super::samples::{document, entity, id, seed};
+use super::{names, search};
+use crate::document::{Decision, Scored};
+use crate::publish::{Facet, Filter, Record, Selection, Shelf, Store};
+use serde_json::json;
+
+fn record(shelf: Shelf, key: &str, version: u64) -> Record {
+    Record {
+        shelf,
+        key: key.to_owned(),
+        version,
+        state: "open".to_owned(),
+        group: "letter".to_owned(),
+        rank: 0,
+        body: json!({"text": "naïve 𝄞", "list": [1, 2.5, null], "version": version}),
+    }
+}
+
+pub fn records_come_and_go(store: &dyn Store) {
+    let given = record(Shelf::Review, "a", 1);
+    assert!(store.record(Shelf::Review, "a").unwrap().is_none());
+    assert!(store.put_record(&given).unwrap());
+    assert_eq!(store.record(Shelf::Review, "a").unwrap(), Some(given));
+    assert!(store.record(Shelf::Delivery, "a").unwrap().is_none(), "shelves are apart");
+    assert!(store.put_record(&record(Shelf::Delivery, "a", 1)).unwrap());
+    // A document does not count its record, and takes it along when it is deleted.
+    assert_eq!(store.counts().unwrap(), crate::publish::Counts::default());
+    store.put(&document("a", &["text"])).unwrap();
+    store.put(&document("a", &["other text"])).unwrap();
+    assert!(store.record(Shelf::Review, "a").unwrap().is_some());
+    store.delete(&id("a")).unwrap();
+    assert!(store.record(Shelf::Review, "a").unwrap().is_none());
+    assert!(store.remove_record(Shelf::Delivery, "a").unwrap());
+    assert!(!store.remove_record(Shelf::Delivery, "a").unwrap());
+}
+
+pub fn a_change_needs_the_version_before(store: &dyn Store) {
+    let put = |version| store.put_record(&record(Shelf::Review, "a", version)).unwrap();
+    assert!(!put(2), "there is no version 1");
+    assert!(store.record(Shelf::Review, "a").unwrap().is_none());
+    assert!(put(1));
+    assert!(!put(1), "it is there");
+    assert!(put(2) && !put(2) && !put(4));
+    assert_eq!(store.record(Shelf::Review, "a").unwrap().unwrap().body["version"], 2);
+    // Of many at once, one.
+    let won: usize = std::thread::scope(|scope| {
+        let tries: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| usize::from(store.put_record(&record(Shelf::Review, "a", 3)).unwrap())))
+            .collect();
+        tries.into_iter().map(|one| one.join().unwrap()).sum()
+    });
+    assert_eq!(won, 1);
+}
+
+pub fn lists_of_records_are_by_rank(store: &dyn Store) {
+    let all =
+        [("a", 5, "open"), ("b", -3, "open"), ("c", i64::from(u32::MAX) << 20, "done"), ("d", 5, "open")];
+    for (key, rank, state) in all {
+        let group = if key == "a" { "invoice" } else { "letter" };
+        let state = state.to_owned();
+        let record = Record { rank, state, group: group.to_owned(), ..record(Shelf::Review, key, 1) };
+        assert!(store.put_record(&record).unwrap());
+    }
+    store.put_record(&record(Shelf::Subscription, "x", 1)).unwrap();
+    let list = |state: &[&str], group: &[&str], limit, offset| -> Vec<String> {
+        let own = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
+        let selection = Selection { state: own(state), group: own(group) };
+        let found = store.records(Shelf::Review, &selection, limit, offset).unwrap();
+        found.into_iter().map(|record| record.key).collect()
+    };
+    assert_eq!(list(&[], &[], 9, 0), ["c", "a", "d", "b"]);
+    assert_eq!(list(&["open"], &[], 9, 0), ["a", "d", "b"]);
+    assert_eq!(list(&["open"], &["letter"], 9, 0), ["d", "b"]);
+    assert_eq!(list(&["open", "done"], &["invoice", "none"], 9, 0), ["a"]);
+    assert_eq!(list(&[], &[], 2, 1), ["a", "d"]);
+    assert!(list(&[], &[], 0, 0).is_empty());
+}
+
+pub fn amending_leaves_the_text_findable(store: &dyn Store) {
+    let mut given = document("a", &["red fox", "blue whale"]);
+    store.put(&given).unwrap();
+    store.put(&document("b", &["green frog"])).unwrap();
+    // As it comes from the store: without vectors.
+    given = store.get(&id("a")).unwrap().unwrap();
+    given.kind = Scored { label: "invoice".to_owned(), confidence: 1.0 };
+    given.verdict.decision = Decision::Reject;
+    given.entities = vec![entity("New Name")];
+    assert!(store.amend(&given).unwrap());
+    assert_eq!(store.get(&id("a")).unwrap().unwrap().kind.label, "invoice");
+    let hits = search(store, "blue whale");
+    assert_eq!(names(&hits)[0], "a");
+    assert_eq!((hits[0].document.kind.as_str(), hits[0].document.verdict.as_str()), ("invoice", "reject"));
+    assert_eq!(hits[0].passage.as_ref().unwrap().text, "blue whale");
+    let named = Filter { entity: vec!["new name".to_owned()], ..Filter::default() };
+    assert_eq!(store.list(&named, 9, 0).unwrap().len(), 1);
+    let invoices = Filter { kind: vec!["invoice".to_owned()], ..Filter::default() };
+    assert_eq!(store.list(&invoices, 9, 0).unwrap().len(), 1);
+    assert!(store.similar(&id("a"), &Filter::default(), 5).unwrap().is_some_and(|hits| hits.len() == 1));
+    // Other content is left alone, and what is not there is not made.
+    given.sha256 = "0".repeat(64);
+    given.name = "other".to_owned();
+    assert!(!store.amend(&given).unwrap());
+    assert_eq!(store.get(&id("a")).unwrap().unwrap().name, "a.txt");
+    assert!(!store.amend(&document("c", &["x"])).unwrap());
+    assert!(store.get(&id("c")).unwrap().is_none());
+}
+
+pub fn facets_count_what_filters_pass(store: &dyn Store) {
+    seed(store);
+    let facet = |value: &str, documents| Facet { value: value.to_owned(), documents };
+    let all = store.facets(&Filter::default()).unwrap();
+    assert_eq!(all.kind, [facet("invoice", 2), facet("letter", 1), facet("report", 1)]);
+    assert_eq!(all.language, [facet("de", 2), facet("en", 2)]);
+    assert_eq!(all.verdict, [facet("accept", 2), facet("reject", 1), facet("review", 1)]);
+    assert_eq!(all.entity[0], facet("acme gmbh", 2));
+    assert_eq!((all.day.len(), all.day[0].documents), (1, 4));
+    assert!(all.sentiment.is_empty());
+    let german = Filter { language: vec!["de".to_owned()], ..Filter::default() };
+    assert_eq!(store.facets(&german).unwrap().kind, [facet("invoice", 1), facet("letter", 1)]);
+}

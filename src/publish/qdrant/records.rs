@@ -1,0 +1,181 @@
+//! Records as points beside those of documents; facets; and what changes of a document whose text
+//! stays.
+//!
+//! Qdrant has no transactions, but an update that it makes only where a filter lets the present
+//! point pass: the version before. Whether it was made shows what is there afterwards.
+
+use super::points::{
+    self, DAY, ENTITIES, KIND, LANGUAGE, RECORD_BODY, RECORD_CHANGE, RECORD_GROUP, RECORD_RANK, RECORD_STATE,
+    SENTIMENT, SHA256, VERDICT, VERSION,
+};
+use super::read::{self, Ordered};
+use super::{QdrantStore, filter, write};
+use crate::document::Document;
+use crate::error::Result;
+use crate::publish::{Facet, Facets, Filter, Record, Selection, Shelf};
+use ::qdrant_client::Payload;
+use ::qdrant_client::qdrant::points_update_operation::{Operation, PointStructList, SetPayload};
+use ::qdrant_client::qdrant::{
+    Condition, Direction, FacetCountsBuilder, Filter as Conditions, PointsSelector, PointsUpdateOperation,
+    Range, RetrievedPoint, UpdateBatchPointsBuilder, points_selector,
+};
+use uuid::Uuid;
+
+const KEYS: [&str; 6] = ["id", VERSION, RECORD_STATE, RECORD_GROUP, RECORD_RANK, RECORD_BODY];
+
+/// See [`Records::record`](crate::publish::Records::record).
+pub(super) async fn record(store: &QdrantStore, shelf: Shelf, key: &str) -> Result<Option<Record>> {
+    let found = read::point(store, points::record_id(shelf, key), &KEYS).await?;
+    found.map(|point| parse(shelf, point)).transpose()
+}
+
+fn parse(shelf: Shelf, point: RetrievedPoint) -> Result<Record> {
+    #[derive(serde::Deserialize)]
+    struct Stored {
+        id: String,
+        version: u64,
+        record_state: String,
+        record_group: String,
+        record_rank: i64,
+        record: serde_json::Value,
+    }
+    let stored: Stored = points::parse(point.payload)?;
+    Ok(Record {
+        shelf,
+        key: stored.id,
+        version: stored.version,
+        state: stored.record_state,
+        group: stored.record_group,
+        rank: stored.record_rank,
+        body: stored.record,
+    })
+}
+
+/// See [`Records::put_record`](crate::publish::Records::put_record).
+pub(super) async fn put(store: &QdrantStore, record: &Record) -> Result<bool> {
+    let id = points::record_id(record.shelf, &record.key);
+    let before = record.version.saturating_sub(1);
+    // A point that is not there is written whatever the filter says.
+    if before > 0 && read::point(store, id.clone(), &["id"]).await?.is_none() {
+        return Ok(false);
+    }
+    let change = Uuid::new_v4().simple().to_string();
+    let version = Range { gte: Some(before as f64), lte: Some(before as f64), ..Range::default() };
+    let upsert = Operation::Upsert(PointStructList {
+        points: vec![points::record(record, &change)],
+        update_filter: Some(Conditions::must([Condition::range(VERSION, version)])),
+        ..PointStructList::default()
+    });
+    write::change(store, vec![upsert]).await?;
+    let now = read::point(store, id, &[RECORD_CHANGE]).await?;
+    let whose: Option<String> = now.map(|point| points::field(point.payload, RECORD_CHANGE)).transpose()?;
+    Ok(whose.as_deref() == Some(&change))
+}
+
+impl QdrantStore {
+    /// Writes records as they are, in the place of any version.
+    pub(super) fn copy_records(&self, records: Vec<Record>) -> Result<()> {
+        let change = Uuid::new_v4().simple().to_string();
+        for chunk in records.chunks(self.chunk_points) {
+            let points = chunk.iter().map(|record| points::record(record, &change)).collect();
+            let upsert = Operation::Upsert(PointStructList { points, ..PointStructList::default() });
+            self.change(write::change(self, vec![upsert]))?;
+        }
+        Ok(())
+    }
+}
+
+/// See [`Records::remove_record`](crate::publish::Records::remove_record).
+pub(super) async fn remove(store: &QdrantStore, shelf: Shelf, key: &str) -> Result<bool> {
+    let id = points::record_id(shelf, key);
+    if read::point(store, id.clone(), &["id"]).await?.is_none() {
+        return Ok(false);
+    }
+    write::change(store, vec![write::delete_points(vec![id])]).await?;
+    Ok(true)
+}
+
+/// See [`Records::records`](crate::publish::Records::records).
+pub(super) async fn list(
+    store: &QdrantStore,
+    shelf: Shelf,
+    selection: &Selection,
+    limit: usize,
+    offset: usize,
+) -> Result<Vec<Record>> {
+    let mut filter = filter::state(shelf.as_str());
+    for (key, list) in [(RECORD_STATE, &selection.state), (RECORD_GROUP, &selection.group)] {
+        if !list.is_empty() {
+            filter.must.push(Condition::matches(key, list.clone()));
+        }
+    }
+    let order = Ordered { key: RECORD_RANK, keys: &KEYS, filter, direction: Direction::Desc };
+    order.take(store, limit, offset, |point| parse(shelf, point), |record: &Record| record.key.as_str()).await
+}
+
+/// See [`Store::amend`](crate::publish::Store::amend).
+pub(super) async fn amend(store: &QdrantStore, document: &Document) -> Result<bool> {
+    let Some(head) = read::head(store, &document.id).await? else { return Ok(false) };
+    if head.sha256 != document.sha256 {
+        return Ok(false);
+    }
+    // Whatever comes between is other content, which the filter leaves alone.
+    let own = Conditions::must([
+        Condition::has_id([store.document_id(&document.id)]),
+        Condition::matches(SHA256, document.sha256.clone()),
+    ]);
+    write::change(store, vec![set(points::payload(document)?, own)]).await?;
+    let passages = filter::of_generation(&document.id, &head.generation);
+    let operation = PointsUpdateOperation { operation: Some(set(points::shared(document), passages)) };
+    let request = UpdateBatchPointsBuilder::new(&store.target.passages, vec![operation]).wait(true).build();
+    store
+        .connection
+        .call(request, |client, request| async move { client.update_points_batch(request).await })
+        .await?;
+    Ok(true)
+}
+
+fn set(payload: serde_json::Map<String, serde_json::Value>, which: Conditions) -> Operation {
+    let selector = points_selector::PointsSelectorOneOf::Filter(which);
+    Operation::SetPayload(SetPayload {
+        payload: Payload::from(payload).into(),
+        points_selector: Some(PointsSelector { points_selector_one_of: Some(selector) }),
+        ..SetPayload::default()
+    })
+}
+
+/// See [`Store::facets`](crate::publish::Store::facets).
+pub(super) async fn facets(store: &QdrantStore, filter: &Filter) -> Result<Facets> {
+    let count = |key: &'static str, most: u64| async move {
+        let request = FacetCountsBuilder::new(&store.target.documents, key)
+            .filter(filter::documents(filter))
+            .limit(most)
+            .exact(true)
+            .build();
+        let answer = store
+            .connection
+            .call(request, |client, request| async move { client.facet(request).await })
+            .await?;
+        let mut facets: Vec<Facet> = answer
+            .hits
+            .into_iter()
+            .filter_map(|hit| {
+                use ::qdrant_client::qdrant::facet_value::Variant::StringValue;
+                let Some(StringValue(value)) = hit.value?.variant else { return None };
+                Some(Facet { value, documents: usize::try_from(hit.count).unwrap_or(0) })
+            })
+            .collect();
+        facets.sort_by(|a, b| b.documents.cmp(&a.documents).then_with(|| a.value.cmp(&b.value)));
+        Ok::<_, crate::error::Error>(facets)
+    };
+    let (kind, language, verdict, sentiment, entity, mut day) = tokio::try_join!(
+        count(KIND, 100),
+        count(LANGUAGE, 100),
+        count(VERDICT, 10),
+        count(SENTIMENT, 10),
+        count(ENTITIES, 20),
+        count(DAY, 366),
+    )?;
+    day.sort_by(|a, b| b.value.cmp(&a.value));
+    Ok(Facets { kind, language, verdict, sentiment, entity, day })
+}

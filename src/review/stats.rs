@@ -1,0 +1,185 @@
+//! What all reviews together say: how long decisions take, how often people agree with the program,
+//! and what it could learn.
+
+use super::desk::{Desk, Wanted};
+use super::record::{Review, State};
+use crate::document::{Action, Corrections, DocumentId};
+use crate::error::Result;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Reviews read at a time.
+const PAGE: usize = 500;
+
+/// What decisions have in common.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+pub struct Group {
+    /// Decisions.
+    pub decisions: usize,
+    /// Of them, by what was decided.
+    pub actions: BTreeMap<String, usize>,
+    /// Share in which the program was right: approved as it was.
+    pub agreement: f64,
+    /// Decisions about documents that the program did not doubt.
+    pub samples: usize,
+    /// Agreement among those: how good what nobody looks at is.
+    pub sample_agreement: Option<f64>,
+    /// Seconds from claim (else from opening) to decision: half took less.
+    pub median_seconds: f64,
+    /// The same: nine of ten took less.
+    pub p90_seconds: f64,
+}
+
+/// Statistics.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+pub struct Stats {
+    /// Reviews that wait.
+    pub open: usize,
+    /// Of them, those that somebody works on.
+    pub claimed: usize,
+    /// Seconds that the oldest of them has waited.
+    pub oldest_seconds: f64,
+    /// All decisions.
+    pub all: Group,
+    /// By reviewer.
+    pub by_reviewer: BTreeMap<String, Group>,
+    /// By the kind that the program had found.
+    pub by_kind: BTreeMap<String, Group>,
+}
+
+/// A correction, to learn from.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Lesson {
+    /// The document.
+    pub id: DocumentId,
+    /// SHA-256 of its content.
+    pub sha256: String,
+    /// What was decided.
+    pub action: Action,
+    /// The document's text, as corrected.
+    pub text: String,
+    /// The kind that the program found.
+    pub kind_found: String,
+    /// The right kind.
+    pub kind: String,
+    /// The fields that the program found: name → value.
+    pub fields_found: BTreeMap<String, String>,
+    /// The right fields.
+    pub fields: BTreeMap<String, String>,
+    /// What was changed.
+    pub corrections: Corrections,
+}
+
+#[derive(Default)]
+struct Tally {
+    group: Group,
+    approved: usize,
+    sample_approved: usize,
+    seconds: Vec<f64>,
+}
+
+impl Tally {
+    fn add(&mut self, review: &Review) {
+        let Some(decided) = &review.decision else { return };
+        let right = usize::from(decided.action == Action::Approve);
+        self.group.decisions += 1;
+        *self.group.actions.entry(decided.action.to_string()).or_default() += 1;
+        self.approved += right;
+        self.seconds.push(decided.seconds);
+        if review.sampled {
+            self.group.samples += 1;
+            self.sample_approved += right;
+        }
+    }
+
+    fn done(mut self) -> Group {
+        self.seconds.sort_by(f64::total_cmp);
+        let at = |share: f64| {
+            let last = self.seconds.len().saturating_sub(1);
+            self.seconds.get((last as f64 * share).round() as usize).copied().unwrap_or_default()
+        };
+        let share = |part: usize, of: usize| part as f64 / of.max(1) as f64;
+        let samples = self.group.samples;
+        Group {
+            agreement: share(self.approved, self.group.decisions),
+            sample_agreement: (samples > 0).then(|| share(self.sample_approved, samples)),
+            median_seconds: at(0.5),
+            p90_seconds: at(0.9),
+            ..self.group
+        }
+    }
+}
+
+impl Desk {
+    /// Statistics over all reviews.
+    pub fn stats(&self) -> Result<Stats> {
+        let now = jiff::Timestamp::now();
+        let mut stats = Stats::default();
+        let mut all = Tally::default();
+        let (mut reviewers, mut kinds) = (BTreeMap::<String, Tally>::new(), BTreeMap::<String, Tally>::new());
+        self.each(&[State::Open, State::Deciding, State::Decided], |review| {
+            if review.state == State::Open {
+                stats.open += 1;
+                stats.claimed += usize::from(review.holder(now).is_some());
+                let waited = now.duration_since(review.opened_at).as_secs_f64();
+                stats.oldest_seconds = stats.oldest_seconds.max(waited);
+            } else if let Some(decided) = &review.decision {
+                all.add(&review);
+                reviewers.entry(decided.by.clone()).or_default().add(&review);
+                kinds.entry(review.kind.clone()).or_default().add(&review);
+            }
+            Ok(())
+        })?;
+        stats.all = all.done();
+        stats.by_reviewer = reviewers.into_iter().map(|(name, tally)| (name, tally.done())).collect();
+        stats.by_kind = kinds.into_iter().map(|(name, tally)| (name, tally.done())).collect();
+        Ok(stats)
+    }
+
+    /// What people approved and corrected, one after another.
+    pub fn lessons(&self, mut give: impl FnMut(Lesson) -> Result<()>) -> Result<()> {
+        self.each(&[State::Decided], |review| {
+            let Some(decided) = &review.decision else { return Ok(()) };
+            if !matches!(decided.action, Action::Approve | Action::Correct) {
+                return Ok(());
+            }
+            let stored = self.store().get(&review.id)?.filter(|document| document.sha256 == review.sha256);
+            let Some(document) = stored else { return Ok(()) };
+            let values = |fields: &[crate::document::Field]| {
+                fields.iter().map(|field| (field.name.clone(), field.value.plain())).collect()
+            };
+            give(Lesson {
+                id: review.id.clone(),
+                sha256: review.sha256.clone(),
+                action: decided.action,
+                kind_found: decided
+                    .before
+                    .kind
+                    .as_ref()
+                    .map_or(review.kind.clone(), |kind| kind.label.clone()),
+                kind: document.kind.label.clone(),
+                fields_found: values(&decided.before.fields),
+                fields: values(&document.fields),
+                corrections: decided.corrections.clone(),
+                text: document.text,
+            })
+        })
+    }
+
+    fn each(&self, states: &[State], mut act: impl FnMut(Review) -> Result<()>) -> Result<()> {
+        let wanted = Wanted { state: states.to_vec(), ..Wanted::default() };
+        let mut offset = 0;
+        loop {
+            let page = self.list(&wanted, PAGE, offset)?;
+            let more = page.len() == PAGE;
+            offset += page.len();
+            for review in page {
+                act(review)?;
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+}

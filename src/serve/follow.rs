@@ -1,0 +1,127 @@
+//! One document's way, told as it goes; and what can be asked for it on the way.
+
+use super::params::{Params, path_id};
+use super::problem::{CONFLICT, NOT_FOUND, Problem};
+use super::{Api, Shared};
+use crate::consume::Door;
+use crate::document::{Command, DocumentId, Priority};
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+type Id = Result<Path<String>, PathRejection>;
+
+/// How often a document is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long a document that nobody knows is waited for: it may still be in the inbox.
+const WAIT: Duration = Duration::from_secs(600);
+
+/// Events of one document, until it is settled.
+struct Told(mpsc::Receiver<Event>);
+
+impl futures_core::Stream for Told {
+    type Item = Result<Event, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_recv(context).map(|event| event.map(Ok))
+    }
+}
+
+/// `GET /v1/documents/{id}/events`: server-sent events `waiting`, `processing`, `done` or `dead`;
+/// the last of them ends the stream.
+pub async fn events(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Result<Response, Problem> {
+    Params::none(&uri)?;
+    let id = path_id(id)?;
+    // Who reads slowly holds up nobody: the next look waits until the last one was sent.
+    let (tell, told) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let mut last = String::new();
+        let started = tokio::time::Instant::now();
+        while started.elapsed() < WAIT || !last.starts_with("waiting") {
+            let Ok((name, body)) = look(&shared, &id).await else { return };
+            let now = format!("{name} {body}");
+            if now != last {
+                last = now;
+                if tell.send(Event::default().event(name).data(body.to_string())).await.is_err() {
+                    return;
+                }
+            }
+            if matches!(name, "done" | "dead") || tell.is_closed() {
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    });
+    Ok(Sse::new(Told(told)).keep_alive(KeepAlive::default()).into_response())
+}
+
+/// Where it is: the name of the event, and a few words about it.
+async fn look(shared: &Arc<Shared>, id: &DocumentId) -> Result<(&'static str, Value), Problem> {
+    if let Some(position) = shared.api.progress.of(id) {
+        return Ok(("processing", json!(position)));
+    }
+    let id = id.clone();
+    let find = move |api: &Api| {
+        if let Some(document) = api.store.get(&id)? {
+            let verdict = document.verdict.decision;
+            let kind = document.kind.label;
+            return Ok(("done", json!({ "id": id, "kind": kind, "verdict": verdict })));
+        }
+        Ok(match api.store.dead(&id)? {
+            Some(letter) => ("dead", json!({ "id": id, "failure": letter.failure })),
+            None => ("waiting", json!({ "id": id })),
+        })
+    };
+    shared.blocking(find).await
+}
+
+/// What is asked for.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ask {
+    /// How urgent it becomes, with `priority`.
+    priority: Option<Priority>,
+}
+
+/// `POST /v1/documents/{id}/cancel`, `reprocess`, `priority`
+pub async fn ask(
+    State(shared): State<Arc<Shared>>,
+    uri: Uri,
+    path: Result<Path<(String, String)>, PathRejection>,
+    body: Result<Option<Json<Ask>>, JsonRejection>,
+) -> Result<StatusCode, Problem> {
+    Params::none(&uri)?;
+    let Path((id, what)) = path.map_err(|e| Problem::bad(e.body_text()))?;
+    let id = super::params::document_id(&id)?;
+    let ask = body.map_err(|e| Problem::bad(e.body_text()))?.map(|Json(ask)| ask).unwrap_or_default();
+    let command = match (what.as_str(), ask.priority) {
+        ("cancel", _) => Command::Cancel {},
+        ("reprocess", _) => Command::Reprocess {},
+        ("priority", Some(priority)) => Command::Priority { priority },
+        ("priority", None) => return Err(Problem::bad("`priority` is missing in the body")),
+        _ => return Err(Problem::new(&NOT_FOUND, format!("there is nothing called `{what}` to do"))),
+    };
+    let give = move |api: &Api| match (&api.door, &command) {
+        (Door::Kafka(intake), _) => Ok(intake.command(&id, &command)?),
+        (Door::Folder(_), Command::Reprocess {}) => {
+            let document = api.store.get(&id)?.ok_or_else(|| Problem::new(&NOT_FOUND, "it is not stored"))?;
+            Ok(api.door.again(&document)?)
+        }
+        (Door::Folder(_), _) => Err(Problem::new(&CONFLICT, format!("`{what}` needs Kafka"))
+            .with_remedy("move or remove the file in the inbox; its folder is its priority")),
+    };
+    shared.blocking(give).await?;
+    Ok(StatusCode::ACCEPTED)
+}

@@ -1,0 +1,123 @@
+//! Pages of a document as a person sees them, and where their words are.
+
+use super::params::{Params, document_id};
+use super::problem::{NO_PICTURE, NOT_FOUND, Problem};
+use super::{Api, Shared};
+use crate::document::{Document, PageText};
+use crate::error::Error;
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{Uri, header};
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::sync::Arc;
+
+type PageOf = Result<Path<(String, String)>, PathRejection>;
+
+/// A word on a page.
+#[derive(Serialize, JsonSchema)]
+pub struct PlacedWord {
+    /// The word.
+    text: String,
+    /// Left, top, right, bottom, as fractions of the page.
+    bounds: [f32; 4],
+    /// How sure its reading is, 0 to 1; 1 where the file says it.
+    confidence: f32,
+    /// Where it starts in the document's text; absent where the text was changed since.
+    start: Option<usize>,
+}
+
+/// The words of a page.
+#[derive(Serialize, JsonSchema)]
+pub struct Placed {
+    /// In reading order; none where the page has no layout.
+    words: Vec<PlacedWord>,
+    /// Clockwise rotation of the picture that the boxes are on, in degrees.
+    rotation: u16,
+}
+
+/// `GET /v1/documents/{id}/pages/{page}/image`
+pub async fn image(State(shared): State<Arc<Shared>>, uri: Uri, page: PageOf) -> Result<Response, Problem> {
+    Params::none(&uri)?;
+    let (id, page) = parse(page)?;
+    let picture = move |api: &Api| {
+        let (document, bytes) = original(api, &id, page)?;
+        api.viewer.picture(&document, &bytes, page).map_err(unseen)
+    };
+    let jpeg = shared.blocking(picture).await?;
+    Ok(([(header::CONTENT_TYPE, "image/jpeg")], jpeg.to_vec()).into_response())
+}
+
+/// `GET /v1/documents/{id}/pages/{page}/words`
+pub async fn words(
+    State(shared): State<Arc<Shared>>,
+    uri: Uri,
+    page: PageOf,
+) -> Result<Json<Placed>, Problem> {
+    Params::none(&uri)?;
+    let (id, page) = parse(page)?;
+    let place = move |api: &Api| {
+        let (document, bytes) = original(api, &id, page)?;
+        let text = api.viewer.words(&document, &bytes, page).map_err(unseen)?;
+        Ok(placed(&document, page, &text))
+    };
+    shared.blocking(place).await.map(Json)
+}
+
+fn parse(page: PageOf) -> Result<(crate::document::DocumentId, u32), Problem> {
+    let Path((id, page)) = page.map_err(|e| Problem::bad(e.body_text()))?;
+    let number = page.parse().ok().filter(|number| *number > 0);
+    let number = number.ok_or_else(|| Problem::bad("pages are numbers from 1"))?;
+    Ok((document_id(&id)?, number))
+}
+
+/// The document with its bytes, if it has such a page and there is still its original.
+fn original(api: &Api, id: &crate::document::DocumentId, page: u32) -> Result<(Document, Vec<u8>), Problem> {
+    let none = |what: String| Problem::new(&NOT_FOUND, what);
+    let document = api.store.get(id)?.ok_or_else(|| none(format!("document `{id}` is not known")))?;
+    if page as usize > document.pages.len() {
+        return Err(none(format!("the document has {} pages", document.pages.len())));
+    }
+    let bytes = api.door.original(&document)?.ok_or_else(|| {
+        Problem::new(&NO_PICTURE, "the original of this document is not kept here").with_remedy(
+            "originals are in done/ of the worker that read a file from its inbox; with Kafka there are none",
+        )
+    })?;
+    Ok((document, bytes))
+}
+
+fn unseen(error: Error) -> Problem {
+    match error {
+        Error::Reject(failure) => Problem::new(&NO_PICTURE, failure.reason),
+        error => error.into(),
+    }
+}
+
+/// Finds each word in the page's text, in order: both come from the same reading, unless a person
+/// changed the text since.
+fn placed(document: &Document, page: u32, read: &PageText) -> Placed {
+    let Some(summary) = document.pages.iter().find(|summary| summary.number == page) else {
+        return Placed { words: Vec::new(), rotation: 0 };
+    };
+    let text: String =
+        document.text.chars().skip(summary.start).take(summary.end.saturating_sub(summary.start)).collect();
+    // (byte, character) reached in the page's text.
+    let (mut byte, mut character) = (0, summary.start);
+    let words = read.words.iter().map(|word| {
+        let rest = text.get(byte..).unwrap_or_default();
+        // Not far: a word that was changed must not pull the others along.
+        let near = rest.char_indices().nth(400).map_or(rest.len(), |(at, _)| at);
+        let found = rest.get(..near).and_then(|window| window.find(word.text.as_str()));
+        let start = found.filter(|_| !word.text.is_empty()).map(|at| {
+            let skipped = rest.get(..at).unwrap_or_default().chars().count();
+            let start = character + skipped;
+            byte += at + word.text.len();
+            character = start + word.text.chars().count();
+            start
+        });
+        PlacedWord { text: word.text.clone(), bounds: word.bounds, confidence: word.confidence, start }
+    });
+    Placed { words: words.collect(), rotation: read.rotation }
+}

@@ -1,0 +1,89 @@
+use super::support::{Server, document};
+use crate::document::{Decision, PageSummary, TextSource};
+use crate::publish::Store;
+use serde_json::json;
+
+fn doubtful(server: &Server, id: &str) {
+    let mut document = document(id);
+    document.verdict.decision = Decision::Review;
+    let page = PageSummary {
+        number: 1,
+        source: TextSource::Layer,
+        start: 0,
+        end: 5,
+        ocr_confidence: None,
+        rotation: 0,
+    };
+    document.pages = vec![page];
+    server.store.put(&document).unwrap();
+}
+
+fn post(server: &Server, path: &str, body: &serde_json::Value) -> super::support::Answer {
+    server.post(path, &[("content-type", "application/json")], body.to_string().as_bytes())
+}
+
+#[test]
+fn a_review_is_claimed_decided_and_taken_back_over_http() {
+    let server = Server::start(&[]);
+    doubtful(&server, "a");
+    assert_eq!(server.get("/v1/reviews/a").json()["version"], 0);
+    let claimed = post(&server, "/v1/reviews/a/claim", &json!({"by": "ada"}));
+    assert_eq!((claimed.status, claimed.json()["claim"]["by"].as_str()), (200, Some("ada")));
+    let version = claimed.json()["version"].as_u64().unwrap();
+    post(&server, "/v1/reviews/a/claim", &json!({"by": "bob"})).problem(409, "/v1/reviews/a/claim");
+    let decide = |version: u64, more: serde_json::Value| {
+        let mut body = json!({"action": "approve", "by": "ada", "version": version});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        post(&server, "/v1/reviews/a/decision", &body)
+    };
+    let stale = decide(version + 1, json!({}));
+    assert_eq!(stale.json()["type"], "urn:quire:problem:stale");
+    decide(version, json!({"action": "correct"})).problem(409, "/v1/reviews/a/decision");
+    decide(version, json!({"colour": "red"})).problem(400, "/v1/reviews/a/decision");
+    let done = decide(version, json!({"action": "correct", "corrections": {"kind": "invoice"}}));
+    assert_eq!((done.status, done.json()["state"].as_str()), (200, Some("decided")), "{}", done.text);
+    let document = server.get("/v1/documents/a").json()["document"].clone();
+    assert_eq!((&document["kind"]["label"], &document["review"]["by"]), (&json!("invoice"), &json!("ada")));
+    assert_eq!(server.get("/v1/reports/reviews").json()["all"]["decisions"], 1);
+    let lesson: serde_json::Value =
+        serde_json::from_str(server.get("/v1/reports/corrections").text.trim()).unwrap();
+    assert_eq!((&lesson["kind_found"], &lesson["kind"]), (&json!("letter"), &json!("invoice")));
+    assert_eq!(post(&server, "/v1/reviews/a/reopen", &json!({})).json()["state"], "open");
+    assert_eq!(server.get("/v1/reviews").json()["reviews"][0]["id"], "a");
+    server.get("/v1/reviews/none").problem(404, "/v1/reviews/none");
+    server.get("/v1/reviews?state=odd").problem(400, "/v1/reviews");
+}
+
+#[test]
+fn roles_bound_what_a_key_may_do() {
+    let digest = crate::document::sha256_hex(b"secret");
+    let server = Server::start(&[&format!("reader:sha256:{digest}:ada")]);
+    let headers = [("authorization", "Bearer secret"), ("content-type", "application/json")];
+    assert_eq!(server.ask("GET", "/v1/me", &headers, b"").json()["name"], "ada");
+    server.post("/v1/reviews/a/claim", &headers, b"{}").problem(403, "/v1/reviews/a/claim");
+    server.post("/v1/documents", &headers, b"x").problem(403, "/v1/documents");
+}
+
+#[test]
+fn words_are_placed_in_the_text_and_pages_without_originals_say_so() {
+    let server = Server::start(&[]);
+    doubtful(&server, "a");
+    let path = "/v1/documents/a/pages/1/words";
+    assert!(server.get(path).problem(404, path).contains("original"));
+    let mut stored = document("a");
+    stored.sha256 = crate::document::sha256_hex(b"bytes");
+    stored.pages = vec![];
+    server.store.put(&stored).unwrap();
+    server.get(path).problem(404, path);
+    doubtful(&server, "a");
+    let mut stored = server.store.get(&stored.id).unwrap().unwrap();
+    stored.sha256 = crate::document::sha256_hex(b"bytes");
+    server.store.put(&stored).unwrap();
+    std::fs::write(server.inbox.folder("done").join("a~a.txt"), b"bytes").unwrap();
+    let words = server.get(path).json();
+    let starts: Vec<Option<u64>> =
+        words["words"].as_array().unwrap().iter().map(|word| word["start"].as_u64()).collect();
+    assert_eq!(starts, [Some(0), None, Some(3)]);
+    assert_eq!(server.get("/v1/documents/a/pages/1/image").header("content-type"), "image/jpeg");
+    server.get("/v1/documents/a/pages/0/image").problem(400, "/v1/documents/a/pages/0/image");
+}
