@@ -34,7 +34,12 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     println!("cargo:rustc-env=KERNELS_DIGEST={:016x}", digest(&["kernels", "kernels/shim"]));
     let images = match nvcc() {
-        Some(nvcc) => images(&nvcc, &out),
+        // Beside the build folders of every profile and set of flags: minutes of work, the same for all.
+        Some(nvcc) => {
+            let folder = out.ancestors().nth(3).unwrap_or(&out).join("kernels");
+            fs::create_dir_all(&folder).expect("the target folder can be written");
+            images(&nvcc, &folder)
+        }
         None => {
             println!("cargo:warning=no nvcc: this build has no GPU kernels (scripts/nvcc.sh fetches one)");
             Vec::new()
@@ -104,7 +109,7 @@ fn images(nvcc: &Path, out: &Path) -> Vec<(&'static str, PathBuf)> {
 }
 
 fn compile(nvcc: &Path, name: &str, image: &Path) {
-    let unfinished = image.with_extension("unfinished");
+    let unfinished = image.with_extension(format!("{}", std::process::id()));
     let mut command = Command::new(nvcc);
     command.args(["-std=c++20", "-O3", "-fatbin", "--compress-mode=size", "-Xptxas", "-v", "--threads", "2"]);
     for target in TARGETS {
@@ -116,9 +121,9 @@ fn compile(nvcc: &Path, name: &str, image: &Path) {
     let said = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "nvcc on {name}.cu:\n{said}");
     let report = image.with_extension("txt");
-    fs::write(&report, said.as_bytes()).expect("OUT_DIR can be written");
+    fs::write(&report, said.as_bytes()).expect("the target folder can be written");
     check(name, &said);
-    fs::rename(unfinished, image).expect("OUT_DIR can be written");
+    fs::rename(unfinished, image).expect("the target folder can be written");
 }
 
 /// No kernel keeps much in memory or takes too many registers.
