@@ -90,7 +90,7 @@ fn body(file: &mut File<'_>, root: &Path, limits: &Limits) -> Result<String> {
         return Ok(text::decode(body.as_bytes(), Some(encoding_rs::UTF_8)).trim().to_owned());
     }
     if let Some(html) = stream(file, root, BODY_HTML, "0102")? {
-        return Ok(html::text_of(&html, limits)?);
+        return html::text_of(&html, limits);
     }
     match stream(file, root, BODY_RTF, "0102")? {
         Some(packed) => {
