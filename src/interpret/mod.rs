@@ -85,12 +85,12 @@ impl Interpreter {
         document
     }
 
-    /// What follows from another kind.
+    /// What follows from another kind: the verdict. Fields are not extracted anew.
     pub fn fields_again(&self, document: &mut Document) {
         self.checks_again(document);
     }
 
-    /// What follows from other fields.
+    /// What follows from other fields: the verdict. Checks are not made anew.
     pub fn checks_again(&self, document: &mut Document) {
         document.verdict = verdict::judge(document, &self.config);
     }
