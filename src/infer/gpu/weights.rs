@@ -1,7 +1,7 @@
 //! A checkpoint in the memory of a device, once for all its engines.
 
 use super::device::{Address, Device, Format, Memory, Stream};
-use crate::error::Result;
+use crate::error::{Class, Error, Result, Stage};
 use crate::infer::model::{
     self, Activation, Checkpoint, Linear, Norm, NormKind, NormPlacement, Pooling, Problem,
 };
@@ -164,8 +164,13 @@ pub struct DeviceNorm {
 impl Weights {
     /// Copies a checkpoint to a device.
     ///
-    /// Errors: `Retry` where it has too little memory, `Fatal` where it does not work.
+    /// Errors: `Retry` where it has too little memory, `Fatal` where it does not work, or does not know
+    /// what a branch needs.
     pub fn upload(checkpoint: &Checkpoint, device: Arc<dyn Device>, format: Format) -> Result<Self> {
+        if checkpoint.branches.iter().any(|branch| branch.shapes.is_some()) {
+            let reason = "a branch reads how words are written, which only the CPU engine does";
+            return Err(Error::fatal(Stage::Infer, Class::Config, reason));
+        }
         let stream = Arc::clone(&device).stream(format)?;
         let mut up = Uploader { device: &device, format, stream, memory: Vec::new() };
         let trunk = &checkpoint.encoder;
