@@ -346,7 +346,7 @@ mod tests {
 page\u-10179?\u-8704?\par}";
         assert_eq!(
             text(rtf),
-            "Grüße aus łódź\n\n„quoted“ —\u{a0}x łódź\nnext bold {braces}\x0cSecond page😀"
+            "Grüße aus Łódź\n\n„quoted“ —\u{a0}x łódź\nnext bold {braces}\x0cSecond page😀"
         );
     }
 

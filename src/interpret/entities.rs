@@ -274,9 +274,10 @@ mod tests {
         let piece = |label, bytes: Range<usize>, confidence| Found { label, page: 0, bytes, confidence };
         let pieces =
             vec![piece(0, 0..5, 0.9), piece(0, 6..11, 0.6), piece(1, 13..18, 0.8), piece(1, 21..25, 0.8)];
-        let names: Vec<(&str, f32)> =
-            whole(pieces, page).into_iter().map(|f| (&page[f.bytes], f.confidence)).collect();
-        assert_eq!(names, [("Ann O'Neill", 0.75), ("Smith & Sons", 0.8)]);
+        let percent = |confidence: f32| (confidence * 100.0).round() as u32;
+        let names: Vec<(&str, u32)> =
+            whole(pieces, page).into_iter().map(|f| (&page[f.bytes], percent(f.confidence))).collect();
+        assert_eq!(names, [("Ann O'Neill", 75), ("Smith & Sons", 80)]);
         let apart = vec![piece(0, 0..3, 0.9), piece(1, 4..11, 0.9), piece(1, 13..18, 0.9)];
         assert_eq!(whole(apart, page).len(), 3, "other labels, or a comma between");
     }

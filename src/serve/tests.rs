@@ -292,7 +292,7 @@ fn status_health_metrics_and_page() {
 #[test]
 fn unknown_paths_and_methods_are_problems() {
     let server = Server::start(&[]);
-    for path in ["/nothing", "/v1/nothing", "/v1", "/v1/documents/a/b"] {
+    for path in ["/nothing", "/v1/nothing", "/v1", "/v1/documents/a/b/c"] {
         server.get(path).problem(404, path);
     }
     let answer = server.ask("PUT", "/v1/documents", &[], b"x");
