@@ -184,7 +184,7 @@ enum Form {
 
 impl Placed {
     /// Puts an encoder with its heads onto the CPU.
-    fn encoder(checkpoint: Checkpoint, precision: Precision) -> Self {
+    pub(super) fn encoder(checkpoint: Checkpoint, precision: Precision) -> Self {
         Self(Form::Encoder(Arc::new(cpu::pack(checkpoint, on_cpu(precision)))))
     }
 

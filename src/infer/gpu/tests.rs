@@ -87,9 +87,9 @@ fn a_batch_of_nothing_and_empty_windows_are_fine() {
     assert!(engine.run(&PackedBatch::new()).unwrap().is_empty());
     let mut batch = PackedBatch::new();
     batch.push(&[], &[]);
-    batch.push(&[6, 7], &[0..1]);
+    batch.push(&[6, 7], &[0..1, 1..2]);
     let outputs = engine.run(&batch).unwrap();
-    assert_eq!((outputs.len(), outputs[1].spans.len()), (2, 1));
+    assert_eq!((outputs.len(), outputs[1].spans.len()), (2, 2));
     let mut on_cpu = Placed::encoder(checkpoint, Precision::F32).engine();
     let expected = on_cpu.run(&batch).unwrap();
     for (gpu, cpu) in outputs[0].embedding.iter().zip(&expected[0].embedding) {
