@@ -90,6 +90,7 @@ fn floor(entry: &Entry) -> f64 {
         () if has("photographed") => 0.8,
         // The truth leaves out what quire keeps: the headers of a mail and the names of what is
         // attached, the navigation of a page. Nothing of the truth may be missing: see `recall`.
+        () if has("attachment") => 0.75,
         () if entry.media_type == "message/rfc822" => 0.8,
         () if has("navigation") => 0.9,
         () => 0.95,

@@ -141,7 +141,7 @@ fn every_form_of_envelope_is_understood() {
     }
     // JSON that does not say that it is an envelope is a document.
     world.send("just-json", br#"{"text": "a document about json"}"#, &[]);
-    assert!(world.result("just-json")["text"].as_str().unwrap().contains("\"text\""));
+    assert!(world.result("just-json")["text"].as_str().unwrap().contains("a document about json"));
 }
 
 #[test]
@@ -247,29 +247,4 @@ fn the_status_tells_what_waits_in_the_topics() {
     let status = json(&output(quire(data.path()).args(flags).args(["status", "--json"])));
     let lanes = ["normal", "low", "high", "retry"].map(|lane| status[format!("unsettled_{lane}")].clone());
     assert_eq!(lanes, [3, 1, 0, 0].map(|n| json!(n)), "{status}");
-}
-
-#[test]
-fn the_dashboard_asks_for_metrics_that_there_are() {
-    let world = world();
-    world.send("measured", b"A note about a measuring tape.", &[]);
-    world.state("measured", "done");
-    // A series with labels appears when it is first used.
-    world.kafka.send(PREFIX, Some("unmeasured"), br#"{"quire":1}"#, &[]);
-    world.state("unmeasured", "dead");
-    let url = format!("{}/metrics", world.worker.api().unwrap());
-    let metrics = ureq::get(url).call().unwrap().body_mut().read_to_string().unwrap();
-    let dashboard = std::fs::read_to_string(root().join("docker/grafana/dashboards/quire.json")).unwrap();
-    let dashboard: Value = serde_json::from_str(&dashboard).unwrap();
-    let targets =
-        dashboard["panels"].as_array().unwrap().iter().flat_map(|p| p["targets"].as_array().unwrap());
-    let mut asked = 0;
-    for expression in targets.map(|target| target["expr"].as_str().unwrap()) {
-        let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        for name in words.filter(|word| word.starts_with("quire_")) {
-            assert!(metrics.lines().any(|line| line.starts_with(name)), "there is no {name}");
-            asked += 1;
-        }
-    }
-    assert!(asked >= 8, "{asked}");
 }
