@@ -227,6 +227,7 @@ fn through_quire(kafka: &Kafka, prefix: &str, count: usize) -> (Duration, String
         whence: Arc::new(|_| Ok(None)),
         variables: Default::default(),
         failpoints: Arc::default(),
+        leads: Arc::default(),
     };
     let mut source = KafkaSource::open(parts, Arc::new(Silent)).unwrap();
     let (mut seen, mut started) = (0, Instant::now());
@@ -293,6 +294,9 @@ fn answer(raw: RawDocument) {
         received_at: head.received_at,
         version: head.version,
         origin: head.origin.clone(),
+        parent: None,
+        children: Vec::new(),
+        tables: Vec::new(),
         ingested_at: head.received_at,
         kind: Scored { label: "letter".to_owned(), confidence: 0.75 },
         language: Scored { label: "en".to_owned(), confidence: 1.0 },
@@ -309,6 +313,7 @@ fn answer(raw: RawDocument) {
         fields: Vec::new(),
         checks: Vec::new(),
         duplicates: Vec::new(),
+        review: None,
         verdict: Verdict { decision: Decision::Accept, reasons: Vec::new() },
         models: BTreeMap::new(),
         seconds: BTreeMap::new(),
