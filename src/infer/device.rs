@@ -37,7 +37,7 @@ pub struct DeviceChoice {
 
 /// Which device the setting gives; loads nothing.
 ///
-/// Errors: as [`Devices::open`].
+/// Errors: as `Devices::open`.
 pub fn choose(setting: Device) -> Result<DeviceChoice> {
     Devices::open(setting).map(|devices| devices.choice)
 }

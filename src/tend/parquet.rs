@@ -13,7 +13,7 @@ use parquet::schema::parser::parse_message_type;
 use std::fs::File;
 use std::sync::Arc;
 
-/// The columns, in the order in which [`write`] writes them. Times are UTC.
+/// The columns, in the order in which [`write`](fn@write) writes them. Times are UTC.
 const SCHEMA: &str = "
     message document {
         REQUIRED BYTE_ARRAY id (UTF8);
