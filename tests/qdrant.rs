@@ -25,6 +25,11 @@ fn daemon(data: &Path, fake: &QdrantFake) -> Daemon {
     Daemon::spawn(data, &[&set[0], &set[1]])
 }
 
+/// Documents and dead letters; beside them are the records of what waits for a person.
+fn settled(fake: &QdrantFake) -> usize {
+    fake.points("documents").iter().filter(|point| point.payload["state"] != "review").count()
+}
+
 fn understood(fake: &QdrantFake) -> usize {
     fake.points("documents").iter().filter(|point| point.payload["state"] == "understood").count()
 }
@@ -90,7 +95,7 @@ fn another_model_takes_over_while_a_worker_goes_on() {
     }
     drop_file(data.path(), "none.pdf", b"%PDF-1.7 and nothing else");
     assert!(wait_for(PATIENCE, || understood(&fake) == texts.len()), "{}", worker.log());
-    assert!(wait_for(PATIENCE, || fake.points("documents").len() == texts.len() + 1), "{}", worker.log());
+    assert!(wait_for(PATIENCE, || settled(&fake) == texts.len() + 1), "{}", worker.log());
 
     // The same weights under another name are another model: they give the same vectors.
     let other = data.path().join("other");
@@ -109,7 +114,7 @@ fn another_model_takes_over_while_a_worker_goes_on() {
     assert!(stdout(&out).contains("20 documents were understood again"), "{}", stdout(&out));
     assert_ne!(fake.alias("documents").unwrap(), before);
     assert_eq!((fake.collections().len(), understood(&fake)), (2, texts.len()));
-    assert_eq!(fake.points("documents").len(), texts.len() + 1, "the dead letter too");
+    assert_eq!(settled(&fake), texts.len() + 1, "the dead letter too");
     for point in fake.points("documents").iter().filter(|point| point.payload["state"] == "understood") {
         assert!(point.payload["models"]["embedding"].as_str().unwrap().starts_with("other@"));
         assert_eq!(point.vectors, ["meaning"]);
