@@ -3,7 +3,7 @@
 
 use super::board::{Board, Partition, Phase};
 use super::group::GroupConsumer;
-use super::marks::{Marks, alone_from};
+use super::marks::Marks;
 use super::record::Record;
 use super::topics::{Lane, Topics};
 use super::tracker::Tracker;
@@ -166,9 +166,8 @@ impl Poll {
         let mut state = self.board.lock();
         let Some(owned) = state.owned.get_mut(&partition) else { return };
         owned.tracker = Tracker::new(position, marks);
-        let alone_from = alone_from(self.board.config.consume.crashes);
-        owned.deaths = marks.deaths_after_takeover(position, margin, alone_from);
-        owned.was_alone = marks.alone.filter(|_| !marks.closed);
+        owned.deaths = marks.deaths_after_takeover(position, margin, self.board.config.consume.crashes);
+        owned.was_alone = marks.died_alone();
         (owned.phase, owned.dirty) = (Phase::Opening, true);
         let early = std::mem::take(&mut owned.early);
         let fresh: Vec<Record> = early.into_iter().filter(|r| owned.tracker.take(r.place.offset)).collect();
