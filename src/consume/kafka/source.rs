@@ -144,20 +144,20 @@ impl Taker {
         if self.is_cancelled(&record, &id) {
             return None;
         }
-        let plain = |record: &Record| Ready {
+        let plain = |record: Record| Ready {
             bytes: record.value.clone(),
             name: record.header("filename"),
             declared: record.header("content-type"),
             language: record.header("language"),
-            record: record.clone(),
+            record,
         };
-        let Some(value) = record.value.clone() else { return Some(plain(&record)) };
+        let Some(value) = record.value.clone() else { return Some(plain(record)) };
         // What came out of a document is never taken for an envelope: it could name any URI.
         let outer = record.lineage.is_none();
         let declared = record.header("content-type");
         let recognised = outer.then(|| Envelope::recognise(declared.as_deref(), &value)).flatten();
         let envelope = match recognised {
-            None => return Some(plain(&record)),
+            None => return Some(plain(record)),
             Some(Ok(envelope)) => envelope,
             Some(Err(error)) => {
                 self.refuse(&record, error);
