@@ -138,13 +138,23 @@ pub fn is_name(text: &str) -> bool {
         && amounts::find(text, false).iter().all(|n| !n.is_money())
 }
 
-/// The name without what a dash or bar adds to it.
+/// What parts a name from what is added to it in its line.
+const MARKS: &[&str] = &[" - ", " | ", " · ", " – ", " — ", " • ", " * ", " / ", "  "];
+
+/// Where a name ends: before a dash, bar or wide gap, and before the comma of an address in its line.
 pub fn name_end(text: &str) -> usize {
-    [" - ", " | ", " · ", " – ", " • ", "  "]
-        .iter()
-        .filter_map(|mark| text.find(mark))
-        .min()
-        .unwrap_or(text.len())
+    let end = MARKS.iter().filter_map(|mark| text.find(mark)).min().unwrap_or(text.len());
+    let comma = text.get(..end).and_then(|head| head.find(", "));
+    comma.filter(|at| text.get(*at..).is_some_and(holds_address)).unwrap_or(end)
+}
+
+/// Whether marks and commas part off a piece with a postcode.
+pub fn holds_address(text: &str) -> bool {
+    let mut pieces = vec![text];
+    for mark in MARKS.iter().chain(&[", "]) {
+        pieces = pieces.into_iter().flat_map(|piece| piece.split(mark)).collect();
+    }
+    pieces.len() > 1 && pieces.iter().any(|piece| postcode(piece.trim()))
 }
 
 /// Whether a line holds a postcode: five digits and a town, a British one, or state and ZIP.
