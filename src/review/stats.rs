@@ -144,12 +144,12 @@ impl Stats {
 impl Desk {
     /// Statistics over all reviews.
     pub fn stats(&self) -> Result<Stats> {
-        Stats::of(self.store().as_ref(), &(Timestamp::MIN..Timestamp::MAX))
+        Stats::of(self.store(), &(Timestamp::MIN..Timestamp::MAX))
     }
 
     /// What people approved and corrected, one after another.
     pub fn lessons(&self, mut give: impl FnMut(Lesson) -> Result<()>) -> Result<()> {
-        each(self.store().as_ref(), &[State::Decided], |review| {
+        each(self.store(), &[State::Decided], |review| {
             let Some(decided) = &review.decision else { return Ok(()) };
             if !matches!(decided.action, Action::Approve | Action::Correct) {
                 return Ok(());

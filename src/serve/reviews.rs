@@ -144,7 +144,7 @@ pub async fn decide(
         comment: decide.comment,
         sure: decide.sure,
     };
-    let decide = move |api: &super::Api| {
+    let decide = move |api: &super::Api| -> Result<Review, Problem> {
         let review = api.desk.decide(&id, &request)?;
         api.metrics.decided(request.action, review.sampled);
         Ok(review)

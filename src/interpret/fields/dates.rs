@@ -97,8 +97,15 @@ pub fn find(text: &str, month_first: bool) -> Vec<FoundDate> {
 pub fn order(text: &str) -> Option<bool> {
     let parts = split(text);
     (0..parts.len()).find_map(|at| {
-        let (a, _, b, _, year, next) = numeric(&parts, at)?;
-        (bounded(&parts, at, next) && a.1 <= 2 && b.1 <= 2 && year.1 != 3).then_some(())?;
+        let (a, first, b, second, year, next) = numeric(&parts, at)?;
+        // 08:30:00 is a time.
+        (bounded(&parts, at, next)
+            && first == second
+            && "./-".contains(first)
+            && a.1 <= 2
+            && b.1 <= 2
+            && year.1 != 3)
+            .then_some(())?;
         match (a.0 > 12, b.0 > 12) {
             (true, false) if b.0 > 0 => Some(false),
             (false, true) if a.0 > 0 && b.0 <= 31 => Some(true),

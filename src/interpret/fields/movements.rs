@@ -231,6 +231,12 @@ fn movement<'r>(
     for (index, cell) in cells.iter().enumerate() {
         let alone = !cell.text.contains(char::is_alphabetic);
         let start = if index == 0 { from } else { 0 };
+        // The day of the value, in a column of its own: "03.04." is no amount.
+        let valued = dates::day_of_year(&cell.text, 2000, false);
+        let marked = alone && cell.text.ends_with(['.', '/']);
+        if index > 0 && marked && valued.is_some_and(|(part, _)| part.end == cell.text.len()) {
+            continue;
+        }
         let money = amounts::find(&cell.text, alone).into_iter();
         let money: Vec<FoundNumber> = money.filter(|n| n.is_money() && n.bytes.start >= start).collect();
         let end = money.first().map_or(cell.text.len(), |n| n.bytes.start);

@@ -118,13 +118,18 @@ pub fn has_form(text: &str) -> bool {
         .any(|word| FORMS.contains(&word.replace('.', "").trim_matches(['(', ')'])))
 }
 
+/// Whether a line is a document's title.
+pub fn is_title(text: &str) -> bool {
+    let short = |t: &str| text.chars().count() < t.chars().count() + 14;
+    TITLES.iter().any(|t| matches(text, 0, t).is_some() && short(t))
+}
+
 /// Whether a line can be a name: letters, few digits, no label, no title, no sentence.
 pub fn is_name(text: &str) -> bool {
     let text = text.trim();
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
     let digits = text.chars().filter(char::is_ascii_digit).count();
-    let title =
-        TITLES.iter().any(|t| matches(text, 0, t).is_some() && text.chars().count() < t.chars().count() + 14);
+    let title = is_title(text);
     let capital = text.starts_with(|c: char| c.is_uppercase() || c.is_numeric() || !c.is_alphabetic());
     let label = text.ends_with(':') || text.contains(": ") || text.contains('@');
     letters >= 3

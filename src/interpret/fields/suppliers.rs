@@ -6,7 +6,7 @@
 
 use super::labels::matches;
 use super::layout::{Cell, Sheet};
-use super::names::{has_form, holds_address, is_name, name_end, named, same};
+use super::names::{has_form, holds_address, is_name, is_title, name_end, named, same};
 use super::parties::{BUYER_LABELS, addressee, labelled, salutes};
 use super::reader::Reader;
 use super::spec::Kind;
@@ -89,7 +89,26 @@ pub fn supplier(reader: &Reader<'_>, entities: &[Entity], _: &Kind, fields: &mut
         field.confidence *= 0.8;
         (field.validity, field.reasons) = (Validity::Doubtful, vec![doubt]);
     }
+    goes_on(reader, sheet, best.cell, &mut field);
     fields.push(field);
+}
+
+/// Adds the next line to a name that ends with "&" or "and": it was broken there.
+fn goes_on(reader: &Reader<'_>, sheet: &Sheet, cell: &Cell, field: &mut Field) {
+    let broken = ["&", " and", " AND", " und", " +"].iter().any(|end| field.raw.ends_with(end));
+    let row = sheet.rows.iter().position(|cells| cells.iter().any(|c| std::ptr::eq(c, cell)));
+    let next =
+        row.and_then(|row| sheet.rows.get(row + 1)).and_then(|cells| cells.iter().find(|c| c.above(cell)));
+    let Some(next) = next.filter(|next| broken && is_name(&next.text)) else { return };
+    let more = reader.whole("", sheet, next, 1.0);
+    field.raw = format!("{} {}", field.raw, next.text);
+    field.value = FieldValue::Text(field.raw.clone());
+    field.end = more.end.max(field.end);
+    field.bounds = joined(field.bounds, more.bounds);
+}
+
+fn joined(a: Option<[f32; 4]>, b: Option<[f32; 4]>) -> Option<[f32; 4]> {
+    a.zip(b).map(|(a, b)| [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])])
 }
 
 /// Every name of a page that is not the buyer's, with what speaks for it.
@@ -98,6 +117,7 @@ fn candidates<'s>(reader: &Reader<'_>, sheet: &'s Sheet, entities: &[Entity]) ->
     let domains = domains(reader);
     let usual = usual_height(sheet);
     let greeted = greeted(sheet);
+    let titled = sheet.rows.iter().position(|cells| cells.first().is_some_and(|c| is_title(&c.text)));
     let mut all: Vec<Candidate<'s>> = Vec::new();
     for (row, cells) in sheet.rows.iter().enumerate() {
         for cell in cells {
@@ -136,7 +156,9 @@ fn candidates<'s>(reader: &Reader<'_>, sheet: &'s Sheet, entities: &[Entity]) ->
                 continue;
             }
             let street = if name.contains(|c: char| c.is_ascii_digit()) { 0.2 } else { 0.0 };
-            let score = 0.5 - 0.03 * from_the_head + shown - street + if beside { 0.1 } else { 0.0 };
+            // Below the title come facts and the customer.
+            let below = if titled.is_some_and(|at| row > at) { 0.1 } else { 0.0 };
+            let score = 0.5 - 0.04 * from_the_head - below + shown - street + if beside { 0.1 } else { 0.0 };
             // Far down a name is a line of goods, unless something speaks for it.
             if row < 12 || shown >= 0.3 {
                 all.push(Candidate { cell, name, score, shown: shown > 0.0 });
@@ -217,8 +239,9 @@ pub fn address(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Fie
         return;
     };
     let name = supplier.raw.clone();
-    let Some(row) = sheet.rows.iter().position(|cells| cells.iter().any(|c| c.text.starts_with(&name)))
-    else {
+    let Some(row) = sheet.rows.iter().position(|cells| {
+        cells.iter().any(|c| c.text.starts_with(&name) || (name.starts_with(&c.text) && c.text.len() > 4))
+    }) else {
         return;
     };
     let mut parts: Vec<&Cell> = Vec::new();
@@ -229,7 +252,7 @@ pub fn address(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Fie
             || text.chars().filter(char::is_ascii_digit).count() * 2 > text.chars().count();
         let other = [
             "tel", "fax", "gst", "vat", "tax", "phone", "email", "www", "ph ", "ph:", "inv", "receipt",
-            "date", "reg", "co no", "co.", "company", "roc", "cash", "bill", "doc",
+            "date", "reg", "br no", "co no", "co.", "company", "roc", "cash", "bill", "doc",
         ];
         if other.iter().any(|word| text.starts_with(word)) {
             if parts.is_empty() && !text.starts_with("tel") { continue } else { break }
@@ -237,25 +260,28 @@ pub fn address(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Fie
         if parts.is_empty() && (number || !text.contains(|c: char| c.is_ascii_digit()) || has_form(&text)) {
             continue;
         }
+        let digits = text.split(|c: char| !(c.is_ascii_digit() || c == '-')).any(|run| run.len() >= 8);
+        let place = text.contains(',') || text.contains(|c: char| c.is_ascii_digit());
+        let open = parts.last().is_some_and(|last| last.text.ends_with([',', '-']));
+        // A telephone number, a label, or a line of words where the address was complete.
         if cells.len() > 2
-            || (!text.contains([',', '.']) && !text.contains(|c: char| c.is_ascii_digit()) && parts.len() > 2)
+            || digits
+            || (text.contains(':') && !text.starts_with("no"))
+            || (!parts.is_empty() && !place && !open && parts.len() > 1)
         {
             break;
         }
         parts.push(cell);
     }
     let (Some(first), Some(last)) = (parts.first(), parts.last()) else { return };
-    let joined = parts.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join(" ");
+    let whole = parts.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join(" ");
     let (start, end) = (reader.whole("", sheet, first, 0.7), reader.whole("", sheet, last, 0.7));
-    let bounds = start
-        .bounds
-        .zip(end.bounds)
-        .map(|(a, b)| [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])]);
-    let value = FieldValue::Text(joined.clone());
+    let bounds = joined(start.bounds, end.bounds);
+    let value = FieldValue::Text(whole.clone());
     fields.push(Field {
         name: "supplier.address".to_owned(),
         value,
-        raw: joined,
+        raw: whole,
         end: end.end.max(start.start),
         bounds,
         ..start
