@@ -46,6 +46,12 @@ fn noise(pages: &[PageText]) -> Option<String> {
         .then(|| format!("only {:.0} % of it looks like words and numbers", share * 100.0))
 }
 
+/// Whether most words of a line look like some.
+pub fn is_worded(line: &str) -> bool {
+    let fine = line.split_whitespace().filter(|word| plain(word)).count();
+    fine * 2 > line.split_whitespace().count()
+}
+
 /// Whether a word is letters with a vowel, or a number, between marks.
 fn plain(word: &str) -> bool {
     let bare = word.trim_matches(|c: char| !c.is_alphanumeric());

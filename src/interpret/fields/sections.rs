@@ -1,6 +1,7 @@
 //! What stands in a place of its own: subjects, titles, positions and skills, labels of forms.
 
 use super::dates;
+use super::doubts::is_worded;
 use super::labels::matches;
 use super::layout::{Cell, Sheet};
 use super::names::{has_form, is_name, named};
@@ -54,6 +55,7 @@ pub fn title(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field
         .filter(|c| {
             c.text.chars().filter(|c| c.is_alphabetic()).count() >= 6
                 && c.text.chars().count() <= 120
+                && is_worded(&c.text)
                 && !NO_TITLES.iter().any(|word| c.text.eq_ignore_ascii_case(word))
         })
         .collect();

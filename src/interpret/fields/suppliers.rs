@@ -4,7 +4,6 @@
 //! itself says more: its name in its own mail address, beside its bank account or tax number, as the
 //! one to be paid, or twice on the page.
 
-use super::labels::matches;
 use super::layout::{Cell, Sheet};
 use super::names::{has_form, holds_address, is_name, is_title, name_end, named, same};
 use super::parties::{BUYER_LABELS, addressee, labelled, salutes};
@@ -113,7 +112,12 @@ fn joined(a: Option<[f32; 4]>, b: Option<[f32; 4]>) -> Option<[f32; 4]> {
 
 /// Every name of a page that is not the buyer's, with what speaks for it.
 fn candidates<'s>(reader: &Reader<'_>, sheet: &'s Sheet, entities: &[Entity]) -> Vec<Candidate<'s>> {
-    let buyer = labelled(sheet, BUYER_LABELS).map(|(cell, start)| cell.text.get(start..).unwrap_or_default());
+    let buyer = labelled(sheet, BUYER_LABELS);
+    let buys = |cell: &Cell, name: &str| {
+        buyer.is_some_and(|(to, start)| {
+            std::ptr::eq(to, cell) || same(name, to.text.get(start..).unwrap_or_default())
+        })
+    };
     let domains = domains(reader);
     let usual = usual_height(sheet);
     let greeted = greeted(sheet);
@@ -126,7 +130,7 @@ fn candidates<'s>(reader: &Reader<'_>, sheet: &'s Sheet, entities: &[Entity]) ->
             // A number in front is that of a house.
             if !is_name(name)
                 || name.starts_with(|c: char| c.is_ascii_digit())
-                || buyer.is_some_and(|buyer| same(name, buyer))
+                || buys(cell, name)
                 || greeted.is_some_and(|to| std::ptr::eq(to, cell))
             {
                 continue;
@@ -145,14 +149,16 @@ fn candidates<'s>(reader: &Reader<'_>, sheet: &'s Sheet, entities: &[Entity]) ->
             shown += if named(entities, name, "ORG") { 0.15 } else { 0.0 };
             shown += if sheet.boxed && cell.height() > usual * 1.25 { 0.2 } else { 0.0 };
             shown += if domains.iter().any(|domain| speaks_of(domain, name)) { 0.3 } else { 0.0 };
-            shown += if payee.is_some() { 0.3 } else { 0.0 };
+            shown += if payee.is_some() { 0.4 } else { 0.0 };
             // A name with its own address in one line: the sender, above a window or at the foot.
             let lined = cell.text.get(name.len()..).is_some_and(holds_address);
             shown += if lined && payee.is_none() { 0.2 } else { 0.0 };
             let again = all.iter_mut().find(|c| same(c.name, name));
             if let Some(earlier) = again {
-                earlier.score += 0.2 + if payee.is_some() || lined { 0.2 } else { 0.0 };
-                earlier.shown = true;
+                // What a company says of itself; what only stands there twice may be goods or a stamp.
+                let said = payee.is_some() || lined;
+                earlier.score += if said { 0.4 } else { 0.05 };
+                earlier.shown |= said;
                 continue;
             }
             let street = if name.contains(|c: char| c.is_ascii_digit()) { 0.2 } else { 0.0 };
@@ -194,7 +200,7 @@ fn greeted(sheet: &Sheet) -> Option<&Cell> {
 fn payee(text: &str) -> Option<&str> {
     let lower = text.to_lowercase();
     // Letters of another length in lower case would shift what follows.
-    let find = |word: &&str| lower.find(**word).map(|at| at + word.len());
+    let find = |word: &&str| lower.find(*word).map(|at| at + word.len());
     let after = PAYEES.iter().filter(|_| lower.len() == text.len()).find_map(|word| find(&word))?;
     let rest = text.get(after..)?;
     let end = rest.find([',', ';', '(']).or_else(|| rest.find(". ")).unwrap_or(rest.len());
