@@ -46,10 +46,11 @@ fn noise(pages: &[PageText]) -> Option<String> {
         .then(|| format!("only {:.0} % of it looks like words and numbers", share * 100.0))
 }
 
-/// Whether most words of a line look like some.
+/// Whether most words of a line look like some, and one of them at least is long enough to tell.
 pub fn is_worded(line: &str) -> bool {
-    let fine = line.split_whitespace().filter(|word| plain(word)).count();
-    fine * 2 > line.split_whitespace().count()
+    let (words, fine): (Vec<&str>, Vec<&str>) = line.split_whitespace().partition(|word| !plain(word));
+    let long = |word: &&str| word.chars().filter(|c| c.is_alphabetic()).count() > 2;
+    fine.len() > words.len() && fine.iter().any(long)
 }
 
 /// Whether a word is letters with a vowel, or a number, between marks.

@@ -99,6 +99,9 @@ const TITLES: &[&str] = &[
     "thank you",
 ];
 
+/// Lines above a name.
+const ADDRESSES: &[&str] = &["herrn", "herr", "frau", "firma", "mr", "mrs", "ms", "dr", "messrs"];
+
 /// Whether two names are the same.
 pub fn same(a: &str, b: &str) -> bool {
     !b.is_empty() && a.to_lowercase().trim() == b.to_lowercase().trim()
@@ -136,6 +139,7 @@ pub fn is_name(text: &str) -> bool {
         && digits <= 3
         && digits * 3 < letters
         && !title
+        && !ADDRESSES.contains(&text.to_lowercase().as_str())
         && capital
         && !label
         && text.chars().count() <= 70

@@ -239,7 +239,7 @@ pub fn addressee<'s>(sheet: &'s Sheet, sender: &str) -> Option<&'s Cell> {
 /// Whether a line of an address begins with "Herrn", "Firma", "Mrs" and the like.
 pub fn salutes(row: usize, text: &str) -> bool {
     // At the very head, with a name behind it, it is a doctor's own letterhead.
-    if row == 0 && text.contains(' ') {
+    if (row == 0 && text.contains(' ')) || has_form(text) {
         return false;
     }
     let lower = text.to_lowercase();

@@ -164,7 +164,7 @@ fn candidates<'s>(reader: &Reader<'_>, sheet: &'s Sheet, entities: &[Entity]) ->
             let street = if name.contains(|c: char| c.is_ascii_digit()) { 0.2 } else { 0.0 };
             // Below the title come facts and the customer.
             let below = if titled.is_some_and(|at| row > at) { 0.1 } else { 0.0 };
-            let score = 0.5 - 0.04 * from_the_head - below + shown - street + if beside { 0.1 } else { 0.0 };
+            let score = 0.5 - 0.04 * from_the_head - below + shown - street + if beside { 0.05 } else { 0.0 };
             // Far down a name is a line of goods, unless something speaks for it.
             if row < 12 || shown >= 0.3 {
                 all.push(Candidate { cell, name, score, shown: shown > 0.0 });
@@ -201,7 +201,7 @@ fn payee(text: &str) -> Option<&str> {
     let lower = text.to_lowercase();
     // Letters of another length in lower case would shift what follows.
     let find = |word: &&str| lower.find(*word).map(|at| at + word.len());
-    let after = PAYEES.iter().filter(|_| lower.len() == text.len()).find_map(|word| find(&word))?;
+    let after = PAYEES.iter().filter(|_| lower.len() == text.len()).find_map(find)?;
     let rest = text.get(after..)?;
     let end = rest.find([',', ';', '(']).or_else(|| rest.find(". ")).unwrap_or(rest.len());
     let name = rest.get(..end)?.trim_end_matches('.').trim();
