@@ -14,7 +14,7 @@ help:
 	@echo "make models  fetch the default models into $(MODELS)"
 	@echo "make chaos   break everything for longer: make chaos KILLS=500"
 	@echo "make dist    target/dist/quire, smaller, with manual pages and completions; make deb packs it"
-	@echo "make fields  measure how many fields are found (scans need Python's Pillow)"
+	@echo "make fields  measure how many fields are found by the whole pipeline"
 	@echo "make gpu     on a machine with a GPU: its tests, its checks and its figures"
 	@echo "make kafka   fetch the Apache Kafka and the Python clients that tests use"
 
@@ -61,10 +61,9 @@ schemas: build
 chaos: setup-test models kafka
 	KILLS=$(or $(KILLS),100) $(CARGO) test --release --locked --test chaos -- --nocapture
 
-# How many fields of documents of unknown layouts are found; the table of docs/fields.md.
+# How many fields of documents of unknown layouts are found; the table of docs/fields.md. COUNT=N of each layout.
 fields: build models
-	python3 tests/fields/make.py target/fields 20
-	$(QUIRE) --log error bench fields target/fields --family test
+	@scripts/fields.sh $(or $(COUNT),10) $(QUIRE)
 
 test: setup-test nvcc check models kafka
 	$(CARGO) test --release --locked

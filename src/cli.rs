@@ -20,6 +20,7 @@ mod send;
 mod store;
 mod tend;
 mod top;
+mod which;
 
 use crate::config::{self, Config, Loaded, Sources};
 use crate::metrics::Metrics;

@@ -6,7 +6,7 @@ pub mod read;
 mod register;
 mod tend;
 
-use crate::document::Document;
+use crate::document::{Action, Document};
 use crate::error::{Class, Stage};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -52,6 +52,7 @@ labels! {
     DecisionLabel { decision: &'static str }
     ValidityLabel { validity: &'static str }
     RelationLabel { relation: &'static str }
+    DecidedLabel { action: &'static str, sample: &'static str }
 }
 
 /// Handles to every metric; built once in `main`, shared by `Arc`.
@@ -82,6 +83,7 @@ pub struct Metrics {
     verdicts: Family<DecisionLabel, Counter>,
     fields: Family<ValidityLabel, Counter>,
     duplicates: Family<RelationLabel, Counter>,
+    decided: Family<DecidedLabel, Counter>,
     sandbox_restarts: Family<ReasonLabel, Counter>,
     search_seconds: Histogram,
     stored: Gauge,
@@ -137,6 +139,7 @@ impl Metrics {
             verdicts: Family::default(),
             fields: Family::default(),
             duplicates: Family::default(),
+            decided: Family::default(),
             sandbox_restarts: Family::default(),
             search_seconds: seconds(),
             stored: Gauge::default(),
@@ -263,6 +266,12 @@ impl Metrics {
         for duplicate in &document.duplicates {
             self.duplicates.get_or_create(&RelationLabel { relation: duplicate.relation.as_str() }).inc();
         }
+    }
+
+    /// A person decided about a document; `sample`: nothing had been doubted of it.
+    pub fn decided(&self, action: Action, sample: bool) {
+        let sample = if sample { "true" } else { "false" };
+        self.decided.get_or_create(&DecidedLabel { action: action.as_str(), sample }).inc();
     }
 
     /// A sandboxed process was replaced.

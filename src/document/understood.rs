@@ -277,6 +277,16 @@ pub struct Verdict {
     pub reasons: Vec<String>,
 }
 
+impl Verdict {
+    /// The one reason of a document that is good and is looked at nevertheless.
+    pub const SAMPLED: &str = "sampled for quality assurance";
+
+    /// Whether nothing was doubted, and a person looks at it to check that.
+    pub fn is_sample(&self) -> bool {
+        self.decision == Decision::Review && self.reasons == [Self::SAMPLED]
+    }
+}
+
 /// A document that will not be tried again, with the reason.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeadLetter {

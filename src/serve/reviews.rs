@@ -144,7 +144,12 @@ pub async fn decide(
         comment: decide.comment,
         sure: decide.sure,
     };
-    shared.blocking(move |api| Ok(api.desk.decide(&id, &request)?)).await.map(Json)
+    let decide = move |api: &super::Api| -> Result<Review, Problem> {
+        let review = api.desk.decide(&id, &request)?;
+        api.metrics.decided(request.action, review.sampled);
+        Ok(review)
+    };
+    shared.blocking(decide).await.map(Json)
 }
 
 /// `GET /v1/reports/reviews`

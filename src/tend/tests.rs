@@ -324,6 +324,7 @@ fn a_report_counts_days_failures_and_seconds() {
     let counts: Vec<u64> = report.days.values().map(|day| day.documents).collect();
     assert_eq!(counts, [2, 0, 0, 1], "days without documents are there");
     let html = svg::html(&report);
+    assert!(html.contains("samples they agreed with"));
     assert!(html.contains("<rect") && html.contains("&lt;b&gt;") && !html.contains("<b>:"), "{html}");
     assert!(html.contains("2026-11-25"), "{html}");
     let empty = report::make(&store, days_ago(1), now(), &Run::default()).unwrap();
