@@ -12,7 +12,8 @@ const DIVES: [&str; 4] = [
     "Dive 14, Harbour\nDepth 11 m, visibility 7 m, bottom time 52 min\nBuddy: Eve\nTank from 210 to 80 bar",
     "Dive 15, Wreck\nDepth 30 m, visibility 12 m, bottom time 28 min\nBuddy: Ada\nTank from 205 to 55 bar",
 ];
-const NEW: &str = "Dive 16, Reef\nDepth 16 m, visibility 20 m, bottom time 47 min\nBuddy: Ivo\nTank from 200 to 70 bar";
+const NEW: &str =
+    "Dive 16, Reef\nDepth 16 m, visibility 20 m, bottom time 47 min\nBuddy: Ivo\nTank from 200 to 70 bar";
 const INVOICE: &str = "Invoice\nInvoice number: 2024-17\nBill to: Oak Ltd\nQty 2 Paper 4.50 9.00\nSubtotal 9.00\nVAT 1.80\nAmount due 10.80\nPayment due within 30 days";
 
 fn put(folder: &Path, texts: &[&str], ending: &str) {
@@ -38,7 +39,8 @@ fn a_kind_is_learned_measured_and_told_beside_the_built_in_ones() {
     fs::create_dir(&data).unwrap();
     put(&examples.join("dive-log"), &DIVES, "txt");
     let head = data.join("own.safetensors");
-    let learn = output(quire(&data).args(["kinds", "learn", "--json"]).arg(&examples).arg("--output").arg(&head));
+    let learn =
+        output(quire(&data).args(["kinds", "learn", "--json"]).arg(&examples).arg("--output").arg(&head));
     assert!(learn.status.success(), "{}", stderr(&learn));
     let learned = json(&learn);
     assert_eq!(learned["documents"], 4);
@@ -110,7 +112,9 @@ fn a_head_that_is_none_stops_the_start_with_a_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let head = dir.path().join("head.safetensors");
     fs::write(&head, "no head").unwrap();
-    for (setting, reason) in [(head.as_path(), "is no head of document kinds"), (Path::new("nowhere"), "cannot be read")] {
+    for (setting, reason) in
+        [(head.as_path(), "is no head of document kinds"), (Path::new("nowhere"), "cannot be read")]
+    {
         let set = format!("infer.kind={}", setting.display());
         let out = output(quire(dir.path()).args(["run", "--once", "--set", &set]));
         let said = stderr(&out);

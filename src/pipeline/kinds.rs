@@ -49,3 +49,23 @@ pub fn embedding(models: &Models) -> &str {
 pub(super) fn wrong(reason: &str) -> Error {
     Error::fatal(Stage::Interpret, Class::Model, format!("the setting infer.kind: {reason}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::infer::manifests::{built_in, manifests};
+
+    #[test]
+    fn the_built_in_head_fits_its_signs_and_the_default_embedding_model() {
+        let signs = signs().unwrap();
+        let bytes = built_in("models/kinds/model.safetensors").unwrap();
+        let head = Head::read(bytes, |dimension| signs.groups(dimension)).unwrap();
+        let manifests = manifests().unwrap();
+        let embedding = manifests.iter().find(|m| m.task == "embedding").unwrap();
+        let embedding = format!("{}@{}", embedding.name, embedding.revision());
+        // After a change of the words or signs: `make kinds`.
+        assert_eq!(head.fits(signs.digest(), &embedding), Ok(()));
+        assert!(head.about.taught.is_empty() && head.about.kinds.len() == 14);
+        assert!(head.anchors.kinds.len() >= 14 * 10, "users' kinds are learned beside these");
+    }
+}

@@ -6,15 +6,14 @@ town, subject and sentence. Each family gives N documents (10), as text, HTML, M
 errors of OCR: 1 to 6 of 100 characters. The same each time. OUT/test-scan/ holds one page image of each test
 family that a page holds, where Pillow is installed.
 
---corpus copies tests/corpus by kind instead. Its manifest is older than two kinds: what it calls minutes and a
-manual in the file's name, and other kinds besides, are those.
+--corpus copies tests/corpus by kind instead.
 """
 
 import argparse
 import html
-import shutil
 import random
 import re
+import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -27,7 +26,6 @@ import canvas  # noqa: E402
 
 from values import Values  # noqa: E402
 
-RENAMED = {"minutes-text-and-scanned-page.pdf": "minutes", "bzip2-manual.pdf": "manual"}
 ALIKE = {"l": "1I", "1": "lI", "0": "O", "O": "0", "o": "c", "e": "c", "c": "e", "rn": "m", "m": "rn", "h": "b", "i": "l", "t": "f", "s": "5", "S": "5", "B": "8", "g": "q", "u": "n", "n": "u", "ü": "u", "ö": "o", "ä": "a", "ß": "B"}
 
 
@@ -161,7 +159,7 @@ def corpus(out):
         if entry["outcome"] != "done" or "kind" not in entry:
             continue
         name = entry["file"]
-        target = out / RENAMED.get(name, entry["kind"]) / name
+        target = out / entry["kind"] / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(folder / "documents" / name, target)
 

@@ -166,7 +166,9 @@ impl Head {
         let bias = floats(&tensors, "bias", &[kinds])?;
         let mean = floats(&tensors, "mean", &[size])?;
         let deviation = floats(&tensors, "deviation", &[size])?;
-        if deviation.iter().any(|d| *d <= 0.0) || !(about.temperature > 0.0) {
+        let temperature = about.temperature;
+        let warm = temperature.is_finite() && temperature > 0.0;
+        if deviation.iter().any(|d| *d <= 0.0) || !warm {
             return Err("holds a deviation or temperature that is not positive".to_owned());
         }
         let of_anchors = tensors.tensor("anchor_kinds").map_err(damaged)?.data().to_vec();

@@ -3,6 +3,8 @@
 //! The loss is convex, so where it is started and in which order the examples come does not matter;
 //! everything is computed in one order, so the same examples give the same weights.
 
+use candle_core::{Device, Result, Tensor};
+
 /// One example.
 pub struct Example<'a> {
     /// Its signs, standardised.
@@ -40,18 +42,20 @@ impl Weights {
 ///
 /// Nesterov's accelerated gradient, started anew where it overshoots. The step follows from a bound on
 /// the curvature: for softmax half the largest eigenvalue of the examples' second moments.
-pub fn learn(examples: &[Example<'_>], kinds: usize, penalty: f32) -> Weights {
+///
+/// Errors: what the matrix library says; it has no reason to where all examples have as many signs.
+pub fn learn(examples: &[Example<'_>], kinds: usize, penalty: f32) -> Result<Weights> {
     let signs = examples.first().map_or(0, |e| e.signs.len());
-    let total: f32 = examples.iter().map(|e| e.weight).sum::<f32>().max(f32::MIN_POSITIVE);
     let zero = Weights { rows: vec![0.0; kinds * signs], bias: vec![0.0; kinds] };
-    if examples.is_empty() || kinds < 2 {
-        return zero;
+    if examples.is_empty() || kinds < 2 || signs == 0 {
+        return Ok(zero);
     }
-    let step = 1.0 / (0.5 * (curvature(examples, total) + 1.0) + penalty);
+    let lesson = Examples::of(examples, signs)?;
+    let step = 1.0 / (0.5 * (lesson.curvature()? + 1.0) + penalty);
     let (mut at, mut ahead, mut pace) = (zero.clone(), zero, 1.0f32);
     let mut first = 0.0;
     for number in 0..STEPS {
-        let slope = gradient(examples, &ahead, total, penalty);
+        let slope = lesson.gradient(&ahead, penalty)?;
         let length = slope.rows.iter().chain(&slope.bias).map(|v| v * v).sum::<f32>().sqrt();
         if number == 0 {
             first = length;
@@ -67,7 +71,7 @@ pub fn learn(examples: &[Example<'_>], kinds: usize, penalty: f32) -> Weights {
         ahead = if uphill { next.clone() } else { moved(&next, &forward, (pace - 1.0) / faster) };
         (at, pace) = (next, faster);
     }
-    at
+    Ok(at)
 }
 
 /// `from + by · along`.
@@ -76,42 +80,66 @@ fn moved(from: &Weights, along: &Weights, by: f32) -> Weights {
     Weights { rows: add(&from.rows, &along.rows), bias: add(&from.bias, &along.bias) }
 }
 
-fn gradient(examples: &[Example<'_>], at: &Weights, total: f32, penalty: f32) -> Weights {
-    let signs = examples.first().map_or(0, |e| e.signs.len());
-    let mut slope =
-        Weights { rows: at.rows.iter().map(|w| w * penalty).collect(), bias: vec![0.0; at.bias.len()] };
-    for example in examples {
-        let shares = softmax(&at.logits(example.signs), 1.0);
-        let rows = slope.rows.chunks_exact_mut(signs.max(1));
-        for (kind, ((share, bias), row)) in shares.iter().zip(&mut slope.bias).zip(rows).enumerate() {
-            let wanted = if kind == example.kind { 1.0 } else { 0.0 };
-            let error = (share - wanted) * example.weight / total;
-            *bias += error;
-            row.iter_mut().zip(example.signs).for_each(|(r, s)| *r += error * s);
-        }
-    }
-    slope
+/// Examples as one matrix. Its products are the library's; everything else is small.
+struct Examples {
+    /// `[examples, signs]`.
+    matrix: Tensor,
+    kinds: Vec<usize>,
+    /// With a sum of 1.
+    weights: Vec<f32>,
 }
 
-/// The largest eigenvalue of the weighted second moments of the signs, by power iteration; a little
-/// more than that, since the iteration comes from below.
-fn curvature(examples: &[Example<'_>], total: f32) -> f32 {
-    let signs = examples.first().map_or(0, |e| e.signs.len());
-    // Not along an axis, so that no eigenvector is missed.
-    let mut direction: Vec<f32> = (0..signs).map(|i| 1.0 + (i % 7) as f32 / 7.0).collect();
-    let mut size = 0.0f32;
-    for _ in 0..30 {
-        let length = dot(&direction, &direction).sqrt().max(f32::MIN_POSITIVE);
-        direction.iter_mut().for_each(|v| *v /= length);
-        let mut image = vec![0.0f32; signs];
-        for example in examples {
-            let along = dot(example.signs, &direction) * example.weight / total;
-            image.iter_mut().zip(example.signs).for_each(|(i, s)| *i += along * s);
-        }
-        size = dot(&image, &image).sqrt();
-        direction = image;
+impl Examples {
+    fn of(examples: &[Example<'_>], signs: usize) -> Result<Self> {
+        let values: Vec<f32> = examples.iter().flat_map(|e| e.signs.iter().copied()).collect();
+        let total = examples.iter().map(|e| e.weight).sum::<f32>().max(f32::MIN_POSITIVE);
+        Ok(Self {
+            matrix: Tensor::from_vec(values, (examples.len(), signs), &Device::Cpu)?,
+            kinds: examples.iter().map(|e| e.kind).collect(),
+            weights: examples.iter().map(|e| e.weight / total).collect(),
+        })
     }
-    size * 1.1
+
+    fn gradient(&self, at: &Weights, penalty: f32) -> Result<Weights> {
+        let (examples, signs) = self.matrix.dims2()?;
+        let kinds = at.bias.len();
+        let rows = Tensor::from_slice(&at.rows, (kinds, signs), &Device::Cpu)?;
+        let logits = self.matrix.matmul(&rows.t()?)?.to_vec2::<f32>()?;
+        let mut errors = Vec::with_capacity(examples * kinds);
+        let mut bias = vec![0.0f32; kinds];
+        for (logits, (truth, weight)) in logits.into_iter().zip(self.kinds.iter().zip(&self.weights)) {
+            let logits: Vec<f32> = logits.iter().zip(&at.bias).map(|(l, b)| l + b).collect();
+            for (kind, (share, bias)) in softmax(&logits, 1.0).iter().zip(&mut bias).enumerate() {
+                let error = (share - if kind == *truth { 1.0 } else { 0.0 }) * weight;
+                *bias += error;
+                errors.push(error);
+            }
+        }
+        let errors = Tensor::from_vec(errors, (examples, kinds), &Device::Cpu)?;
+        let slope = errors.t()?.matmul(&self.matrix)?.flatten_all()?.to_vec1::<f32>()?;
+        let rows = slope.iter().zip(&at.rows).map(|(s, w)| s + penalty * w).collect();
+        Ok(Weights { rows, bias })
+    }
+
+    /// The largest eigenvalue of the weighted second moments of the signs, by power iteration; a
+    /// little more than that, since the iteration comes from below.
+    fn curvature(&self) -> Result<f32> {
+        let (examples, signs) = self.matrix.dims2()?;
+        // Not along an axis, so that no eigenvector is missed.
+        let mut direction: Vec<f32> = (0..signs).map(|i| 1.0 + (i % 7) as f32 / 7.0).collect();
+        let mut size = 0.0f32;
+        for _ in 0..30 {
+            let length = dot(&direction, &direction).sqrt().max(f32::MIN_POSITIVE);
+            direction.iter_mut().for_each(|v| *v /= length);
+            let column = Tensor::from_slice(&direction, (signs, 1), &Device::Cpu)?;
+            let along = self.matrix.matmul(&column)?.flatten_all()?.to_vec1::<f32>()?;
+            let along: Vec<f32> = along.iter().zip(&self.weights).map(|(a, w)| a * w).collect();
+            let along = Tensor::from_vec(along, (1, examples), &Device::Cpu)?;
+            direction = along.matmul(&self.matrix)?.flatten_all()?.to_vec1::<f32>()?;
+            size = dot(&direction, &direction).sqrt();
+        }
+        Ok(size * 1.1)
+    }
 }
 
 /// Probabilities from logits at a temperature.
@@ -143,7 +171,7 @@ mod tests {
             .zip(kinds)
             .map(|(signs, kind)| Example { signs, kind: *kind, weight: 1.0 })
             .collect();
-        learn(&list, kinds.iter().max().map_or(0, |k| k + 1), 0.01)
+        learn(&list, kinds.iter().max().map_or(0, |k| k + 1), 0.01).unwrap()
     }
 
     fn best(weights: &Weights, signs: &[f32]) -> usize {
@@ -169,7 +197,7 @@ mod tests {
             .zip(&kinds)
             .map(|(signs, kind)| Example { signs, kind: *kind, weight: 1.0 })
             .collect();
-        let slope = gradient(&list, &weights, 60.0, 0.01);
+        let slope = Examples::of(&list, 3).unwrap().gradient(&weights, 0.01).unwrap();
         assert!(slope.rows.iter().chain(&slope.bias).all(|v| v.abs() < 2e-3), "{slope:?}");
     }
 
@@ -177,7 +205,7 @@ mod tests {
     fn odd_examples_give_finite_weights() {
         let one = examples(&[vec![1.0, 2.0], vec![3.0, 4.0]], &[0, 0]);
         assert_eq!(softmax(&one.logits(&[1.0, 1.0]), 1.0), [1.0]);
-        let none = learn(&[], 3, 0.1);
+        let none = learn(&[], 3, 0.1).unwrap();
         assert_eq!(softmax(&none.logits(&[]), 1.0).len(), 3);
         let nothing = examples(&[vec![0.0; 4], vec![0.0; 4]], &[0, 1]);
         assert!(nothing.rows.iter().all(|w| *w == 0.0));

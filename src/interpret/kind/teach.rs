@@ -73,7 +73,7 @@ pub fn teach(
     let raw = || lessons.iter().map(|lesson| lesson.signs.as_slice());
     let form = base.map_or_else(|| Form::of(&signs.groups(dimension), raw()), |b| b.form.clone());
     let cases = cases(&kinds, &form, base, lessons);
-    let logits = judged(&cases, kinds.len());
+    let logits = judged(&cases, kinds.len())?;
     let temperature = temperature(&cases, &logits);
     let said = guesses(&kinds, lessons, &logits, temperature);
     let right = said.iter().filter(|guess| guess.truth == guess.said).count();
@@ -89,7 +89,7 @@ pub fn teach(
         kinds,
     };
     let anchors = anchors(&about.kinds, &form, base, lessons);
-    let weights = fit(&all, about.kinds.len());
+    let weights = fit(&all, about.kinds.len())?;
     Ok(Taught { head: Head { about, weights, form, anchors }, guesses: said })
 }
 
@@ -144,34 +144,23 @@ fn cases(kinds: &[String], form: &Form, base: Option<&Head>, lessons: &[Lesson])
     cases
 }
 
-fn fit(cases: &[&Case], kinds: usize) -> Weights {
-    let example = |case: &&Case| -> (usize, f32) { (case.kind, case.weight) };
-    let examples: Vec<Example<'_>> = cases
-        .iter()
-        .map(|case| {
-            let (kind, weight) = example(case);
-            Example { signs: &case.signs, kind, weight }
-        })
-        .collect();
-    learn(&examples, kinds, PENALTY)
+fn fit(cases: &[&Case], kinds: usize) -> Result<Weights, String> {
+    let mut examples: Vec<Example<'_>> = Vec::with_capacity(cases.len());
+    for Case { signs, kind, weight, .. } in cases {
+        examples.push(Example { signs, kind: *kind, weight: *weight });
+    }
+    learn(&examples, kinds, PENALTY).map_err(|e| format!("cannot be learned: {e}"))
 }
 
 /// The logits of each case by a head that saw nothing of its part.
-fn judged(cases: &[Case], kinds: usize) -> Vec<Vec<f32>> {
-    let heads: Vec<Weights> = std::thread::scope(|scope| {
-        let fits: Vec<_> = (0..PARTS)
-            .map(|part| {
-                scope.spawn(move || {
-                    let others: Vec<&Case> = cases.iter().filter(|case| case.part != part).collect();
-                    fit(&others, kinds)
-                })
-            })
-            .collect();
-        let none = Weights { rows: Vec::new(), bias: Vec::new() };
-        fits.into_iter().map(|fit| fit.join().unwrap_or_else(|_| none.clone())).collect()
-    });
+fn judged(cases: &[Case], kinds: usize) -> Result<Vec<Vec<f32>>, String> {
+    let mut heads = Vec::with_capacity(PARTS);
+    for part in 0..PARTS {
+        let others: Vec<&Case> = cases.iter().filter(|case| case.part != part).collect();
+        heads.push(fit(&others, kinds)?);
+    }
     let logits = |case: &Case| heads.get(case.part).map_or_else(Vec::new, |head| head.logits(&case.signs));
-    cases.iter().map(logits).collect()
+    Ok(cases.iter().map(logits).collect())
 }
 
 /// The temperature at which the judged cases are the least surprising.

@@ -66,7 +66,8 @@ fn taught(base: Option<&Head>, texts: &[(&str, &str)]) -> Result<Taught, String>
 }
 
 fn kinds(head: Option<Head>, spec: &Spec) -> Kinds {
-    let embed = |_: &str| Ok::<_, Infallible>(vec![0.8, 0.6]);
+    // No description is like any text here: words decide.
+    let embed = |_: &str| Ok::<_, Infallible>(vec![0.2, 0.1]);
     let Ok(kinds) = Kinds::new(Signs::new().unwrap(), head, spec, 0.35, embed);
     kinds
 }
