@@ -5,7 +5,7 @@ QUIRE = $(CARGO) run --release --quiet --locked --bin quire --
 # Weights are the same for every data folder: fetched once, next to the default one.
 MODELS = data/models
 
-.PHONY: help demo test check models kafka nvcc gpu schemas chaos fields build dist deb clean
+.PHONY: help demo test check models kafka nvcc gpu schemas chaos fields kinds build dist deb clean
 
 help:
 	@echo "make demo    understand the documents of tests/corpus/ and find them again"
@@ -15,6 +15,7 @@ help:
 	@echo "make chaos   break everything for longer: make chaos KILLS=500"
 	@echo "make dist    target/dist/quire, smaller, with manual pages and completions; make deb packs it"
 	@echo "make fields  measure how many fields are found by the whole pipeline"
+	@echo "make kinds   learn and measure the built-in head of document kinds (scans need Python's Pillow)"
 	@echo "make gpu     on a machine with a GPU: its tests, its checks and its figures"
 	@echo "make kafka   fetch the Apache Kafka and the Python clients that tests use"
 
@@ -60,6 +61,16 @@ schemas: build
 # Faults by hand: make chaos KILLS=500, with SEED=N another sequence, with BROKERS=3 three brokers.
 chaos: setup-test models kafka
 	KILLS=$(or $(KILLS),100) $(CARGO) test --release --locked --test chaos -- --nocapture
+
+# The built-in head of kinds, learned and measured; the tables of docs/kinds.md.
+kinds: build models
+	rm -rf target/kinds && python3 models/train/kinds/make.py target/kinds
+	python3 models/train/kinds/make.py --corpus target/kinds/corpus
+	$(QUIRE) --log error kinds learn target/kinds/train --alone --output models/kinds/model.safetensors
+	$(QUIRE) --log error kinds test target/kinds/test --head models/kinds/model.safetensors
+	$(QUIRE) --log error kinds test target/kinds/test-scan --head models/kinds/model.safetensors
+	$(QUIRE) --log error kinds test target/kinds/corpus --head models/kinds/model.safetensors
+	sha256sum models/kinds/model.safetensors && stat -c %s models/kinds/model.safetensors
 
 # How many fields of documents of unknown layouts are found; the table of docs/fields.md. COUNT=N of each layout.
 fields: build models

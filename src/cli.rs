@@ -8,6 +8,7 @@ mod doctor;
 mod eval;
 mod fields;
 mod find;
+mod kinds;
 mod man;
 mod models;
 mod print;
@@ -137,6 +138,9 @@ enum Command {
     /// The models: what they are, fetch them, verify them
     #[command(subcommand)]
     Models(models::ModelsCommand),
+    /// Kinds of documents: learn your own from a folder of examples, or measure how well kinds are told
+    #[command(subcommand)]
+    Kinds(kinds::KindsCommand),
     /// Fields, checks and rules: try a file of your own on documents, or show what is built in
     #[command(subcommand)]
     Fields(fields::FieldsCommand),
@@ -237,6 +241,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Review(command) => review::review(&context, &command),
         Command::Reindex(args) => reindex::reindex(&context, &args),
         Command::Models(command) => models::models(&context, &command),
+        Command::Kinds(command) => kinds::kinds(&context, &command),
         Command::Fields(command) => fields::fields(&context, &command),
         Command::Bench(command) => bench::bench(&context, &command),
         Command::Doctor => doctor::doctor(&context),

@@ -72,14 +72,14 @@ config! {
     /// Batches to model outputs.
     infer: InferConfig {
         device: Device, threads: usize, models_dir: PathBuf, embedding: String, ner: String,
-        sentiment: String, classification: String, summary: String, precision: Precision,
+        sentiment: String, classification: String, summary: String, precision: Precision, kind: String,
     }
     /// Model outputs to an understood document.
     interpret: InterpretConfig {
         summary_sentences: usize, min_entity_confidence: f32, review_ocr_below: f32,
         review_kind_below: f32, review_field_below: f32, review_entity_below: f32, reject_below: f32,
         sample_percent: f32, duplicate_candidates: usize, duplicate_similarity: f32, fields_file: PathBuf,
-        redact: bool,
+        redact: bool, other_below: f32,
     }
     /// Where results go.
     publish: PublishConfig { workers: usize, results: bool }

@@ -7,7 +7,9 @@
 mod again;
 mod ask;
 mod embed;
+mod examples;
 mod join;
+mod kinds;
 pub mod limits;
 mod link;
 mod pages;
@@ -19,6 +21,7 @@ mod view;
 
 pub use again::Again;
 pub use embed::Embedder;
+pub use examples::{Examples, Read};
 pub use view::Viewer;
 
 use crate::config::Config;
@@ -26,7 +29,7 @@ use crate::consume::{Source, Watcher};
 use crate::error::{Error, Result, Stage};
 use crate::failpoint::Failpoints;
 use crate::infer::models::Models;
-use crate::interpret::{Interpreter, Kinds};
+use crate::interpret::Interpreter;
 use crate::metrics::Metrics;
 use crate::progress::Progress;
 use crate::publish::{Publisher, Store};
@@ -92,7 +95,7 @@ impl Pipeline {
         let spec = understand::spec(config)?;
         let interpreter = Arc::new(Interpreter {
             config: config.interpret.clone(),
-            kinds: Kinds::new(&spec, |text| embedder.embed(text))?,
+            kinds: kinds::kinds(models, config, &spec, &embedder)?,
             spec,
             tasks: models.tasks.clone(),
             models: models.revisions.clone(),

@@ -3,13 +3,14 @@
 
 use super::ask::Asker;
 use super::embed::{Embedder, stopping};
+use super::kinds::kinds;
 use super::understand::spec;
 use crate::config::Config;
 use crate::document::{Document, Head, Lineage, PageText, Room, TextDocument, TextSource};
 use crate::error::{Class, Error, Result, Stage};
 use crate::feed;
 use crate::infer::models::Models;
-use crate::interpret::{Interpreter, Kinds};
+use crate::interpret::Interpreter;
 use crate::metrics::Metrics;
 use crate::receipt::{Budget, Receipt};
 use std::sync::{Arc, mpsc};
@@ -31,7 +32,7 @@ impl Again {
         let spec = spec(config)?;
         let interpreter = Arc::new(Interpreter {
             config: config.interpret.clone(),
-            kinds: Kinds::new(&spec, |text| embedder.embed(text))?,
+            kinds: kinds(models, config, &spec, &embedder)?,
             spec,
             tasks: models.tasks.clone(),
             models: models.revisions.clone(),
