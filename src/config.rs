@@ -77,7 +77,8 @@ config! {
     /// Model outputs to an understood document.
     interpret: InterpretConfig {
         summary_sentences: usize, min_entity_confidence: f32, review_ocr_below: f32,
-        review_kind_below: f32, review_field_below: f32, review_entity_below: f32, reject_below: f32,
+        review_kind_below: f32, review_field_below: f32, review_entity_below: f32,
+        review_sentiment_below: f32, review_class_below: f32, check_written_summary: bool, reject_below: f32,
         sample_percent: f32, duplicate_candidates: usize, duplicate_similarity: f32, fields_file: PathBuf,
         redact: bool, other_below: f32,
     }

@@ -17,6 +17,13 @@ WNUT = {"person": "PER", "location": "LOC", "corporation": "ORG", "group": "ORG"
 RE3D = {"Person": "PER", "Organisation": "ORG", "Location": "LOC", "Nationality": "MISC",
         "Weapon": "?", "MilitaryPlatform": "?", "DocumentReference": "?"}
 
+# CrossNER's own types. "?" are things that this scheme neither takes for names nor for their absence.
+CROSSNER = {"person": "PER", "writer": "PER", "musicalartist": "PER", "politician": "PER", "scientist": "PER",
+            "researcher": "PER", "organisation": "ORG", "politicalparty": "ORG", "band": "ORG", "university": "ORG",
+            "location": "LOC", "country": "LOC", "misc": "MISC", "song": "MISC", "album": "MISC", "award": "MISC",
+            "event": "MISC", "election": "MISC", "book": "MISC", "poem": "MISC", "product": "MISC",
+            "conference": "MISC", "programlang": "MISC"}
+
 NOT_NAMES = set("""i we he she it they you me us him her them my our his its their your who a an the this that
 these those some all both each other one two mr mrs ms dr""".split())
 TITLES = set("""minister secretary president prime foreign defence defense deputy ambassador general gen col colonel
@@ -72,6 +79,31 @@ def plain(path):
     """PER, ORG, LOC and MISC as they are (WikiGold, MASC)."""
     for sentence in conll(path):
         yield tagged([t for t, _ in sentence], spans(t for _, t in sentence))
+
+
+def crossner(path):
+    """CrossNER: five domains of Wikipedia, many types."""
+    for sentence in conll(path):
+        tags = spans(t for _, t in sentence)
+        yield tagged([t for t, _ in sentence], [(s, e, CROSSNER.get(k, "?")) for s, e, k in tags])
+
+
+def no_misc(path):
+    """PER, ORG and LOC; MISC is not annotated (Broad Twitter Corpus)."""
+    for sentence in conll(path):
+        yield tagged([t for t, _ in sentence], spans(t for _, t in sentence), OPEN)
+
+
+def uner(path):
+    """Universal NER: number, token and label in columns, comments before each sentence; no MISC."""
+    sentence = []
+    for line in Path(path).read_text(encoding="utf-8").splitlines() + [""]:
+        parts = line.split("\t")
+        if len(parts) >= 3 and not line.startswith("#"):
+            sentence.append((parts[1], parts[2]))
+        elif not line.strip() and sentence:
+            yield tagged([t for t, _ in sentence], spans(t for _, t in sentence), OPEN)
+            sentence = []
 
 
 def wikiann(path):

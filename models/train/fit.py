@@ -1,5 +1,6 @@
 """Hidden states of the trunk, batches, and the training loop that both tasks share."""
 
+import json
 import math
 import random
 import time
@@ -116,3 +117,15 @@ def rounded(branch):
     """What a reader of the saved file computes with."""
     branch.load_state_dict({k: v.half().float() for k, v in branch.state_dict().items()})
     return branch
+
+
+def note(out, values):
+    """Puts values under `quire` in the config.json of a branch, where there is one."""
+    path = out / "config.json"
+    if not path.exists():
+        print(f"no {path}: put {values} under quire there", flush=True)
+        return
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config.setdefault("quire", {}).update(values)
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    print(f"{path}: {values}", flush=True)

@@ -5,13 +5,14 @@ import math
 import random
 
 import torch
+from safetensors.torch import load_file
 
 import corpora
 import fit
 from bert import Branch, Trunk, read_weights
 from office import Names
 
-SEED, EPOCHS, LR, TOKENS, LONGEST = 23, 2, 1e-4, 1024, 256
+SEED, EPOCHS, LR, TOKENS, LONGEST, FROM_LAYER = 23, 2, 1e-4, 1024, 256, 3
 LABELS = ["negative", "neutral", "positive"]
 # A mean rating in [-EDGE, EDGE] is neutral. A rating is itself uncertain: 20 people gave it.
 EDGE, SPREAD = 0.5, 0.3
@@ -69,10 +70,10 @@ def temperature(logits, targets):
     return log_t.exp().item()
 
 
-def main(data, trunk_dir, out, tokenizer):
+def main(data, trunk_dir, out, tokenizer, minutes, begin, **_):
     rng = random.Random(SEED)
     weights = read_weights(trunk_dir)
-    trunk = Trunk(weights)
+    trunk = Trunk(weights, FROM_LAYER)
 
     sst = [(t, y) for t, y in corpora.binary(data / "sentiment" / "sst2.dev.tsv")]
     sst_squeezed = [corpora.squeeze(t) for t, _ in sst]
@@ -131,7 +132,10 @@ def main(data, trunk_dir, out, tokenizer):
         return torch.nn.functional.cross_entropy(logits, targets[batch])
 
     torch.manual_seed(SEED)
-    branch = Branch(3, pooled=True).start_from(weights)
+    branch = Branch(3, pooled=True, from_layer=FROM_LAYER).start_from(weights)
+    if begin:
+        had = {k: v.float() for k, v in load_file(begin).items()}
+        branch.load_state_dict(branch.state_dict() | had)
 
     def show(name, logits, truth):
         accuracy, f1, each = three_way(logits, truth)
@@ -142,22 +146,21 @@ def main(data, trunk_dir, out, tokenizer):
         fit.save(branch, out / "model.safetensors")
         show(f"epoch {n}: dev", torch.stack(fit.predict(branch, dev)), truth["dev"])
 
-    fit.train(branch, inputs, loss_of, epochs=EPOCHS, lr=LR, tokens=TOKENS, seed=SEED, after_epoch=after_epoch)
+    fit.train(branch, inputs, loss_of, epochs=EPOCHS, lr=LR, tokens=TOKENS, seed=SEED, after_epoch=after_epoch,
+              minutes=minutes)
 
     t = temperature(torch.stack(fit.predict(branch, dev)), truth["dev"])
-    print(f"temperature {t:.4f}, folded into the classifier")
-    with torch.no_grad():
-        branch.classifier.weight /= t
-        branch.classifier.bias /= t
     fit.rounded(branch)
     fit.save(branch, out / "model.safetensors")
-    logits = torch.stack(fit.predict(branch, test))
+    fit.note(out, {"branch_layer": FROM_LAYER, "temperature": round(t, 4)})
+    predict = lambda part: torch.stack(fit.predict(branch, part)) / t
+    logits = predict(test)
     show("held-out rated text", logits, truth["test"])
     for file in FILES:
         here = torch.tensor([f == file for *_, f in parts["test"]])
         show(f"  {file} ({int(here.sum())})", logits[here], truth["test"][here])
-    logits = torch.stack(fit.predict(branch, sst_states))
+    logits = predict(sst_states)
     guess = (logits[:, 2] > logits[:, 0]).long()
     print(f"SST-2 dev, positive against negative: {(guess == sst_truth).float().mean().item():.4f}")
-    logits = torch.stack(fit.predict(branch, plain))
+    logits = predict(plain)
     print(f"re3d test sentences said to be neutral: {(logits.argmax(-1) == 1).float().mean().item():.4f}")

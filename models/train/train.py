@@ -20,8 +20,8 @@ def main():
     parser.add_argument("--out", type=Path, help="folder for model.safetensors (default: ../TASK)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--taught", type=Path, help="folder that teach.py wrote (ner)")
-    parser.add_argument("--begin", type=Path, help="weights of a branch to go on with (ner)")
-    parser.add_argument("--minutes", type=float, help="end training after as many (ner)")
+    parser.add_argument("--begin", type=Path, help="weights of a branch to go on with")
+    parser.add_argument("--minutes", type=float, help="end training after as many")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     tokenizer = Tokenizer.from_file(str(args.trunk / "tokenizer.json"))
@@ -29,7 +29,7 @@ def main():
     tokenizer.no_padding()
     out = args.out or Path(__file__).resolve().parent.parent / args.task
     out.mkdir(parents=True, exist_ok=True)
-    more = {"taught": args.taught, "minutes": args.minutes, "begin": args.begin} if args.task == "ner" else {}
+    more = {"taught": args.taught, "minutes": args.minutes, "begin": args.begin}
     TASKS[args.task].main(args.data, args.trunk, out, tokenizer, **more)
 
 

@@ -71,6 +71,10 @@ pub struct Document {
     /// A summary in a model's own words, where one is set to write them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written_summary: Option<WrittenSummary>,
+    /// Why there is no `written_summary` though a model wrote one: which of its numbers and names the
+    /// text does not hold. `summary` stands in for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary_refused: Option<String>,
     /// Who and what is named.
     pub entities: Vec<Entity>,
     /// The tone of the document; `None` when there is no text.

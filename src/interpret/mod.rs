@@ -4,6 +4,7 @@ mod characters;
 mod classes;
 mod duplicates;
 mod entities;
+mod faithful;
 pub mod fields;
 mod kind;
 mod named;
@@ -18,12 +19,13 @@ pub use duplicates::Neighbour;
 pub use entities::mentions_of as mentions;
 pub use kind::{Guess, Head, Kinds, LEAST_EXAMPLES, Lesson, Score, Signs, Taught, teach};
 
+use crate::batch::WindowOutput;
 use crate::config::InterpretConfig;
 use crate::document::{
     Decision, Document, PageSummary, PageText, Passage, SCHEMA_VERSION, Table, TableSummary,
 };
 use crate::tasks::{EMBEDDING, Tasks};
-use crate::window::InferredDocument;
+use crate::window::{InferredDocument, Window};
 use characters::Characters;
 use fields::{Review, Spec};
 use jiff::Timestamp;
@@ -50,7 +52,7 @@ impl Interpreter {
         let head = &inferred.fed.document.head;
         let text = Characters::join(inferred.fed.document.pages.iter().map(|p| p.text.as_str()));
         let passages = passages(inferred, &text);
-        let vector = mean(&passages);
+        let vector = mean(passages.iter().map(|p| (p.end - p.start, p.vector.as_slice())));
         let pages = pages(inferred, &text);
         let ocr_confidence = ocr_confidence(inferred);
         let (characters, covered) = coverage(inferred, &passages, &text);
@@ -62,6 +64,10 @@ impl Interpreter {
         let language = inferred.fed.language.clone();
         let pages_read = &inferred.fed.document.pages;
         let said = fields::find(&self.spec, &kind.label, &language, pages_read, &text, &entities);
+        let (written_summary, summary_refused) = match inferred.written.clone() {
+            Some(written) if self.config.check_written_summary => faithful::check(written, &text.text),
+            written => (written, None),
+        };
         let mut document = Document {
             schema: SCHEMA_VERSION,
             id: head.id.clone(),
@@ -89,7 +95,8 @@ impl Interpreter {
                 .classification
                 .as_ref()
                 .map_or_else(Vec::new, |head| classes::of(inferred, head)),
-            written_summary: inferred.written.clone(),
+            written_summary,
+            summary_refused,
             passages,
             coverage: if characters == 0 { 1.0 } else { covered as f64 / characters as f64 },
             fields: said.fields,
@@ -227,14 +234,27 @@ fn coverage(inferred: &InferredDocument, passages: &[Passage], text: &Characters
     (total, covered)
 }
 
-/// Mean of the passages' vectors, L2-normalised; empty where there are none.
-fn mean(passages: &[Passage]) -> Vec<f32> {
-    let Some(first) = passages.first() else { return Vec::new() };
-    let mut sum = vec![0.0f32; first.vector.len()];
-    for passage in passages {
-        // A long passage says more about the document than a short one.
-        let weight = (passage.end - passage.start).max(1) as f32;
-        sum.iter_mut().zip(&passage.vector).for_each(|(s, v)| *s += v * weight);
+/// A summary of `count` sentences of a text that is no document: its pages, and the windows of the
+/// embedding model with what it said of them.
+pub fn summarise(pages: &[PageText], windows: &[(Window, WindowOutput)], count: usize) -> Vec<String> {
+    let characters = |w: &Window| {
+        let page = pages.get(w.page).and_then(|page| page.text.get(w.bytes.clone()));
+        page.map_or(0, |text| text.chars().count())
+    };
+    let centre = mean(windows.iter().map(|(w, output)| (characters(w), output.embedding.as_slice())));
+    summary::sentences(pages, windows, &centre, count)
+}
+
+/// Mean of the passages' vectors, each weighted by its length (a long passage says more about the
+/// document than a short one), L2-normalised; empty where there are none.
+fn mean<'v>(passages: impl Iterator<Item = (usize, &'v [f32])>) -> Vec<f32> {
+    let mut sum: Vec<f32> = Vec::new();
+    for (characters, vector) in passages {
+        let weight = characters.max(1) as f32;
+        if sum.is_empty() {
+            sum = vec![0.0; vector.len()];
+        }
+        sum.iter_mut().zip(vector).for_each(|(s, v)| *s += v * weight);
     }
     let length = sum.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-12);
     sum.iter_mut().for_each(|v| *v /= length);

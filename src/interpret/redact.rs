@@ -38,6 +38,9 @@ pub fn redact(document: &mut Document) {
     if let Some(written) = &mut document.written_summary {
         written.text = clean(&written.text);
     }
+    if let Some(reason) = &mut document.summary_refused {
+        *reason = clean(reason);
+    }
     for entity in document.entities.iter_mut().filter(|e| !personal(&e.label)) {
         entity.text = clean(&entity.text);
     }

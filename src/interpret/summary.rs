@@ -3,9 +3,10 @@
 
 use super::characters::Characters;
 use super::cosine;
-use crate::document::SummarySentence;
+use crate::batch::WindowOutput;
+use crate::document::{PageText, SummarySentence};
 use crate::tasks::EMBEDDING;
-use crate::window::InferredDocument;
+use crate::window::{InferredDocument, Window};
 use std::ops::Range;
 
 /// How much the first sentence is preferred over the last.
@@ -31,9 +32,35 @@ pub fn extract(
     centre: &[f32],
     count: usize,
 ) -> Vec<SummarySentence> {
-    let mut candidates = candidates(inferred, centre, MIN_WORDS);
+    let pages = &inferred.fed.document.pages;
+    let told = |chosen: Candidate<'_>| {
+        let range = text.range(chosen.page, &chosen.bytes);
+        let words = words(pages, &chosen);
+        SummarySentence { text: words, start: range.start, end: range.end, score: chosen.score }
+    };
+    choose(pages, &move || inferred.of(EMBEDDING), centre, count).into_iter().map(told).collect()
+}
+
+/// The same of windows that belong to no document.
+pub fn sentences(
+    pages: &[PageText],
+    windows: &[(Window, WindowOutput)],
+    centre: &[f32],
+    count: usize,
+) -> Vec<String> {
+    let pairs = move || windows.iter().map(|(window, output)| (window, output));
+    choose(pages, &pairs, centre, count).iter().map(|chosen| words(pages, chosen)).collect()
+}
+
+fn choose<'w, I: Iterator<Item = (&'w Window, &'w WindowOutput)>>(
+    pages: &[PageText],
+    windows: &dyn Fn() -> I,
+    centre: &[f32],
+    count: usize,
+) -> Vec<Candidate<'w>> {
+    let mut candidates = candidates(pages, windows(), centre, MIN_WORDS);
     if candidates.is_empty() {
-        candidates = self::candidates(inferred, centre, 1);
+        candidates = self::candidates(pages, windows(), centre, 1);
     }
     let mut chosen: Vec<Candidate<'_>> = Vec::new();
     while chosen.len() < count && !candidates.is_empty() {
@@ -46,30 +73,30 @@ pub fn extract(
         chosen.push(candidates.swap_remove(index));
     }
     chosen.sort_by_key(|c| (c.page, c.bytes.start));
-    chosen.into_iter().map(|c| sentence(inferred, text, c)).collect()
+    chosen
 }
 
-fn sentence(inferred: &InferredDocument, text: &Characters, candidate: Candidate<'_>) -> SummarySentence {
-    let page = inferred.fed.document.pages.get(candidate.page).map_or("", |p| p.text.as_str());
+/// A sentence with single blanks.
+fn words(pages: &[PageText], candidate: &Candidate<'_>) -> String {
+    let page = pages.get(candidate.page).map_or("", |p| p.text.as_str());
     let words = page.get(candidate.bytes.clone()).unwrap_or_default();
-    let range = text.range(candidate.page, &candidate.bytes);
-    SummarySentence {
-        text: words.split_whitespace().collect::<Vec<_>>().join(" "),
-        start: range.start,
-        end: range.end,
-        score: candidate.score,
-    }
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn candidates<'i>(inferred: &'i InferredDocument, centre: &[f32], min_words: usize) -> Vec<Candidate<'i>> {
-    let sentences = inferred.of(EMBEDDING).flat_map(|(window, output)| {
+fn candidates<'w>(
+    pages: &[PageText],
+    windows: impl Iterator<Item = (&'w Window, &'w WindowOutput)>,
+    centre: &[f32],
+    min_words: usize,
+) -> Vec<Candidate<'w>> {
+    let sentences = windows.flat_map(|(window, output)| {
         window.sentences.iter().zip(&output.spans).map(|((_, bytes), vector)| (window.page, bytes, vector))
     });
     let told = sentences.filter(|(page, bytes, _)| {
-        let text = inferred.fed.document.pages.get(*page).and_then(|p| p.text.get((*bytes).clone()));
+        let text = pages.get(*page).and_then(|p| p.text.get((*bytes).clone()));
         text.is_some_and(|t| is_prose(t, min_words))
     });
-    let mut found: Vec<Candidate<'i>> = told
+    let mut found: Vec<Candidate<'w>> = told
         .take(CANDIDATES)
         .map(|(page, bytes, vector)| Candidate {
             page,

@@ -2,7 +2,9 @@
 
 use super::fields::Review;
 use crate::config::InterpretConfig;
-use crate::document::{Decision, Document, Field, Outcome, Relation, Validity, Verdict, sha256_hex};
+use crate::document::{
+    ClassScore, Decision, Document, Field, Outcome, Relation, Scale, Validity, Verdict, sha256_hex,
+};
 
 /// Accepts what is certain; asks a person about what is doubtful; rejects what holds nothing.
 /// `review` holds the bounds of the document's kind, where it has its own.
@@ -48,6 +50,7 @@ pub fn judge(document: &Document, config: &InterpretConfig, review: &Review) -> 
             entity.text, entity.confidence
         ));
     }
+    about_classes(document, config, review, &mut reasons);
     about_fields(document, review.field_below.unwrap_or(config.review_field_below), &mut reasons);
     about_duplicates(document, &mut reasons);
     if reasons.is_empty() && sampled(document, review.sample_percent.unwrap_or(config.sample_percent)) {
@@ -66,6 +69,23 @@ fn required(document: &Document) -> Option<(usize, usize)> {
     let check = document.checks.iter().find(|c| c.name == "required")?;
     let found = check.fields.iter().filter(|name| document.fields.iter().any(|f| f.name == **name)).count();
     (!check.fields.is_empty()).then_some((found, check.fields.len()))
+}
+
+/// A tone or a class of which the model is not sure enough to say it.
+fn about_classes(document: &Document, config: &InterpretConfig, review: &Review, reasons: &mut Vec<String>) {
+    let below = review.sentiment_below.unwrap_or(config.review_sentiment_below);
+    if let Some(tone) = document.sentiment.as_ref().filter(|tone| tone.confidence < below) {
+        let (label, confidence) = (&tone.label, tone.confidence);
+        reasons.push(format!(
+            "its tone is unclear: {label} with a confidence of {confidence:.2}, below {below:.2}"
+        ));
+    }
+    let below = review.class_below.unwrap_or(config.review_class_below);
+    // A number that was predicted is no probability.
+    let best = document.classes.first().filter(|class| class.scale != Scale::Value && class.score < below);
+    if let Some(ClassScore { label, score, .. }) = best {
+        reasons.push(format!("its class is unclear: {label} with a score of {score:.2}, below {below:.2}"));
+    }
 }
 
 fn about_fields(document: &Document, below: f32, reasons: &mut Vec<String>) {

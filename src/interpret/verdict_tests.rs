@@ -5,8 +5,8 @@ use super::fields::{Review, load, of_pages};
 use super::verdict::judge;
 use crate::config::{InterpretConfig, Sources, load as settings};
 use crate::document::{
-    Decision, Document, DocumentId, Duplicate, MediaType, PageText, Priority, Relation, SCHEMA_VERSION,
-    Scored, Verdict, sha256_hex,
+    ClassScore, Decision, Document, DocumentId, Duplicate, MediaType, PageText, Priority, Relation,
+    SCHEMA_VERSION, Scale, Scored, Sentiment, Verdict, sha256_hex,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -42,6 +42,7 @@ fn document(id: &str, kind: &str, text: &str) -> Document {
         sentiment: None,
         classes: Vec::new(),
         written_summary: None,
+        summary_refused: None,
         passages: Vec::new(),
         coverage: 1.0,
         fields: found.fields,
@@ -87,6 +88,22 @@ fn what_is_whole_is_accepted_and_what_is_not_is_reviewed_with_reasons() {
     assert_eq!(judge(&bare, &config, &strict).decision, Decision::Reject);
     let strict = Review { field_below: Some(0.999), ..Review::default() };
     assert_eq!(judge(&good, &config, &strict).decision, Decision::Review);
+}
+
+#[test]
+fn a_tone_or_class_below_its_bound_is_reviewed_and_a_predicted_number_is_not() {
+    let (config, none) = (config(), Review::default());
+    let mut good = document("a", "invoice", &invoice("INV-001", "120.00"));
+    good.sentiment =
+        Some(Sentiment { label: "neutral".to_owned(), confidence: 0.45, scores: BTreeMap::new() });
+    good.classes = vec![ClassScore { label: "urgent".to_owned(), score: 0.4, scale: Scale::Probability }];
+    assert_eq!(judge(&good, &config, &none).decision, Decision::Accept, "not asked for");
+    let strict = Review { sentiment_below: Some(0.5), class_below: Some(0.5), ..Review::default() };
+    let reasons = judge(&good, &config, &strict).reasons;
+    assert!(reasons[0].contains("neutral with a confidence of 0.45, below 0.50"), "{reasons:?}");
+    assert!(reasons[1].contains("urgent with a score of 0.40"), "{reasons:?}");
+    good.classes[0].scale = Scale::Value;
+    assert_eq!(judge(&good, &config, &strict).reasons.len(), 1);
 }
 
 #[test]

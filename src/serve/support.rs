@@ -44,6 +44,7 @@ pub fn document(id: &str) -> Document {
         sentiment: None,
         classes: Vec::new(),
         written_summary: None,
+        summary_refused: None,
         passages: Vec::new(),
         coverage: 1.0,
         fields: Vec::new(),

@@ -79,7 +79,10 @@ def minilm(trunk_dir):
 
     def branch(name):
         own = {k: v.float() for k, v in load_file(MODELS / name / "model.safetensors").items()}
-        head = json.loads((MODELS / name / "config.json").read_text())["id2label"]
+        config = json.loads((MODELS / name / "config.json").read_text())
+        head = config["id2label"]
+        for part in ("classifier.weight", "classifier.bias"):
+            own[part] /= config["quire"].get("temperature", 1.0)
         merged = {f"bert.{k}": v for k, v in trunk.items()} | own
         return merged, [head[str(i)] for i in range(len(head))]
 

@@ -6,11 +6,12 @@ use std::ops::Range;
 use std::path::Path;
 
 /// NER test sets by name: files in the data's folder.
-pub const NER: [(&str, &str); 2] =
-    [("WikiGold", "ner/wikigold.conll.txt"), ("WNUT-17 test", "ner/emerging.test.annotated")];
-
-/// The file of SST-2.
-pub const TONES: &str = "sentiment/sst2.dev.tsv";
+pub const NER: [(&str, &str); 4] = [
+    ("WikiGold", "ner/wikigold.conll.txt"),
+    ("WNUT-17 test", "ner/emerging.test.annotated"),
+    ("Universal NER, English EWT test", "ner/uner.test.iob2"),
+    ("Universal NER, German PUD", "ner/uner.de.iob2"),
+];
 
 /// A text with its names: bytes and type.
 pub struct Names {
@@ -18,14 +19,6 @@ pub struct Names {
     pub text: String,
     /// In order.
     pub names: Vec<(Range<usize>, String)>,
-}
-
-/// A text and whether its tone is positive.
-pub struct Tone {
-    /// The text.
-    pub text: String,
-    /// Else negative.
-    pub positive: bool,
 }
 
 /// What was done to a text. Its bytes stay where they are.
@@ -109,8 +102,10 @@ pub fn names(path: &Path) -> Result<Vec<Names>> {
     let mut one = Names { text: String::new(), names: Vec::new() };
     let mut last = String::from("O");
     for line in read.lines().chain([""]) {
-        let mut columns = line.split_whitespace();
-        let (Some(token), Some(tag)) = (columns.next(), columns.next_back()) else {
+        if line.starts_with("# ") {
+            continue;
+        }
+        let Some((token, tag)) = columns(line) else {
             let done = std::mem::replace(&mut one, Names { text: String::new(), names: Vec::new() });
             if !done.text.is_empty() && !done.text.starts_with("-DOCSTART-") {
                 sentences.push(done);
@@ -138,6 +133,17 @@ pub fn names(path: &Path) -> Result<Vec<Names>> {
     Ok(sentences)
 }
 
+/// A line's token and tag. Universal NER has five columns, of which the first is a number; others have
+/// the token first and the tag last.
+fn columns(line: &str) -> Option<(&str, &str)> {
+    let columns: Vec<&str> = line.split_whitespace().collect();
+    match columns.as_slice() {
+        [number, token, tag, _, _] if number.bytes().all(|b| b.is_ascii_digit()) => Some((token, tag)),
+        [token, .., tag] => Some((token, tag)),
+        _ => None,
+    }
+}
+
 /// WNUT-17's types are finer.
 fn kind_of(name: &str) -> &str {
     match name {
@@ -147,19 +153,6 @@ fn kind_of(name: &str) -> &str {
         "product" | "creative-work" => "MISC",
         other => other,
     }
-}
-
-/// Lines of a text and 0 or 1; none where there is no file.
-pub fn tones(path: &Path) -> Result<Vec<Tone>> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let read = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let tone = |line: &str| {
-        let (text, label) = line.rsplit_once('\t')?;
-        Some(Tone { text: text.to_owned(), positive: label.trim() == "1" })
-    };
-    Ok(read.lines().filter_map(tone).collect())
 }
 
 /// A set's name, and its pairs of sentences with their score.
@@ -205,6 +198,11 @@ mod tests {
         assert_eq!(read[0].names, [(0..7, "PER".to_owned()), (11..15, "ORG".to_owned())]);
         assert_eq!(read[1].names, [(0..10, "LOC".to_owned())], "IOB1 goes on without a B-");
         assert!(names(&dir.path().join("none")).unwrap().is_empty());
+
+        let five = "# text = Ann of Rome\n1\tAnn\tB-PER\t-\tx\n2\tof\tO\t-\t-\n3\t2024\tO\t-\t-\n";
+        std::fs::write(&path, five).unwrap();
+        let read = names(&path).unwrap();
+        assert_eq!((read[0].text.as_str(), read[0].names.len()), ("Ann of 2024", 1));
     }
 
     #[test]

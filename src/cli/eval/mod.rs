@@ -2,7 +2,9 @@
 //! engine, on the texts as they are and spoilt.
 
 mod data;
+mod papers;
 mod score;
+mod tones;
 
 use super::{App, print};
 use crate::batch::{PackedBatch, WindowOutput};
@@ -10,22 +12,24 @@ use crate::document::PageText;
 use crate::feed::{Reader, Tokenizer};
 use crate::infer::manifests::models_dir;
 use crate::infer::models::{Models, TokenizerOf};
-use crate::interpret::mentions;
+use crate::interpret::{mentions, summarise};
 use crate::tasks::{EMBEDDING, HeadOf};
 use crate::window::Window;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use data::{Names, Spoiled, Tone};
+use data::{Names, Spoiled};
+use papers::Paper;
 use score::{Figure, Judged, Tally};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tones::ToneSet;
 
 /// What to measure.
 #[derive(Args)]
 pub struct EvalArgs {
-    /// Folder with ner/, sentiment/ and sts/ (models/train/README.md says which files); files that are
+    /// Folder with ner/, sentiment/, sts/ and summarization/ (models/train/README.md says which files); files that are
     /// not there are left out
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
@@ -45,6 +49,7 @@ enum Task {
     Embedding,
     Ner,
     Sentiment,
+    Summary,
 }
 
 /// A line of the table.
@@ -91,10 +96,17 @@ pub fn eval(app: &App, args: &EvalArgs) -> Result<ExitCode> {
     }
     if let Some(head) = models.tasks.sentiment.clone().filter(|_| wanted(Task::Sentiment)) {
         let mut runner = Runner::new(&models, head.model, app)?;
-        let tones = data::tones(&args.data.join(data::TONES))?;
-        for way in ways {
-            rows.extend(tone(&mut runner, &head, *way, tones.iter().take(most))?);
+        for set in tones::sets(&args.data)? {
+            for way in ways {
+                rows.push(tone(&mut runner, &head, *way, &set, most)?);
+            }
         }
+    }
+    if wanted(Task::Summary) {
+        let mut runner = Runner::new(&models, EMBEDDING, app)?;
+        let papers = papers::papers(&args.data.join(papers::PAPERS))?;
+        let some = papers.get(..most.min(papers.len())).unwrap_or_default();
+        rows.extend(summaries(&mut runner, some, app.config.interpret.summary_sentences)?);
     }
     if wanted(Task::Embedding) {
         let mut runner = Runner::new(&models, EMBEDDING, app)?;
@@ -132,7 +144,8 @@ impl Runner {
         let (mut batch, mut waiting) = (PackedBatch::new(), Vec::new());
         for (index, text) in texts.iter().enumerate() {
             for window in self.reader.pages(&[PageText::plain(text.as_str())])? {
-                batch.push_shaped(&window.tokens, &window.shapes(), &[]);
+                let spans: Vec<_> = window.sentences.iter().map(|(rows, _)| rows.clone()).collect();
+                batch.push_shaped(&window.tokens, &window.shapes(), &spans);
                 waiting.push((index, window));
             }
             if batch.tokens.len() >= BATCH || index + 1 == texts.len() {
@@ -159,7 +172,8 @@ fn names<'n>(
 ) -> Result<Vec<Row>> {
     let sentences: Vec<&Names> = sentences.collect();
     let texts: Vec<String> = sentences.iter().map(|s| way.apply(&s.text)).collect();
-    let (mut all, mut narrow, mut judged) = (Vec::new(), Vec::new(), Judged::default());
+    let (mut all, mut narrow) = (Vec::new(), Vec::new());
+    let (mut judged, mut judged_narrow) = (Judged::default(), Judged::default());
     for ((sentence, text), windows) in sentences.iter().zip(&texts).zip(runner.run(&texts)?) {
         let (mut tally, mut less) = (Tally::default(), Tally::default());
         for (_, label) in &sentence.names {
@@ -171,6 +185,9 @@ fn names<'n>(
             for (label, bytes, confidence) in mentions(&window, scores, &head.labels, text) {
                 let right = sentence.names.iter().any(|(place, other)| *place == bytes && *other == label);
                 judged.add(confidence, right);
+                if label != "MISC" {
+                    judged_narrow.add(confidence, right);
+                }
                 let counted = usize::from(label != "MISC");
                 tally.said += 1;
                 tally.hit += usize::from(right);
@@ -194,43 +211,72 @@ fn names<'n>(
         confidence: judged.map(Judged::mean),
         count: tallies.len(),
     };
-    Ok(vec![row("entity F1", &all, Some(&judged)), row("entity F1 without MISC", &narrow, None)])
+    let narrow = row("entity F1 without MISC", &narrow, Some(&judged_narrow));
+    // A set without MISC does not annotate it.
+    let annotated = sentences.iter().any(|s| s.names.iter().any(|(_, label)| label == "MISC"));
+    Ok(if annotated { vec![row("entity F1", &all, Some(&judged)), narrow] } else { vec![narrow] })
 }
 
-/// Tone: positive against negative.
-fn tone<'t>(
-    runner: &mut Runner,
-    head: &HeadOf,
-    way: Spoiled,
-    tones: impl Iterator<Item = &'t Tone>,
-) -> Result<Option<Row>> {
-    let tones: Vec<&Tone> = tones.collect();
-    let place = |name: &str| {
+/// Tone, of those that the set has.
+fn tone(runner: &mut Runner, head: &HeadOf, way: Spoiled, set: &ToneSet, most: usize) -> Result<Row> {
+    let place = |name: &&'static str| {
         let found = head.labels.iter().position(|l| l.eq_ignore_ascii_case(name));
-        found.with_context(|| format!("the sentiment model has no label `{name}`"))
+        found.map(|at| (*name, at)).with_context(|| format!("the sentiment model has no label `{name}`"))
     };
-    let (positive, negative) = (place("positive")?, place("negative")?);
+    let labels = set.labels.iter().map(place).collect::<Result<Vec<_>>>()?;
+    let tones: Vec<_> = set.texts.iter().take(most).collect();
     let texts: Vec<String> = tones.iter().map(|t| way.apply(&t.text)).collect();
     let (mut tallies, mut judged) = (Vec::new(), Judged::default());
     for (tone, windows) in tones.iter().zip(runner.run(&texts)?) {
-        let sum = |label: usize| -> f32 {
-            windows.iter().filter_map(|(_, o)| o.heads.get(head.head)?.get(label)).sum()
-        };
-        let (p, n) = (sum(positive), sum(negative));
-        let right = (p > n) == tone.positive;
-        judged.add(p.max(n) / (p + n).max(f32::MIN_POSITIVE), right);
+        let sum =
+            |at: usize| -> f32 { windows.iter().filter_map(|(_, o)| o.heads.get(head.head)?.get(at)).sum() };
+        let scores: Vec<(&str, f32)> = labels.iter().map(|(name, at)| (*name, sum(*at))).collect();
+        let total: f32 = scores.iter().map(|(_, score)| score).sum();
+        let best = scores.iter().max_by(|a, b| a.1.total_cmp(&b.1)).copied();
+        let (label, score) = best.unwrap_or_default();
+        let right = label == tone.label;
+        judged.add(score / total.max(f32::MIN_POSITIVE), right);
         tallies.push(Tally { hit: usize::from(right), said: 1, true_: 1 });
     }
-    Ok((!tallies.is_empty()).then(|| Row {
+    Ok(Row {
         task: "sentiment",
-        set: "SST-2 dev".to_owned(),
+        set: set.name.to_owned(),
         text: way.to_string(),
         measure: "accuracy",
         figure: score::interval(&tallies, score::f1),
         calibration_error: Some(judged.error()),
         confidence: Some(judged.mean()),
         count: tallies.len(),
-    }))
+    })
+}
+
+/// Summaries by what they have in common with those of people, beside the first sentences.
+fn summaries(runner: &mut Runner, papers: &[Paper], count: usize) -> Result<Vec<Row>> {
+    let texts: Vec<String> = papers.iter().map(|paper| paper.sentences.join("\n")).collect();
+    let (mut ours, mut lead) = (Vec::new(), Vec::new());
+    for ((paper, text), windows) in papers.iter().zip(&texts).zip(runner.run(&texts)?) {
+        let page = [PageText::plain(text.as_str())];
+        ours.push(papers::rouge(&summarise(&page, &windows, count).join(" "), &paper.summary));
+        let first: Vec<&str> = paper.sentences.iter().take(count).map(String::as_str).collect();
+        lead.push(papers::rouge(&first.join(" "), &paper.summary));
+    }
+    let mut rows = Vec::new();
+    for (index, measure) in ["ROUGE-1", "ROUGE-2", "ROUGE-L"].into_iter().enumerate() {
+        for (name, scores) in [("extracted", &ours), ("the first sentences", &lead)] {
+            let values: Vec<f64> = scores.iter().filter_map(|s| s.get(index).copied()).collect();
+            rows.push(Row {
+                task: "summary",
+                set: "ACLSum test".to_owned(),
+                text: format!("{count} sentences, {name}"),
+                measure,
+                figure: score::interval(&values, score::mean),
+                calibration_error: None,
+                confidence: None,
+                count: values.len(),
+            });
+        }
+    }
+    Ok(if papers.is_empty() { Vec::new() } else { rows })
 }
 
 /// Likeness of sentences: rank correlation of cosines with people's scores.

@@ -56,6 +56,11 @@ pub fn f1(tallies: &[Tally]) -> f64 {
     if both > 0.0 { 2.0 * hit / both } else { 0.0 }
 }
 
+/// The mean.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
 /// Spearman's rank correlation of pairs, ties with their mean rank.
 pub fn spearman(pairs: &[(f64, f64)]) -> f64 {
     let a = ranks(pairs.iter().map(|(a, _)| *a));

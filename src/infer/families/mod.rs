@@ -209,7 +209,23 @@ fn load_head(source: &Source) -> Result<Head> {
         Labels::Tokens(_) => (None, Problem::SingleLabel),
         Labels::Windows(count) => (Some(parts.pooling), config.problem(count)?),
     };
-    Ok(Head { pooling, dense: parts.dense, classifier: parts.classifier, problem, labels: names })
+    let classifier = calibrated(config, parts.classifier, problem)?;
+    Ok(Head { pooling, dense: parts.dense, classifier, problem, labels: names })
+}
+
+/// A classifier divided by `quire.temperature` (Guo et al. 2017), so that what every device makes of
+/// its outputs is as probable as it says. Without the key it is as it was trained.
+fn calibrated(config: &Config, mut classifier: Linear, problem: Problem) -> Result<Linear> {
+    let Some(value) = config.get("quire").and_then(|q| q.get("temperature")) else { return Ok(classifier) };
+    let temperature = value.as_f64().map(|t| t as f32).filter(|t| (0.01..=100.0).contains(t));
+    let temperature = temperature.filter(|_| problem != Problem::Regression).ok_or_else(|| {
+        let reason = format!(
+            "quire.temperature: expected a number from 0.01 to 100 beside a head of probabilities, found {value}"
+        );
+        wrong(config.path(), &reason)
+    })?;
+    classifier.weight.iter_mut().chain(&mut classifier.bias).for_each(|w| *w /= temperature);
+    Ok(classifier)
 }
 
 /// A classifier right on the states.

@@ -237,6 +237,31 @@ fn plain_pooling_replaces_a_familys_head() {
 }
 
 #[test]
+fn a_temperature_divides_what_a_head_says() {
+    let with = |value: Value, problem: &str| {
+        let problem = problem.to_owned();
+        changed("bert/windows", move |c| {
+            c["quire"] = json!({ "temperature": value });
+            c["problem_type"] = json!(problem);
+        })
+    };
+    let single = "single_label_classification";
+    let classifier = |dir: &Path| load_alone(dir).unwrap().branches.remove(0).head.classifier;
+    let (as_it_is, cooler) =
+        (classifier(with(json!(1.0), single).path()), classifier(with(json!(2.0), single).path()));
+    let both = as_it_is.weight.iter().chain(&as_it_is.bias).zip(cooler.weight.iter().chain(&cooler.bias));
+    assert!(as_it_is.weight.iter().any(|w| *w != 0.0));
+    both.for_each(|(a, b)| assert_eq!(*a, b * 2.0));
+    for (value, problem) in [(json!(0), single), (json!("warm"), single), (json!(1.5), "regression")] {
+        let dir = with(value, problem);
+        assert_says(
+            &load_alone(dir.path()).err().unwrap().to_string(),
+            &["config.json", "quire.temperature"],
+        );
+    }
+}
+
+#[test]
 fn shards_and_old_names_load_like_one_new_file() {
     let dir = changed("bert", |_| {});
     let path = dir.path().join("model.safetensors");

@@ -173,6 +173,10 @@ pub struct Review {
     pub field_below: Option<f32>,
     /// Confidence of the best mention of an entity below this.
     pub entity_below: Option<f32>,
+    /// Confidence of the tone below this.
+    pub sentiment_below: Option<f32>,
+    /// Score of the best class below this.
+    pub class_below: Option<f32>,
     /// Fields found, as a share of the required ones, below which the document is rejected.
     pub reject_below: Option<f32>,
     /// Percent of what is accepted that a person looks at nevertheless.
@@ -228,6 +232,8 @@ fn merge(kind: &mut Kind, added: Kind) {
     old.kind_below = new.kind_below.or(old.kind_below);
     old.field_below = new.field_below.or(old.field_below);
     old.entity_below = new.entity_below.or(old.entity_below);
+    old.sentiment_below = new.sentiment_below.or(old.sentiment_below);
+    old.class_below = new.class_below.or(old.class_below);
     old.reject_below = new.reject_below.or(old.reject_below);
     old.sample_percent = new.sample_percent.or(old.sample_percent);
 }

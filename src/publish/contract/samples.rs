@@ -66,6 +66,7 @@ pub fn document(name: &str, texts: &[&str]) -> Document {
         sentiment: None,
         classes: Vec::new(),
         written_summary: None,
+        summary_refused: None,
         passages,
         coverage: 1.0,
         fields: Vec::new(),
