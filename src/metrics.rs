@@ -5,6 +5,7 @@ mod gpu;
 pub mod read;
 mod register;
 mod tend;
+mod traces;
 
 use crate::document::Document;
 use crate::error::{Class, Stage};
@@ -92,6 +93,7 @@ pub struct Metrics {
     committed: Counter,
     gpu: gpu::Gpu,
     tend: tend::Tend,
+    traces: traces::Traces,
 }
 
 /// From half a millisecond to five minutes, about two a doubling at the fast end.
@@ -147,6 +149,7 @@ impl Metrics {
             committed: Counter::default(),
             gpu: gpu::Gpu::default(),
             tend: tend::Tend::default(),
+            traces: traces::Traces::default(),
         };
         metrics.coverage.set(1.0);
         metrics.register_flow();
@@ -154,6 +157,7 @@ impl Metrics {
         metrics.register_kafka();
         metrics.register_gpu();
         metrics.register_tend();
+        metrics.register_traces();
         metrics
     }
 

@@ -1,5 +1,6 @@
 //! `quire status` and `quire search`: reading the store, beside a running quire or without one.
 
+use super::tend::tasks;
 use super::{App, print, store};
 use crate::consume::Inbox;
 use crate::consume::kafka::topics::{Lane, Topics};
@@ -42,6 +43,9 @@ pub struct SearchArgs {
     /// Only documents with this verdict: accept, review or reject
     #[arg(long)]
     verdict: Vec<String>,
+    /// Only documents with this tag; may be given several times: any of them
+    #[arg(long)]
+    tag: Vec<String>,
     /// Only documents ingested at or after this time, as 2026-11-23T00:00:00Z
     #[arg(long)]
     since: Option<jiff::Timestamp>,
@@ -61,9 +65,13 @@ pub fn status(app: &App, args: &StatusArgs) -> Result<ExitCode> {
     }
     let counts = store.counts()?;
     let waiting = waiting(app)?;
+    let tasks = tasks::standing(app);
     if app.json {
         let mut status = serde_json::Map::from_iter([("stored".to_owned(), json!(counts))]);
         status.extend(waiting.into_iter().map(|(name, _, n)| (name, json!(n))));
+        if let Some(tasks) = &tasks {
+            status.insert("tasks".to_owned(), print::at(tasks, "/tasks").clone());
+        }
         print::json(&status)?;
     } else {
         let row = |what: &str, n: String| vec![what.to_owned(), n];
@@ -74,6 +82,13 @@ pub fn status(app: &App, args: &StatusArgs) -> Result<ExitCode> {
         ];
         rows.extend(waiting.iter().map(|(_, what, n)| row(what, n.to_string())));
         print::table(&["documents", "count"], rows);
+        match &tasks {
+            Some(tasks) => {
+                println!();
+                tasks::show(tasks);
+            }
+            None => println!("\nno quire runs at {}: tasks by the clock rest", app.config.serve.listen),
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -133,6 +148,7 @@ pub fn search(app: &App, args: &SearchArgs) -> Result<ExitCode> {
         language: args.language.clone(),
         entity: args.entity.clone(),
         verdict: args.verdict.clone(),
+        tag: args.tag.clone(),
         since: args.since,
         until: args.until,
     };
