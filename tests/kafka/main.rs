@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod children;
 mod clients;
 mod dead;
 mod replay;

@@ -58,7 +58,7 @@ pub struct State {
     pub in_flight: HashMap<Place, InFlight>,
     /// Ids that the pipeline has, with the records that wait for it to be done with them.
     pub busy: HashMap<DocumentId, VecDeque<Record>>,
-    /// Records under suspicion, each of which is tried alone.
+    /// Records under suspicion, which are tried apart.
     pub suspects: VecDeque<Record>,
     /// Records whose document is being fetched.
     pub fetching: usize,
@@ -105,10 +105,10 @@ pub struct Owned {
     pub deaths: Deaths,
     /// The offset that the last owner died with alone.
     pub was_alone: Option<i64>,
-    /// The offset that is to be tried alone.
-    pub alone: Option<i64>,
-    /// Whether `alone` is committed.
-    pub alone_noted: bool,
+    /// The offsets that are to be tried with nothing else in flight.
+    pub apart: Vec<i64>,
+    /// Whether `apart` is committed.
+    pub apart_noted: bool,
     /// Whether it is paused.
     pub paused: bool,
     /// Whether there is something to commit.
@@ -127,8 +127,8 @@ impl Owned {
             tracker: Tracker::new(0, &Marks::default()),
             deaths: Deaths::new(),
             was_alone: None,
-            alone: None,
-            alone_noted: false,
+            apart: Vec::new(),
+            apart_noted: false,
             paused: true,
             dirty: false,
             early: Vec::new(),
@@ -143,8 +143,8 @@ impl Owned {
         let unsettled = |offset: &i64| *offset >= reach || open.contains(offset);
         let deaths =
             self.deaths.range(position..).filter(|(o, _)| unsettled(o)).map(|(o, n)| (*o, *n)).collect();
-        let alone = self.alone.filter(unsettled);
-        Marks { reach, open, closed: self.phase == Phase::Closing, alone, deaths, commit: 0 }
+        let apart = self.apart.iter().copied().filter(unsettled).collect();
+        Marks { reach, open, closed: self.phase == Phase::Closing, apart, deaths, commit: 0 }
     }
 }
 

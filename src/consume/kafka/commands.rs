@@ -6,7 +6,7 @@ use super::board::Board;
 use super::client::{self, Context};
 use super::dead::{Sent, find};
 use super::record::Record;
-use super::settle::{Output, Subject};
+use super::settle::{Output, Subject, Value};
 use super::topics::{Lane, Topics};
 use crate::document::{Command, DocumentId, Event, Origin, Priority};
 use crate::error::{Class, Error, Failure, Result, Stage};
@@ -188,7 +188,12 @@ impl Commands {
                 ];
                 headers.extend(own.map(|(name, value)| (name.to_owned(), value.into_bytes())));
                 let topic = self.topics.lane(Lane::Normal);
-                vec![Output { topic, key: key.or(record.key.clone()), value: Some(value.into()), headers }]
+                vec![Output {
+                    topic,
+                    key: key.or(record.key.clone()),
+                    value: Some(Value::Made(value)),
+                    headers,
+                }]
             }
             Err(error) => {
                 tracing::warn!(document = %subject.id, "cannot be processed again: {error}");

@@ -55,7 +55,7 @@ pub struct Step {
     /// What stands beside it.
     pub marks: String,
     phase: Phase,
-    alone: Option<i64>,
+    apart: Vec<i64>,
 }
 
 impl Committer {
@@ -166,8 +166,8 @@ impl Committer {
                 (Phase::Closing, Phase::Closing) => Phase::Closed,
                 (_, now) => now,
             };
-            if owned.alone == step.alone {
-                owned.alone_noted = true;
+            if owned.apart == step.apart {
+                owned.apart_noted = true;
             }
         }
         state.finished_bytes = state.finished_bytes.saturating_sub(batch.bytes);
@@ -214,7 +214,7 @@ impl Batch {
                 position,
                 marks: marks.encode(position),
                 phase: owned.phase,
-                alone: owned.alone,
+                apart: owned.apart.clone(),
             });
         }
         Self { number, member, finished, bytes, steps }

@@ -22,9 +22,30 @@ pub struct Output {
     /// Its key; `None` where the sender gave none.
     pub key: Option<Vec<u8>>,
     /// Its value; `None` deletes.
-    pub value: Option<Arc<[u8]>>,
+    pub value: Option<Value>,
     /// Its headers.
     pub headers: Vec<Pair>,
+}
+
+/// The value of a record to be written. Results can be long: neither kind is copied on its way to the
+/// library.
+#[derive(Debug, Clone)]
+pub enum Value {
+    /// Of a record that came in, passed on.
+    Passed(Arc<[u8]>),
+    /// Written here.
+    Made(Vec<u8>),
+}
+
+impl std::ops::Deref for Value {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Passed(bytes) => bytes,
+            Self::Made(bytes) => bytes,
+        }
+    }
 }
 
 impl Output {
@@ -156,12 +177,12 @@ impl Outcomes {
         let mut output = Output {
             topic: self.topics.dead(),
             key: record.key.clone(),
-            value: record.value.clone().or_else(|| Some(Arc::from(&[][..]))),
+            value: Some(record.value.clone().map_or_else(|| Value::Made(Vec::new()), Value::Passed)),
             headers: record.with(&own).into_iter().chain(lineage(record)).collect(),
         };
         if output.size() + FRAMING > self.max_dead {
             // The topic takes less than the one it came from; where it is is said in the headers.
-            output.value = Some(Arc::from(&[][..]));
+            output.value = Some(Value::Made(Vec::new()));
             output.headers.push(("quire-value-left-out".to_owned(), record.size().to_string().into_bytes()));
         }
         let reasons = vec![failure.to_string()];
@@ -257,7 +278,7 @@ impl Outcomes {
         Output {
             topic: self.topics.lane(lane),
             key: record.key.clone(),
-            value: record.value.clone(),
+            value: record.value.clone().map(Value::Passed),
             headers,
         }
     }
@@ -270,7 +291,7 @@ impl Outcomes {
         Output {
             topic: self.topics.lane(lane),
             key: record.key.clone(),
-            value: record.value.clone(),
+            value: record.value.clone().map(Value::Passed),
             headers: record.headers.iter().cloned().chain(own.into_iter().flatten()).collect(),
         }
     }
@@ -278,7 +299,15 @@ impl Outcomes {
     /// The result. Where the topic does not take it whole, what is longest is left out and named;
     /// the store has it all.
     fn result(&self, record: &Record, document: &Document) -> Output {
-        let mut output = self.json(self.topics.results(), &document.id, document, record.trace());
+        // Room for the text, what JSON escapes in it, and the rest: a buffer that grows copies what it has.
+        let room = document.text.len() + document.text.len() / 8 + FRAMING;
+        let mut output = self.json_in(
+            self.topics.results(),
+            &document.id,
+            document,
+            record.trace(),
+            Vec::with_capacity(room),
+        );
         if output.size() + FRAMING > self.max_result {
             let mut less = document.clone();
             less.omitted.push("text".to_owned());
@@ -295,11 +324,22 @@ impl Outcomes {
         output
     }
 
-    fn json(&self, topic: String, id: &DocumentId, value: &impl Serialize, mut headers: Vec<Pair>) -> Output {
+    fn json(&self, topic: String, id: &DocumentId, value: &impl Serialize, headers: Vec<Pair>) -> Output {
+        self.json_in(topic, id, value, headers, Vec::with_capacity(256))
+    }
+
+    fn json_in(
+        &self,
+        topic: String,
+        id: &DocumentId,
+        value: &impl Serialize,
+        mut headers: Vec<Pair>,
+        mut bytes: Vec<u8>,
+    ) -> Output {
         headers.push(("content-type".to_owned(), b"application/json".to_vec()));
         // These types have no map with keys that are no strings: serialising cannot fail.
-        let value = serde_json::to_vec(value).unwrap_or_default();
-        Output { topic, key: Some(id.as_str().as_bytes().to_vec()), value: Some(value.into()), headers }
+        let _ = serde_json::to_writer(&mut bytes, value);
+        Output { topic, key: Some(id.as_str().as_bytes().to_vec()), value: Some(Value::Made(bytes)), headers }
     }
 }
 

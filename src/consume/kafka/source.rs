@@ -155,21 +155,21 @@ impl Taker {
         }
         let said = record.header("tags").unwrap_or_default();
         let mut tags = said.split(',').map(str::to_owned).collect::<Vec<String>>();
-        let plain = |record: &Record, tags: &[String]| Ready {
-            tags: tags.to_vec(),
+        let plain = |record: Record, tags: Vec<String>| Ready {
+            tags,
             bytes: record.value.clone(),
             name: record.header("filename"),
             declared: record.header("content-type"),
             language: record.header("language"),
-            record: record.clone(),
+            record,
         };
-        let Some(value) = record.value.clone() else { return Some(plain(&record, &[])) };
+        let Some(value) = record.value.clone() else { return Some(plain(record, tags)) };
         // What came out of a document is never taken for an envelope: it could name any URI.
         let outer = record.lineage.is_none();
         let declared = record.header("content-type");
         let recognised = outer.then(|| Envelope::recognise(declared.as_deref(), &value)).flatten();
         let envelope = match recognised {
-            None => return Some(plain(&record, &tags)),
+            None => return Some(plain(record, tags)),
             Some(Ok(envelope)) => envelope,
             Some(Err(error)) => {
                 self.refuse(&record, error);
