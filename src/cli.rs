@@ -94,7 +94,7 @@ enum Command {
     /// Reads what `quire run` reads, in the same sandbox, by OCR where there is no text. Fails (1) if any file
     /// could not be read, after the others were; each failure names file, stage and remedy.
     Convert(convert::ConvertArgs),
-    /// How much is stored, waiting, in flight and dead; or where one document is
+    /// How much is stored, waiting, in flight and dead, and the tasks by the clock; or where one document is
     Status(find::StatusArgs),
     /// Find documents by meaning and by words, or like another document
     Search(find::SearchArgs),
@@ -221,7 +221,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
         json: cli.global.json,
         variables: std::env::vars().collect(),
     };
-    crate::telemetry::start(&context.config.telemetry).map_err(anyhow::Error::msg)?;
+    let secrets = context.loaded.secrets.iter().chain(credentials(&context.variables));
+    let secrets = crate::telemetry::Secrets::new(secrets.map(String::as_str));
+    crate::telemetry::start(&context.config.telemetry, secrets).map_err(anyhow::Error::msg)?;
     match cli.command {
         Command::Run(args) => running::run(&context, &args),
         Command::Demo(args) => demo::demo(&context, &args),
@@ -254,6 +256,16 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Man { folder } => man::man(Cli::command(), &folder),
         Command::SandboxChild => Ok(ExitCode::FAILURE),
     }
+}
+
+/// What libraries read from the environment to show who they are.
+fn credentials(variables: &HashMap<String, String>) -> impl Iterator<Item = &String> {
+    let secret = |name: &str| {
+        let words = ["SECRET", "PASSWORD", "TOKEN", "ACCESS_KEY", "STORAGE_KEY", "API_KEY", "OTLP_HEADERS"];
+        words.iter().any(|word| name.contains(word))
+    };
+    // A short one is a switch.
+    variables.iter().filter(move |(name, value)| secret(name) && value.len() >= 8).map(|(_, value)| value)
 }
 
 fn sources(global: &Global) -> Result<Sources> {

@@ -86,15 +86,17 @@ config! {
     publish: PublishConfig { workers: usize, results: bool }
     /// The store of several workers.
     qdrant: QdrantConfig {
-        url: String, api_key: Secret, documents: String, passages: String, chunk_points: usize,
-        parallel: usize, timeout_s: u64,
+        url: String, rest_url: String, api_key: Secret, documents: String, passages: String,
+        chunk_points: usize, parallel: usize, timeout_s: u64,
     }
     /// Documents that a person looks at.
     review: ReviewConfig { lease_s: u64, sample: f64 }
     /// HTTP beside the flow.
     serve: ServeConfig { listen: String, max_body_mb: usize, api_keys: Vec<Secret> }
     /// Logs.
-    telemetry: TelemetryConfig { log: String, format: LogFormat }
+    telemetry: TelemetryConfig {
+        log: String, format: LogFormat, otlp_endpoint: String, trace_ratio: f64,
+    }
     /// What runs by the clock.
     tend: TendConfig {
         zone: String, export: String, export_dir: PathBuf, export_format: String, backup: String,
@@ -175,6 +177,8 @@ pub struct Sources {
 pub struct Loaded {
     /// The settings.
     pub config: Config,
+    /// Values that are never shown, nor written to a log.
+    pub secrets: Vec<String>,
     table: Table,
     origins: BTreeMap<String, String>,
 }
@@ -216,8 +220,8 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         message: e.to_string().trim().to_owned(),
     })?;
     check(&config)?;
-    redact(&mut table);
-    Ok(Loaded { config, table, origins })
+    let secrets = redact(&mut table);
+    Ok(Loaded { config, secrets, table, origins })
 }
 
 fn parse(origin: &str, text: &str) -> Result<Table, ConfigError> {

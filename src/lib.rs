@@ -29,4 +29,5 @@ pub mod shutdown;
 pub mod tasks;
 pub mod telemetry;
 pub mod tend;
+pub mod trace;
 pub mod window;

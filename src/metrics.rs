@@ -5,6 +5,7 @@ mod gpu;
 pub mod read;
 mod register;
 mod tend;
+mod traces;
 
 use crate::document::{Action, Document};
 use crate::error::{Class, Stage};
@@ -94,6 +95,7 @@ pub struct Metrics {
     committed: Counter,
     gpu: gpu::Gpu,
     tend: tend::Tend,
+    traces: traces::Traces,
 }
 
 /// From half a millisecond to five minutes, about two a doubling at the fast end.
@@ -150,6 +152,7 @@ impl Metrics {
             committed: Counter::default(),
             gpu: gpu::Gpu::default(),
             tend: tend::Tend::default(),
+            traces: traces::Traces::default(),
         };
         metrics.coverage.set(1.0);
         metrics.register_flow();
@@ -157,6 +160,7 @@ impl Metrics {
         metrics.register_kafka();
         metrics.register_gpu();
         metrics.register_tend();
+        metrics.register_traces();
         metrics
     }
 

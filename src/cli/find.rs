@@ -1,5 +1,6 @@
 //! `quire status` and `quire search`: reading the store, beside a running quire or without one.
 
+use super::tend::tasks;
 use super::which::Which;
 use super::{App, print, store};
 use crate::consume::Inbox;
@@ -46,9 +47,13 @@ pub fn status(app: &App, args: &StatusArgs) -> Result<ExitCode> {
     }
     let counts = store.counts()?;
     let waiting = waiting(app)?;
+    let tasks = tasks::standing(app);
     if app.json {
         let mut status = serde_json::Map::from_iter([("stored".to_owned(), json!(counts))]);
         status.extend(waiting.into_iter().map(|(name, _, n)| (name, json!(n))));
+        if let Some(tasks) = &tasks {
+            status.insert("tasks".to_owned(), print::at(tasks, "/tasks").clone());
+        }
         print::json(&status)?;
     } else {
         let row = |what: &str, n: String| vec![what.to_owned(), n];
@@ -59,6 +64,13 @@ pub fn status(app: &App, args: &StatusArgs) -> Result<ExitCode> {
         ];
         rows.extend(waiting.iter().map(|(_, what, n)| row(what, n.to_string())));
         print::table(&["documents", "count"], rows);
+        match &tasks {
+            Some(tasks) => {
+                println!();
+                tasks::show(tasks);
+            }
+            None => println!("\nno quire runs at {}: tasks by the clock rest", app.config.serve.listen),
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -19,6 +19,7 @@ use crate::review::{Desk, World};
 use crate::serve;
 use crate::shutdown::Shutdown;
 use crate::tend::schedule::Schedule;
+use crate::trace;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::collections::HashMap;
@@ -58,6 +59,7 @@ pub struct Running {
     /// Heard signals.
     pub shutdown: Shutdown,
     live: Arc<AtomicBool>,
+    traces: trace::Exporter,
     runtime: Runtime,
 }
 
@@ -95,6 +97,8 @@ impl Running {
         metrics.device(device.gpus, device.reason == "infer.device = cpu");
         tracing::info!(device = device.name, reason = device.reason, tokens = device.tokens, "device");
         let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let (tracer, traces) =
+            trace::Exporter::start(&config.telemetry, metrics).map_err(anyhow::Error::msg)?;
         // Without Kafka there is one process, which the store's lock holds it to.
         let leads = Arc::new(AtomicBool::new(config.kafka.brokers.is_empty()));
         let parts = kafka::Parts {
@@ -104,6 +108,7 @@ impl Running {
             variables: variables.clone(),
             failpoints: Arc::clone(&failpoints),
             leads: Arc::clone(&leads),
+            tracer,
         };
         let pipeline =
             Pipeline::start(config, metrics, Arc::clone(&store), &models, &program, failpoints, |watcher| {
@@ -139,7 +144,8 @@ impl Running {
         let stopped = shutdown.clone().asked();
         runtime.spawn(serve::serve(listener, serve::router(api), stopped));
         tracing::info!(api = %format!("http://{address}"), data = %root.display(), stored = counts.documents, "ready");
-        Ok(Self { pipeline, store, inbox, revisions: models.revisions, address, shutdown, live, runtime })
+        let revisions = models.revisions;
+        Ok(Self { pipeline, store, inbox, revisions, address, shutdown, live, traces, runtime })
     }
 
     /// Stops in order; how many documents were left to the next start.
@@ -151,6 +157,7 @@ impl Running {
         if !fatal && let Err(e) = self.inbox.mark_stop() {
             tracing::warn!("cannot note the orderly stop: {e}");
         }
+        self.traces.stop();
         self.shutdown.ask();
         self.runtime.shutdown_timeout(Duration::from_secs(2));
         left
@@ -184,7 +191,7 @@ struct Outside(Door);
 
 impl World for Outside {
     fn tell(&self, event: &ReviewEvent) -> crate::error::Result<()> {
-        tracing::info!(id = %event.id, action = %event.reviewed.action, by = event.reviewed.by, "reviewed");
+        tracing::info!(document = %event.id, action = %event.reviewed.action, by = event.reviewed.by, "reviewed");
         self.0.reviewed(event)
     }
 
@@ -218,7 +225,8 @@ fn source(
     let config = &parts.config;
     if config.kafka.brokers.is_empty() {
         let watcher = Arc::clone(watcher);
-        return Ok(Box::new(FolderSource::open(&config.data.dir, config.consume.clone(), watcher)?));
+        let source = FolderSource::open(&config.data.dir, config.consume.clone(), watcher)?;
+        return Ok(Box::new(source.traced(parts.tracer.clone())));
     }
     let open = || KafkaSource::open(parts.clone(), Arc::clone(watcher));
     Ok(Box::new(until_reached(shutdown, open)?))

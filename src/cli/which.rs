@@ -19,6 +19,9 @@ pub struct Which {
     /// Only documents with this verdict: accept, review or reject
     #[arg(long)]
     verdict: Vec<String>,
+    /// Only documents with this tag; may be given several times: any of them
+    #[arg(long)]
+    tag: Vec<String>,
     /// Only documents ingested at or after this time, as 2026-11-23T00:00:00Z
     #[arg(long)]
     since: Option<Timestamp>,
@@ -30,7 +33,7 @@ pub struct Which {
 impl Which {
     /// The same as the store takes it.
     pub fn filter(&self) -> Filter {
-        let Self { kind, language, entity, verdict, since, until } = self.clone();
-        Filter { kind, language, entity, verdict, since, until }
+        let Self { kind, language, entity, verdict, tag, since, until } = self.clone();
+        Filter { kind, language, entity, verdict, tag, since, until }
     }
 }

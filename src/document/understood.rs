@@ -36,6 +36,9 @@ pub struct Document {
     pub sha256: String,
     /// How urgent it was.
     pub priority: Priority,
+    /// Words that its sender put on it, in lower case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// When it was taken from its source.
     pub received_at: Timestamp,
     /// When its sender wrote it, in milliseconds since 1970-01-01 UTC: a lower version never
@@ -318,4 +321,7 @@ pub struct DeadLetter {
     /// Where it stands, if it came out of another document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lineage: Option<Lineage>,
+    /// Words that its sender put on it, where they are not in a record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
 }

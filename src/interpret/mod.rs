@@ -76,6 +76,7 @@ impl Interpreter {
             size: head.size,
             sha256: head.sha256.clone(),
             priority: head.priority,
+            tags: head.tags.clone(),
             received_at: head.received_at,
             version: head.version,
             origin: head.origin.clone(),

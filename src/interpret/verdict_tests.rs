@@ -26,6 +26,7 @@ fn document(id: &str, kind: &str, text: &str) -> Document {
         size: text.len(),
         sha256: sha256_hex(text.as_bytes()),
         priority: Priority::Normal,
+        tags: Vec::new(),
         received_at: Timestamp::UNIX_EPOCH,
         version: 0,
         origin: None,

@@ -13,6 +13,7 @@ use crate::infer::models::Models;
 use crate::interpret::Interpreter;
 use crate::metrics::Metrics;
 use crate::receipt::{Budget, Receipt};
+use crate::trace::Trace;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -88,6 +89,7 @@ fn head(stored: &Document) -> Head {
         name: stored.name.clone(),
         declared: None,
         language: None,
+        tags: stored.tags.clone(),
         priority: stored.priority,
         size: stored.size,
         sha256: stored.sha256.clone(),
@@ -101,6 +103,7 @@ fn head(stored: &Document) -> Head {
             // What came out of it came out already.
             room: Room { documents: 0, bytes: 0 },
         }),
+        trace: Trace::default(),
     }
 }
 

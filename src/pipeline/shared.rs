@@ -46,16 +46,12 @@ pub struct Shared {
 impl Shared {
     /// A document failed: counted, and told to its source.
     pub fn fail(&self, head: &Head, receipt: Receipt, error: Error) {
-        self.fail_id(&head.id, receipt, error);
-    }
-
-    /// The same, where only its id is known any more.
-    pub fn fail_id(&self, id: &DocumentId, receipt: Receipt, error: Error) {
         let failure = error.failure();
+        head.trace.fail(failure);
         if !matches!(failure.class, Class::Cancelled | Class::Revoked | Class::Postponed) {
             self.metrics.failed(failure.stage, failure.class);
         }
-        self.progress.end(id);
+        self.progress.end(&head.id);
         receipt.resolve(Err(error));
     }
 
@@ -144,7 +140,7 @@ impl Shared {
 
 impl Watcher for Shared {
     fn retry(&self, id: &DocumentId, error: &Error, wait: Duration) {
-        tracing::warn!(%id, wait = wait.as_secs_f64(), "{error}");
+        tracing::warn!(document = %id, wait = wait.as_secs_f64(), "{error}");
         self.settled(id, "retried");
     }
 
@@ -157,9 +153,9 @@ impl Watcher for Shared {
     }
 
     fn dead(&self, letter: &DeadLetter) {
-        tracing::warn!(id = %letter.id, name = letter.name, "{}", letter.failure);
+        tracing::warn!(document = %letter.id, name = letter.name, "{}", letter.failure);
         if let Err(error) = self.store.put_dead(letter) {
-            tracing::error!(id = %letter.id, "cannot note a dead letter in the store: {error}");
+            tracing::error!(document = %letter.id, "cannot note a dead letter in the store: {error}");
         }
         self.settled(&letter.id, "dead");
     }

@@ -128,6 +128,8 @@ pub struct Filter {
     pub until: Option<Timestamp>,
     /// Verdicts: `accept`, `review`, `reject`.
     pub verdict: Vec<String>,
+    /// Tags; case does not matter.
+    pub tag: Vec<String>,
 }
 
 impl Filter {

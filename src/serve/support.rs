@@ -27,6 +27,7 @@ pub fn document(id: &str) -> Document {
         size: 5,
         sha256: "0".repeat(64),
         priority: Priority::Normal,
+        tags: Vec::new(),
         received_at: "2026-07-01T00:00:00Z".parse().unwrap(),
         version: 0,
         origin: None,
@@ -74,6 +75,7 @@ pub fn dead_letter(id: &str) -> DeadLetter {
         attempts: 5,
         failure: Failure::new(Stage::Decode, Class::Encrypted, "the PDF asks for a password"),
         lineage: None,
+        tags: Vec::new(),
     }
 }
 

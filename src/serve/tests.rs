@@ -42,6 +42,8 @@ fn in_flight(server: &Server, name: &str) {
         origin: None,
         force: false,
         lineage: None,
+        trace: Default::default(),
+        tags: Vec::new(),
     };
     server.progress.begin(&head);
     server.progress.at(&head.id, Stage::Digitize);

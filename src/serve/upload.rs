@@ -4,7 +4,7 @@ use super::params::{Params, document_id};
 use super::problem::Problem;
 use super::{Shared, body};
 use crate::consume::{Door, Upload};
-use crate::document::{DocumentId, Priority, sha256_hex};
+use crate::document::{DocumentId, Priority, sha256_hex, tags as tags_of};
 use crate::error::Class;
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -16,11 +16,12 @@ use serde_json::json;
 use std::sync::Arc;
 
 /// Parameter and the header that may stand for it.
-const SAID: [(&str, &str); 4] = [
+const SAID: [(&str, &str); 5] = [
     ("id", "x-document-id"),
     ("filename", "x-filename"),
     ("language", "x-language"),
     ("priority", "x-priority"),
+    ("tags", "x-tags"),
 ];
 
 /// One document of an upload.
@@ -72,7 +73,7 @@ fn put(door: &Door, files: Vec<File>, priority: Priority) -> Result<Vec<Accepted
         .map(|File { bytes, upload }| {
             let id = upload.id.clone().unwrap_or_else(|| DocumentId::of_content(&sha256_hex(&bytes)));
             door.put(&bytes, &upload, priority)?;
-            tracing::debug!(%id, name = upload.name, bytes = bytes.len(), "uploaded");
+            tracing::debug!(document = %id, name = upload.name, bytes = bytes.len(), "uploaded");
             Ok(Accepted { status_url: format!("/v1/documents/{id}"), id, name: upload.name })
         })
         .collect()
@@ -117,7 +118,10 @@ fn said(params: &Params, headers: &HeaderMap) -> Result<(Upload, Priority), Prob
         None => Priority::Normal,
     };
     let name = value("filename")?.map(|name| file_name(&name)).transpose()?.flatten();
-    Ok((Upload { id, name, language, ..Upload::default() }, priority))
+    let tags = value("tags")?.unwrap_or_default();
+    let tags = tags_of(tags.split(',')).map_err(|why| Problem::bad(format!("`tags`: {why}")))?;
+    let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Ok((Upload { id, name, language, tags, traceparent, ..Upload::default() }, priority))
 }
 
 /// The last part of a path, without control characters; `None` if nothing is left.

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unused_imports)] // every test uses a part of it
 
+pub mod collector;
 pub mod kafka;
 pub mod qdrant_fake;
 

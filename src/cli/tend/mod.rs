@@ -5,11 +5,13 @@ pub mod tasks;
 
 use super::which::Which;
 use super::{App, print, send, store};
+use crate::config::Config;
 use crate::failpoint::Failpoints;
 use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
 use crate::publish::Store;
 use crate::publish::local::LocalStore;
+use crate::publish::qdrant::snapshots::Snapshots;
 use crate::tend::audit::{self, Audit};
 use crate::tend::backup;
 use crate::tend::export::{Export, Format};
@@ -127,15 +129,25 @@ pub fn backup(app: &App, args: &BackupArgs) -> Result<ExitCode> {
         println!("{} is whole: {} files of {}", newest.display(), manifest.files.len(), manifest.ended_at);
         return Ok(ExitCode::SUCCESS);
     }
-    let outcome = watched(|run| backup::backup(&app.config.data.dir, &args.folder, args.keep, run))?;
+    let remote = remote(&app.config)?;
+    let (data, into) = (&app.config.data.dir, &args.folder);
+    let outcome = watched(|run| backup::backup(data, into, args.keep, remote.as_ref(), run))?;
     told(app, &outcome)
 }
 
 /// Brings a backup back.
 pub fn restore(app: &App, args: &RestoreArgs) -> Result<ExitCode> {
     let newest = backup::newest(&args.folder)?;
-    let outcome = watched(|run| backup::restore(&newest, &app.config.data.dir, run))?;
+    let remote = remote(&app.config)?;
+    let data = &app.config.data.dir;
+    let outcome = watched(|run| backup::restore(&newest, data, remote.as_ref(), run))?;
     told(app, &outcome)
+}
+
+/// Qdrant, whose collections are no files of the data folder.
+fn remote(config: &Config) -> Result<Option<Snapshots>> {
+    let named = !config.qdrant.url.is_empty();
+    Ok(named.then(|| Snapshots::open(&config.qdrant)).transpose()?)
 }
 
 fn told(app: &App, outcome: &backup::Outcome) -> Result<ExitCode> {

@@ -15,6 +15,7 @@ use crate::consume::Watcher;
 use crate::document::DocumentId;
 use crate::metrics::Metrics;
 use crate::receipt::{Claim, lock};
+use crate::trace::Trace;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,9 @@ use std::time::{Duration, Instant};
 
 /// A partition of a lane.
 pub type Partition = (Lane, i32);
+
+/// The span from settling a record to its commit.
+pub const COMMIT: &str = "commit";
 
 /// What the threads share.
 pub struct Board {
@@ -164,6 +168,8 @@ pub struct Finished {
     pub tenure: u64,
     /// What leaves.
     pub outputs: Vec<Output>,
+    /// Of its document; ends with the commit.
+    pub spans: Trace,
 }
 
 impl Board {
@@ -243,9 +249,10 @@ impl Board {
             let Some(flight) = state.in_flight.get(&place) else { continue };
             let outputs = self.outcomes.postponed(&flight.record, &flight.subject);
             let (claim, subject) = (flight.claim.clone(), flight.subject.clone());
+            let _about = flight.record.spans.log_span(&subject.id).entered();
             claim.postpone();
             state.finish(place, outputs);
-            tracing::info!(id = %subject.id, name = subject.name, "takes long; goes on in the slow lane");
+            tracing::info!(name = subject.name, "takes long; goes on in the slow lane");
             self.watcher.left(&subject.id, "postponed");
         }
         drop(state);
@@ -276,16 +283,16 @@ impl State {
     /// commit may be under way already, and its outcome would leave without its offset.
     pub fn finish(&mut self, place: Place, outputs: Vec<Output>) -> bool {
         let partition = (place.lane, place.partition);
-        if self.in_flight.remove(&place).is_none() {
-            return false;
-        }
+        let Some(flight) = self.in_flight.remove(&place) else { return false };
         let Some(owned) = self.owned.get_mut(&partition) else { return false };
         if !matches!(owned.phase, Phase::Opening | Phase::Open) || !owned.tracker.settle(place.offset) {
             return false;
         }
         owned.dirty = true;
         self.finished_bytes += outputs.iter().map(Output::size).sum::<usize>();
-        self.finished.push(Finished { partition, tenure: owned.tenure, outputs });
+        let spans = flight.record.spans.clone();
+        spans.enter(COMMIT);
+        self.finished.push(Finished { partition, tenure: owned.tenure, outputs, spans });
         true
     }
 

@@ -164,7 +164,7 @@ impl Commands {
                 let id = id.unwrap_or_else(|| record.stand_in());
                 let subject = Subject { name: format!("command for {id}"), id };
                 let letter = board.outcomes.letter(record, &subject, String::new(), &failure);
-                tracing::warn!(id = %letter.id, "{failure}");
+                tracing::warn!(document = %letter.id, "{failure}");
                 board.outcomes.dead(record, &letter)
             }
         }
@@ -196,7 +196,7 @@ impl Commands {
                 }]
             }
             Err(error) => {
-                tracing::warn!(id = %subject.id, "cannot be processed again: {error}");
+                tracing::warn!(document = %subject.id, "cannot be processed again: {error}");
                 let reasons = vec![format!("cannot be processed again: {}", error.failure())];
                 vec![board.outcomes.notification(record, &subject, Event::Failed, None, reasons)]
             }

@@ -4,12 +4,13 @@
 //! The records of a transaction that did not happen are kept for the next one. If the partition is
 //! lost meanwhile they are dropped: its next owner settles the same records again.
 
-use super::board::{Board, Finished, Partition, Phase, State};
+use super::board::{Board, COMMIT, Finished, Partition, Phase, State};
 use super::marks::Marks;
 use super::settle::Output;
 use super::transaction::{Failed, Member, Transactions};
 use crate::document::{DocumentId, DocumentState, EVENT_SCHEMA, ProgressEvent};
 use crate::progress::Position;
+use crate::trace::Trace;
 use jiff::Timestamp;
 use rdkafka::error::KafkaError;
 use std::collections::HashMap;
@@ -147,7 +148,8 @@ impl Committer {
             let now = (position.stage, position.pages_done);
             if self.told.get(&position.id) != Some(&now) {
                 let output = self.board.outcomes.position(&event(&position));
-                batch.finished.push(Finished { partition: NOWHERE, tenure: 0, outputs: vec![output] });
+                let (partition, spans) = (NOWHERE, Trace::default());
+                batch.finished.push(Finished { partition, tenure: 0, outputs: vec![output], spans });
             }
             told.insert(position.id, now);
         }
@@ -155,6 +157,7 @@ impl Committer {
     }
 
     fn committed(&self, batch: &Batch) {
+        batch.finished.iter().for_each(|finished| finished.spans.leave(COMMIT, &[]));
         let mut state = self.board.lock();
         for step in &batch.steps {
             let Some(owned) = state.held(step.partition, step.tenure) else { continue };

@@ -213,6 +213,7 @@ impl Outcomes {
             attempts: record.attempts + 1,
             failure: failure.clone(),
             lineage: record.lineage.clone(),
+            tags: Vec::new(),
         }
     }
 
@@ -271,6 +272,9 @@ impl Outcomes {
             headers.push(("quire-force".to_owned(), b"1".to_vec()));
         }
         headers.extend(lineage(record));
+        // The next try is of the same trace, below this one.
+        let span = record.spans.traceparent();
+        headers.extend(span.map(|span| ("quire-traceparent".to_owned(), span.into_bytes())));
         Output {
             topic: self.topics.lane(lane),
             key: record.key.clone(),
