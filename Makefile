@@ -5,7 +5,7 @@ QUIRE = $(CARGO) run --release --quiet --locked --bin quire --
 # Weights are the same for every data folder: fetched once, next to the default one.
 MODELS = data/models
 
-.PHONY: help demo test check models kafka nvcc gpu schemas chaos fields build dist deb clean
+.PHONY: help demo test check models kafka page nvcc gpu schemas chaos fields build dist deb clean
 
 help:
 	@echo "make demo    understand the documents of tests/corpus/ and find them again"
@@ -16,6 +16,7 @@ help:
 	@echo "make dist    target/dist/quire, smaller, with manual pages and completions; make deb packs it"
 	@echo "make fields  measure how many fields are found (scans need Python's Pillow)"
 	@echo "make gpu     on a machine with a GPU: its tests, its checks and its figures"
+	@echo "make page    fetch what drives Chromium in the test of the page"
 	@echo "make kafka   fetch the Apache Kafka and the Python clients that tests use"
 
 demo: build models
@@ -52,6 +53,10 @@ gpu: build models
 kafka: setup-test
 	@scripts/kafka.sh
 
+# What the test of the page drives Chromium with.
+page: setup-test
+	@scripts/page.sh
+
 # After a change of what is written to topics or read from them.
 schemas: build
 	for name in command envelope notification progress result reviewed; do \
@@ -66,7 +71,7 @@ fields: build models
 	python3 tests/fields/make.py target/fields 20
 	$(QUIRE) --log error bench fields target/fields --family test
 
-test: setup-test nvcc check models kafka
+test: setup-test nvcc check models kafka page
 	$(CARGO) test --release --locked
 
 # What a change must pass before its tests are worth running.
