@@ -146,7 +146,7 @@ def search(tab):
     saw("search by meaning, two facets, more like this")
 
 
-def review(tab):
+def review(tab, shots):
     page = tab.page
     page.evaluate("localStorage.setItem('who', 'ada')")
     tab.press("Escape", "4")
@@ -159,6 +159,7 @@ def review(tab):
     doubtful = page.get_by_role("textbox", name="vat id")
     expect(doubtful).to_be_focused()
     assert page.locator(".sheet rect.lit").count() > 0, "its place is not lit"
+    page.screenshot(path=shots / "doubtful-light.png")
     tab.press("Tab")
     expect(doubtful).not_to_be_focused()
     tab.press("Shift+Tab")
@@ -173,7 +174,7 @@ def review(tab):
     expect(page.locator("#toast")).to_contain_text(f"{INVOICE}: correct")
     expect(page.locator("h1")).not_to_have_text(INVOICE)
     tab.settle()
-    saw("claimed and corrected by key; the next one came")
+    saw("claimed and corrected by key")
     tab.press("Escape", "u")
     expect(page.locator("h1")).to_have_text(INVOICE)
     tab.settle()
@@ -186,18 +187,23 @@ def review(tab):
     expect(page.locator("#toast")).to_contain_text("correct")
     expect(page.locator("h1")).not_to_have_text(INVOICE)
     tab.settle()
-    # The next one is good as it is.
-    name = page.locator("h1").inner_text()
+    # A document without doubts can be looked at as well; here it is good as it is.
+    tab.open("#/documents?kind=letter")
+    page.get_by_role("link", name=LETTER).click()
+    tab.settle()
+    page.get_by_role("link", name="Review", exact=True).last.click()
+    expect(page.get_by_role("button", name="Approve")).to_be_visible()
+    tab.settle()
     tab.press("Escape", "a")
-    expect(page.locator("#toast")).to_contain_text(f"{name}: approve")
-    expect(page.locator("h1")).not_to_have_text(name)
+    expect(page.locator("#toast")).to_contain_text(f"{LETTER}: approve")
+    expect(page.locator("h1")).not_to_have_text(LETTER)
     tab.open("#/documents?kind=invoice")
     page.get_by_role("link", name=INVOICE).click()
     tab.settle()
     expect(page.locator(".lead")).to_contain_text("correct by ada")
     expect(page.locator(".fact", has_text=VAT)).to_contain_text("%")
     expect(page.locator(".timeline")).to_contain_text("correct by ada")
-    saw(f"corrected again, {name} approved; the document says so")
+    saw("corrected again, another one approved; the document says so")
 
 
 def reports(tab):
@@ -230,7 +236,11 @@ def all_views(browser, base, ids, shots):
             if name in ("document", "review"):
                 tab.page.locator(".findings .find, .findings input").first.focus()
             tab.page.screenshot(path=shots / f"{shot}.png")
-            minor += tab.check(shot)
+            # What axe looks at differs on a narrow screen in a few views only.
+            if size is None or name in ("flow", "search", "review"):
+                minor += tab.check(shot)
+            else:
+                tab.check_size(shot)
         tab.press("?")
         expect(tab.page.get_by_role("dialog")).to_be_visible()
         minor += tab.check(f"help-{theme}")
@@ -258,9 +268,9 @@ def use(tab, documents, shots):
     send(tab, documents, shots)
     links = tab.page.locator(".sent a").all()
     ids = {link.inner_text(): link.get_attribute("href").rsplit("/", 1)[1] for link in links}
-    for step in (list_and_export, look_at_invoice, look_at_others, search, review, reports):
+    for step in (list_and_export, look_at_invoice, look_at_others, search, lambda tab: review(tab, shots), reports):
         step(tab)
-        tab.check(step.__name__)
+        tab.check(f"after {tab.page.url}")
     given_up(tab, ids[BROKEN])
     tab.check("given up")
     return ids
