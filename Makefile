@@ -5,10 +5,11 @@ QUIRE = $(CARGO) run --release --quiet --locked --bin quire --
 # Weights are the same for every data folder: fetched once, next to the default one.
 MODELS = data/models
 
-.PHONY: help demo test check models kafka nvcc gpu schemas chaos fields kinds build dist deb clean
+.PHONY: help demo demo-kafka test check models kafka page nvcc gpu schemas chaos fields kinds build dist deb clean
 
 help:
 	@echo "make demo    understand the documents of tests/corpus/ and find them again"
+	@echo "make demo-kafka  the same with a real Kafka, and a worker killed midway"
 	@echo "make test    format, lints, docs, unit and integration tests"
 	@echo "make build   target/release/quire"
 	@echo "make models  fetch the default models into $(MODELS)"
@@ -17,10 +18,15 @@ help:
 	@echo "make fields  measure how many fields are found by the whole pipeline"
 	@echo "make kinds   learn and measure the built-in head of document kinds (scans need Python's Pillow)"
 	@echo "make gpu     on a machine with a GPU: its tests, its checks and its figures"
+	@echo "make page    fetch what drives Chromium in the test of the page"
 	@echo "make kafka   fetch the Apache Kafka and the Python clients that tests use"
 
 demo: build models
 	$(QUIRE) --log warn demo tests/corpus/documents
+
+# The same by topics of a real Kafka, with a worker killed midway; QDRANT_URL names a Qdrant to use.
+demo-kafka: setup-test build models kafka
+	@scripts/demo-kafka.sh $${CARGO_TARGET_DIR:-target}/release/quire tests/corpus/documents
 
 build: setup-build nvcc
 	$(CARGO) build --release --locked
@@ -53,6 +59,10 @@ gpu: build models
 kafka: setup-test
 	@scripts/kafka.sh
 
+# What the test of the page drives Chromium with.
+page: setup-test
+	@scripts/page.sh
+
 # After a change of what is written to topics or read from them.
 schemas: build
 	for name in command envelope notification progress result reviewed; do \
@@ -76,7 +86,7 @@ kinds: build models
 fields: build models
 	@scripts/fields.sh $(or $(COUNT),10) $(QUIRE)
 
-test: setup-test nvcc check models kafka
+test: setup-test nvcc check models kafka page
 	$(CARGO) test --release --locked
 
 # What a change must pass before its tests are worth running.

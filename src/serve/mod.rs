@@ -161,8 +161,7 @@ pub fn router(api: Api) -> Router {
         .layer(from_fn_with_state(Arc::clone(&shared), admit::admit));
     Router::new()
         .route("/", get(page::index))
-        .route("/page.css", get(page::style))
-        .route("/page.js", get(page::script))
+        .route("/page/{file}", get(page::file))
         .route("/metrics", get(metrics))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
