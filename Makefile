@@ -5,7 +5,7 @@ QUIRE = $(CARGO) run --release --quiet --locked --bin quire --
 # Weights are the same for every data folder: fetched once, next to the default one.
 MODELS = data/models
 
-.PHONY: help demo test check models kafka nvcc gpu schemas chaos fields build dist deb clean
+.PHONY: help demo test check models kafka schemathesis nvcc gpu schemas chaos fields build dist deb clean
 
 help:
 	@echo "make demo    understand the documents of tests/corpus/ and find them again"
@@ -52,10 +52,15 @@ gpu: build models
 kafka: setup-test
 	@scripts/kafka.sh
 
+# What asks the API everything that its description allows, in tests.
+schemathesis: setup-test
+	@scripts/schemathesis.sh
+
 # After a change of what is written to topics or read from them.
 schemas: build
 	for name in command envelope notification progress result reviewed; do \
 	  $(QUIRE) schema $$name > docs/schema/$$name.json || exit 1; done
+	$(QUIRE) schema openapi > docs/openapi.json
 
 # Faults by hand: make chaos KILLS=500, with SEED=N another sequence, with BROKERS=3 three brokers.
 chaos: setup-test models kafka
@@ -66,7 +71,7 @@ fields: build models
 	python3 tests/fields/make.py target/fields 20
 	$(QUIRE) --log error bench fields target/fields --family test
 
-test: setup-test nvcc check models kafka
+test: setup-test nvcc check models kafka schemathesis
 	$(CARGO) test --release --locked
 
 # What a change must pass before its tests are worth running.

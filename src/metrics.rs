@@ -2,6 +2,7 @@
 //! spells a metric name.
 
 mod gpu;
+mod notify;
 pub mod read;
 mod register;
 mod tend;
@@ -92,6 +93,7 @@ pub struct Metrics {
     committed: Counter,
     gpu: gpu::Gpu,
     tend: tend::Tend,
+    notify: notify::Notify,
 }
 
 /// From half a millisecond to five minutes, about two a doubling at the fast end.
@@ -147,6 +149,7 @@ impl Metrics {
             committed: Counter::default(),
             gpu: gpu::Gpu::default(),
             tend: tend::Tend::default(),
+            notify: notify::Notify::default(),
         };
         metrics.coverage.set(1.0);
         metrics.register_flow();
@@ -154,6 +157,7 @@ impl Metrics {
         metrics.register_kafka();
         metrics.register_gpu();
         metrics.register_tend();
+        metrics.register_notify();
         metrics
     }
 

@@ -33,8 +33,18 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     at_least("kafka.partitions", u64::try_from(config.kafka.partitions).unwrap_or(0), 1)?;
     at_least("kafka.queue_mb", config.kafka.queue_mb as u64, 1)?;
     at_least("kafka.pending_mb", config.kafka.pending_mb as u64, 1)?;
+    at_least("notify.attempts", u64::from(config.notify.attempts), 1)?;
+    at_least("notify.timeout_s", config.notify.timeout_s, 1)?;
+    at_least("notify.waiting", config.notify.waiting as u64, 1)?;
     at_least("qdrant.chunk_points", config.qdrant.chunk_points as u64, 1)?;
     at_least("qdrant.parallel", config.qdrant.parallel as u64, 1)
+}
+
+/// The settings by section, without secrets.
+pub fn shown(config: &Config) -> serde_json::Value {
+    let mut table = Table::try_from(config).unwrap_or_default();
+    redact(&mut table);
+    serde_json::to_value(table).unwrap_or_default()
 }
 
 /// Settings whose values are never shown.

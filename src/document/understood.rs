@@ -278,7 +278,7 @@ pub struct Verdict {
 }
 
 /// A document that will not be tried again, with the reason.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct DeadLetter {
     /// Its key.
     pub id: DocumentId,

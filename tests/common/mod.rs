@@ -4,6 +4,7 @@
 
 pub mod kafka;
 pub mod qdrant_fake;
+pub mod receiver;
 
 use serde::Deserialize;
 use serde_json::Value;
