@@ -5,7 +5,7 @@ QUIRE = $(CARGO) run --release --quiet --locked --bin quire --
 # Weights are the same for every data folder: fetched once, next to the default one.
 MODELS = data/models
 
-.PHONY: help demo demo-kafka test check models kafka page nvcc gpu schemas chaos fields kinds build dist deb clean
+.PHONY: help demo demo-kafka test check models kafka page schemathesis nvcc gpu schemas chaos fields kinds build dist deb clean
 
 help:
 	@echo "make demo    understand the documents of tests/corpus/ and find them again"
@@ -62,11 +62,15 @@ kafka: setup-test
 # What the test of the page drives Chromium with.
 page: setup-test
 	@scripts/page.sh
+# What asks the API everything that its description allows, in tests.
+schemathesis: setup-test
+	@scripts/schemathesis.sh
 
 # After a change of what is written to topics or read from them.
 schemas: build
 	for name in command envelope notification progress result reviewed; do \
 	  $(QUIRE) schema $$name > docs/schema/$$name.json || exit 1; done
+	$(QUIRE) schema openapi > docs/openapi.json
 
 # Faults by hand: make chaos KILLS=500, with SEED=N another sequence, with BROKERS=3 three brokers.
 chaos: setup-test models kafka
@@ -86,7 +90,7 @@ kinds: build models
 fields: build models
 	@scripts/fields.sh $(or $(COUNT),10) $(QUIRE)
 
-test: setup-test nvcc check models kafka page
+test: setup-test nvcc check models kafka page schemathesis
 	$(CARGO) test --release --locked
 
 # What a change must pass before its tests are worth running.

@@ -8,6 +8,7 @@ mod doctor;
 mod eval;
 mod fields;
 mod find;
+mod keys;
 mod kinds;
 mod man;
 mod models;
@@ -144,6 +145,9 @@ enum Command {
     /// Fields, checks and rules: try a file of your own on documents, or show what is built in
     #[command(subcommand)]
     Fields(fields::FieldsCommand),
+    /// API keys: who may ask what of a running quire
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Measure how fast this machine encodes, reads and understands
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -245,6 +249,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Models(command) => models::models(&context, &command),
         Command::Kinds(command) => kinds::kinds(&context, &command),
         Command::Fields(command) => fields::fields(&context, &command),
+        Command::Keys(command) => keys::keys(&context, &command),
         Command::Bench(command) => bench::bench(&context, &command),
         Command::Doctor => doctor::doctor(&context),
         Command::Config(ConfigCommand::Show) => show_config(&context),

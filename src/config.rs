@@ -8,6 +8,7 @@ mod values;
 
 pub use values::{Device, LogFormat, Precision, Protocol, Secret};
 
+pub use check::shown;
 use check::{check, redact};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -91,8 +92,16 @@ config! {
     }
     /// Documents that a person looks at.
     review: ReviewConfig { lease_s: u64, sample: f64 }
+    /// What is told to subscriptions.
+    notify: NotifyConfig {
+        senders: usize, timeout_s: u64, attempts: u32, backoff_ms: u64, backoff_max_s: u64,
+        waiting: usize, dead: usize, private: bool,
+    }
     /// HTTP beside the flow.
-    serve: ServeConfig { listen: String, max_body_mb: usize, api_keys: Vec<Secret> }
+    serve: ServeConfig {
+        listen: String, max_body_mb: usize, api_keys: Vec<Secret>, keys_file: PathBuf, requests_per_s: f64,
+        burst: u32,
+    }
     /// Logs.
     telemetry: TelemetryConfig {
         log: String, format: LogFormat, otlp_endpoint: String, trace_ratio: f64,

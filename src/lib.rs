@@ -18,6 +18,7 @@ pub mod feed;
 pub mod infer;
 pub mod interpret;
 pub mod metrics;
+pub mod notify;
 pub mod pipeline;
 pub mod progress;
 pub mod publish;

@@ -2,6 +2,7 @@
 //! spells a metric name.
 
 mod gpu;
+mod notify;
 pub mod read;
 mod register;
 mod tend;
@@ -96,6 +97,7 @@ pub struct Metrics {
     gpu: gpu::Gpu,
     tend: tend::Tend,
     traces: traces::Traces,
+    notify: notify::Notify,
 }
 
 /// From half a millisecond to five minutes, about two a doubling at the fast end.
@@ -153,6 +155,7 @@ impl Metrics {
             gpu: gpu::Gpu::default(),
             tend: tend::Tend::default(),
             traces: traces::Traces::default(),
+            notify: notify::Notify::default(),
         };
         metrics.coverage.set(1.0);
         metrics.register_flow();
@@ -161,6 +164,7 @@ impl Metrics {
         metrics.register_gpu();
         metrics.register_tend();
         metrics.register_traces();
+        metrics.register_notify();
         metrics
     }
 

@@ -33,6 +33,9 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     at_least("kafka.partitions", u64::try_from(config.kafka.partitions).unwrap_or(0), 1)?;
     at_least("kafka.queue_mb", config.kafka.queue_mb as u64, 1)?;
     at_least("kafka.pending_mb", config.kafka.pending_mb as u64, 1)?;
+    at_least("notify.attempts", u64::from(config.notify.attempts), 1)?;
+    at_least("notify.timeout_s", config.notify.timeout_s, 1)?;
+    at_least("notify.waiting", config.notify.waiting as u64, 1)?;
     at_least("qdrant.chunk_points", config.qdrant.chunk_points as u64, 1)?;
     at_least("qdrant.parallel", config.qdrant.parallel as u64, 1)?;
     if (0.0..=1.0).contains(&config.telemetry.trace_ratio) {
@@ -43,6 +46,13 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         key: "telemetry.trace_ratio".to_owned(),
         message: format!("must be from 0 to 1, is {}", config.telemetry.trace_ratio),
     })
+}
+
+/// The settings by section, without secrets.
+pub fn shown(config: &Config) -> serde_json::Value {
+    let mut table = Table::try_from(config).unwrap_or_default();
+    redact(&mut table);
+    serde_json::to_value(table).unwrap_or_default()
 }
 
 /// Settings whose values are never shown.

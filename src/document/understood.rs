@@ -295,7 +295,7 @@ impl Verdict {
 }
 
 /// A document that will not be tried again, with the reason.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct DeadLetter {
     /// Its key.
     pub id: DocumentId,

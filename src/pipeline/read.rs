@@ -34,6 +34,10 @@ pub fn start_consume(
     let shared = Arc::clone(shared);
     let run = move || {
         while !shared.stopping.load(Ordering::Acquire) {
+            if shared.paused.load(Ordering::Acquire) {
+                std::thread::sleep(POLL);
+                continue;
+            }
             let polled = source.poll(&shared.budget, POLL);
             shared.metrics.in_flight(shared.budget.used(), shared.budget.bound().documents);
             match polled {

@@ -4,10 +4,11 @@ use super::limits;
 use crate::config::Config;
 use crate::consume::Watcher;
 use crate::decode::Limits;
-use crate::document::{DeadLetter, DocumentId, Head, Lineage, Room};
+use crate::document::{DeadLetter, DocumentId, Head, Lineage, Notification, Room};
 use crate::error::{Class, Error, Result, Stage};
 use crate::failpoint::Failpoints;
 use crate::metrics::Metrics;
+use crate::notify::Notifier;
 use crate::progress::{Position, Progress};
 use crate::publish::Store;
 use crate::receipt::{Budget, Receipt, lock};
@@ -24,11 +25,14 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     pub progress: Arc<Progress>,
     pub store: Arc<dyn Store>,
+    pub notifier: Arc<Notifier>,
     pub budget: Budget,
     pub stopping: AtomicBool,
     /// Nothing settles any more.
     pub closing: AtomicBool,
     pub drained: AtomicBool,
+    /// Whether an operator wants no more documents to be taken.
+    pub paused: Arc<AtomicBool>,
     /// Whether the store does not answer.
     pub away: AtomicBool,
     /// When the stages were started.
@@ -156,6 +160,11 @@ impl Watcher for Shared {
         tracing::warn!(document = %letter.id, name = letter.name, "{}", letter.failure);
         if let Err(error) = self.store.put_dead(letter) {
             tracing::error!(document = %letter.id, "cannot note a dead letter in the store: {error}");
+        }
+        let occasion = format!("{}:{}", letter.sha256, letter.failed_at);
+        if let Err(error) = self.notifier.tell(&Notification::failed(letter), &occasion) {
+            tracing::error!(id = %letter.id, "subscriptions are not told of a dead letter: {error}");
+            self.metrics.webhook("lost");
         }
         self.settled(&letter.id, "dead");
     }

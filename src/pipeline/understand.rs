@@ -160,6 +160,8 @@ pub fn start_publish(
             let publish = || {
                 // What a person decided about this content still counts.
                 let document = desk.receive(understood.clone())?;
+                // Before the store has it, so that no crash comes between; sent when this is done.
+                let _held = shared.notifier.understood(&document)?;
                 publisher.publish(&document)?;
                 desk.published(&document)?;
                 Ok(document)

@@ -26,7 +26,7 @@ use std::time::{Duration, SystemTime};
 pub const MANIFEST: &str = "manifest.json";
 /// What is copied before the store and after it.
 const BEFORE: [&str; 4] = ["inbox", "working", "done", "dead"];
-const AFTER: [&str; 3] = ["results", "reports", super::audit::FILE];
+const AFTER: [&str; 4] = ["results", "reports", "keys", super::audit::FILE];
 /// The folder of Qdrant's snapshots, in a backup only.
 const REMOTE: &str = "qdrant";
 /// Names of backups begin so; the time follows.

@@ -5,6 +5,7 @@
 pub mod collector;
 pub mod kafka;
 pub mod qdrant_fake;
+pub mod receiver;
 
 use serde::Deserialize;
 use serde_json::Value;

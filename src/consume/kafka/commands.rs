@@ -8,7 +8,7 @@ use super::dead::{Sent, find};
 use super::record::Record;
 use super::settle::{Output, Subject, Value};
 use super::topics::{Lane, Topics};
-use crate::document::{Command, DocumentId, Event, Origin, Priority};
+use crate::document::{Command, DocumentId, Origin, Priority};
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::receipt::lock;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -198,7 +198,7 @@ impl Commands {
             Err(error) => {
                 tracing::warn!(document = %subject.id, "cannot be processed again: {error}");
                 let reasons = vec![format!("cannot be processed again: {}", error.failure())];
-                vec![board.outcomes.notification(record, &subject, Event::Failed, None, reasons)]
+                vec![board.outcomes.failed(record, &subject, reasons)]
             }
         }
     }

@@ -5,8 +5,8 @@ use super::topics::{Lane, Topics};
 use crate::config::ConsumeConfig;
 use crate::consume::backoff;
 use crate::document::{
-    DeadLetter, Decision, Document, DocumentId, DocumentState, EVENT_SCHEMA, Event, Notification,
-    ProgressEvent, sha256_hex,
+    DeadLetter, Document, DocumentId, DocumentState, EVENT_SCHEMA, Event, Notification, ProgressEvent,
+    sha256_hex,
 };
 use crate::error::{Error, Failure};
 use jiff::Timestamp;
@@ -88,10 +88,7 @@ impl Outcomes {
         let subject = Subject { id: document.id.clone(), name: document.name.clone() };
         let mut outputs = vec![self.result(record, document)];
         if state == DocumentState::Done {
-            let review = document.verdict.decision != Decision::Accept;
-            let event = if review { Event::NeedsReview } else { Event::Finished };
-            let kind = Some(document.kind.label.clone());
-            outputs.push(self.notification(record, &subject, event, kind, document.verdict.reasons.clone()));
+            outputs.push(self.told(record, &Notification::of(document)));
         }
         let pages = u32::try_from(document.pages.len()).unwrap_or(u32::MAX);
         outputs.push(self.progress(record, &subject, state, (pages, pages)));
@@ -185,10 +182,9 @@ impl Outcomes {
             output.value = Some(Value::Made(Vec::new()));
             output.headers.push(("quire-value-left-out".to_owned(), record.size().to_string().into_bytes()));
         }
-        let reasons = vec![failure.to_string()];
         vec![
             output,
-            self.notification(record, &subject, Event::Failed, None, reasons),
+            self.told(record, &Notification::failed(letter)),
             self.progress(record, &subject, DocumentState::Dead, (0, 0)),
         ]
     }
@@ -245,18 +241,14 @@ impl Outcomes {
     }
 
     /// A document's failure, where there is no record to bury.
-    pub fn notification(
-        &self,
-        record: &Record,
-        subject: &Subject,
-        event: Event,
-        kind: Option<String>,
-        reasons: Vec<String>,
-    ) -> Output {
-        let (id, name) = (subject.id.clone(), subject.name.clone());
-        let note =
-            Notification { schema: EVENT_SCHEMA, id, name, event, at: Timestamp::now(), kind, reasons };
-        self.json(self.topics.notifications(), &subject.id, &note, record.trace())
+    pub fn failed(&self, record: &Record, subject: &Subject, reasons: Vec<String>) -> Output {
+        let note = Notification::plain(subject.id.clone(), subject.name.clone(), Event::Failed);
+        self.told(record, &Notification { reasons, ..note })
+    }
+
+    /// What happened to a document.
+    fn told(&self, record: &Record, note: &Notification) -> Output {
+        self.json(self.topics.notifications(), &note.id, note, record.trace())
     }
 
     /// The record once more, as its sender wrote it.
