@@ -50,7 +50,7 @@ fn a_kind_is_learned_measured_and_told_beside_the_built_in_ones() {
 
     let fresh = dir.path().join("fresh");
     put(&fresh.join("dive-log"), &[NEW], "txt");
-    put(&fresh.join("invoice").join("oak"), &[INVOICE], "html");
+    put(&fresh.join("invoice").join("oak"), &[INVOICE], "txt");
     let test = output(quire(&data).args(["kinds", "test", "--json"]).arg(&fresh).arg("--head").arg(&head));
     assert!(test.status.success(), "{}", stderr(&test));
     let tested = json(&test);

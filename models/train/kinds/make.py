@@ -29,6 +29,11 @@ from values import Values  # noqa: E402
 ALIKE = {"l": "1I", "1": "lI", "0": "O", "O": "0", "o": "c", "e": "c", "c": "e", "rn": "m", "m": "rn", "h": "b", "i": "l", "t": "f", "s": "5", "S": "5", "B": "8", "g": "q", "u": "n", "n": "u", "ü": "u", "ö": "o", "ä": "a", "ß": "B"}
 
 
+# How often a document of a kind goes on for pages, and by how many times its body then at most.
+LONG = {"article": (0.4, 8), "contract": (0.5, 8), "manual": (0.5, 8), "minutes": (0.4, 5), "report": (0.5, 8), "other": (0.3, 10), "statement": (0.3, 4),
+        "form": (0.3, 3), "resume": (0.3, 2), "email": (0.3, 3), "invoice": (0.2, 2), "letter": (0.15, 2), "receipt": (0.1, 2), "notice": (0.15, 2)}
+
+
 def families(kind):
     text = (HERE / "templates" / f"{kind}.txt").read_text(encoding="utf-8")
     for block in re.split(r"^=== ", text, flags=re.M)[1:]:
@@ -102,7 +107,12 @@ def document(kind, name, language, split, lines, number, seed):
     """Bytes and ending."""
     values = Values(f"{seed}/{kind}/{name}/{language}/{number}", language, split)
     r = values.r
+    body = lines[len(lines) // 3:]
     lines = written(lines, values)
+    often, times = LONG[kind]
+    if r.random() < often:
+        for _ in range(r.randint(1, times)):
+            lines += written(body, values)
     if r.random() < 0.3:
         lines = [line for line in lines if line.strip()]
     if r.random() < 0.7:

@@ -14,9 +14,9 @@ use std::collections::HashMap;
 /// Metadata key.
 const KEY: &str = "quire";
 /// Standard deviations that a sign counts at most; beyond, it is an oddity of one document.
-const FARTHEST: f32 = 7.9;
+const FARTHEST: f32 = 4.0;
 /// Steps of an anchor's i8 in a standard deviation.
-const FINE: f32 = 16.0;
+const FINE: f32 = 31.0;
 /// Kinds of one head at most: the anchors keep theirs in a byte.
 pub const MOST_KINDS: usize = 250;
 
@@ -78,9 +78,9 @@ pub struct Form {
 /// What each group of signs counts, so that the many numbers of one do not drown the few of another.
 /// Chosen by cross-validation over the families of the training set (`docs/kinds.md`).
 const MEANING: f32 = 0.25;
-const SCORES: f32 = 1.0;
+const SCORES: f32 = 2.0;
 const CUES: f32 = 0.35;
-const LAYOUT: f32 = 0.7;
+const LAYOUT: f32 = 0.5;
 /// Deviations are taken to be this at least: a word that one example in a thousand holds is no wonder.
 const LEAST_DEVIATION: f32 = 0.2;
 /// Likewise for vectors, whose numbers are small.

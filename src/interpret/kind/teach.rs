@@ -11,7 +11,7 @@ pub const LEAST_EXAMPLES: usize = 3;
 /// Parts that the examples are cut into, each judged by what the others taught.
 const PARTS: usize = 5;
 /// Weight of the squares of the weights. Chosen as the factors in `head.rs` are.
-const PENALTY: f32 = 0.003;
+const PENALTY: f32 = 0.002;
 /// Examples of each kind that are kept for later heads.
 const ANCHORS: usize = 30;
 /// How much a user's example counts beside an anchor of the same kind: it is what the user sees.
