@@ -153,7 +153,7 @@ pub fn vectors(inferred: &InferredDocument) -> (Vec<f32>, Vec<f32>) {
     let text = Characters::join(inferred.fed.document.pages.iter().map(|p| p.text.as_str()));
     let passages = passages(inferred, &text);
     let first = passages.first().map(|passage| passage.vector.clone()).unwrap_or_default();
-    (mean(&passages), first)
+    (mean(passages.iter().map(|p| (p.end - p.start, p.vector.as_slice()))), first)
 }
 
 /// Characters of the document's pages, and those of them that lie in some passage.

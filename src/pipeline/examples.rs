@@ -159,6 +159,8 @@ impl Examples {
             origin: None,
             force: false,
             lineage: None,
+            tags: Vec::new(),
+            trace: crate::trace::Trace::default(),
         };
         Ok(TextDocument {
             head: Arc::new(head),

@@ -2,7 +2,7 @@
 
 use super::support::{Server, config, document};
 use crate::document::Priority;
-use crate::publish::{Shelf, Store};
+use crate::publish::{Records, Shelf, Store};
 use crate::receipt::lock;
 use serde_json::{Value, json};
 

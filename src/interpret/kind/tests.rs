@@ -25,6 +25,8 @@ pub fn document(text: &str) -> TextDocument {
         origin: None,
         force: false,
         lineage: None,
+        tags: Vec::new(),
+        trace: crate::trace::Trace::default(),
     };
     TextDocument {
         head: Arc::new(head),
