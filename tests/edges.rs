@@ -118,8 +118,11 @@ fn every_request_is_answered_and_none_ends_the_program() {
     assert!(status.success() && !log.contains("panick"), "{log}");
 }
 
-/// Keys, values and headers from well-formed to noise.
-fn record() -> impl Strategy<Value = (Option<String>, Option<Vec<u8>>, Vec<(String, String)>)> {
+/// Key, value and headers.
+type Sent = (Option<String>, Option<Vec<u8>>, Vec<(String, String)>);
+
+/// From well-formed to noise.
+fn record() -> impl Strategy<Value = Sent> {
     let key =
         prop::option::weighted(0.8, prop_oneof!["[a-z]{1,6}-[0-9]{1,3}", "\\PC{0,30}", "[.][a-z]{1,3}"]);
     let value = prop_oneof![

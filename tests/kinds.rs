@@ -1,5 +1,7 @@
 //! Kinds are learned from a folder of examples, measured, and used by the pipeline.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
 mod common;
 
 use common::{json, output, quire, run_once, stderr, stdout};

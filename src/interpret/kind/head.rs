@@ -1,7 +1,7 @@
 //! A learned head: what it knows, how it is kept in a file, and what it says of a document's signs.
 //!
-//! A file is in the safetensors format: `rows` [kinds, signs], `bias` [kinds], `mean` and `deviation`
-//! [signs], all f32; `anchors` [examples, signs] i8 with `anchor_kinds` [examples] u8, the examples that
+//! A file is in the safetensors format: `rows` `[kinds, signs]`, `bias` `[kinds]`, `mean` and `deviation`
+//! `[signs]`, all f32; `anchors` `[examples, signs]` i8 with `anchor_kinds` `[examples]` u8, the examples that
 //! later heads are taught beside; and [`About`] as JSON under the metadata key `quire`.
 
 use super::learn::{Weights, softmax};

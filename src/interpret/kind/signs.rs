@@ -18,7 +18,7 @@ const HEADING: usize = 240;
 /// Above this length no letter or receipt is; lengths count up to it.
 const LONG: f32 = 12.0;
 
-/// Numbers for how the lines look, in [`layout`].
+/// Numbers for how the lines look, in `layout`.
 const LAYOUT: usize = 40;
 
 #[derive(Deserialize)]

@@ -19,10 +19,12 @@ use std::sync::{Arc, Mutex};
 static MADE: Mutex<BTreeMap<Vec<u8>, Collection>> = Mutex::new(BTreeMap::new());
 
 /// Snapshots that lie on a server, by collection and name.
+type Kept = BTreeMap<(String, String), Vec<u8>>;
+
 #[derive(Clone)]
 struct Rest {
     shared: Arc<Shared>,
-    kept: Arc<Mutex<BTreeMap<(String, String), Vec<u8>>>>,
+    kept: Arc<Mutex<Kept>>,
 }
 
 pub fn router(shared: Arc<Shared>) -> Router {
