@@ -19,8 +19,10 @@ impl Secrets {
         let mut forms: Vec<Vec<u8>> = Vec::new();
         for value in values.into_iter().filter(|value| value.len() >= SHORTEST) {
             let mut own = vec![value.to_owned(), escaped(value), value.as_bytes().escape_ascii().to_string()];
-            // A value that was escaped for one reader is escaped again by JSON.
-            own.extend(own.clone().iter().map(|form| escaped(form)));
+            // A value that was escaped for one reader is escaped again by `{:?}`, and again by JSON.
+            for _ in 0..2 {
+                own.extend(own.clone().iter().map(|form| escaped(form)));
+            }
             forms.extend(own.into_iter().map(String::into_bytes));
         }
         // The longest first: a form may be part of another.

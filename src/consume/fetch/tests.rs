@@ -214,18 +214,20 @@ fn files_are_read_below_their_folder_only() {
 
 /// An object store on loopback; `folder` is how its paths begin.
 fn bucket(folder: &'static str) -> FakeServer {
-    // Google's library writes the slashes in names in another way.
-    FakeServer::start(move |path, answer| match path.replace("%2F", "/").strip_prefix(folder) {
-        Some("/folder/a%20b.pdf") => {
-            answer.head(
-                "200 OK",
-                "Content-Length: 6\r\nETag: \"1\"\r\nLast-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n",
-            );
-            answer.part(b"object");
+    // Google's library writes slashes and points in names in another way.
+    FakeServer::start(move |path, answer| {
+        match path.replace("%2F", "/").replace("%2E", ".").strip_prefix(folder) {
+            Some("/folder/a%20b.pdf") => {
+                answer.head(
+                    "200 OK",
+                    "Content-Length: 6\r\nETag: \"1\"\r\nLast-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n",
+                );
+                answer.part(b"object");
+            }
+            Some("/forbidden") => answer.whole("403 Forbidden", b"<Error/>"),
+            Some("/broken") => answer.whole("503 Slow Down", b"<Error/>"),
+            _ => answer.whole("404 Not Found", b"<Error/>"),
         }
-        Some("/forbidden") => answer.whole("403 Forbidden", b"<Error/>"),
-        Some("/broken") => answer.whole("503 Slow Down", b"<Error/>"),
-        _ => answer.whole("404 Not Found", b"<Error/>"),
     })
 }
 

@@ -56,6 +56,7 @@ pub fn is_worded(line: &str) -> bool {
 /// Whether a word is letters with a vowel, or a number, between marks.
 fn plain(word: &str) -> bool {
     let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+    let ordinary = word.trim_start_matches('(').trim_end_matches(['.', ',', ':', ')']).len() == bare.len();
     let letters = bare.chars().filter(|c| c.is_alphabetic()).count();
     let digits = bare.chars().filter(char::is_ascii_digit).count();
     let marks = bare.chars().count() - letters - digits;
@@ -69,7 +70,10 @@ fn plain(word: &str) -> bool {
         (0, _) => true,
         // "Ltd", "GmbH", "Nr".
         (_, 0) => {
-            marks <= 2 && (spoken || letters <= 2 || (letters <= 4 && bare.starts_with(char::is_uppercase)))
+            marks <= 2
+                && (spoken
+                    || (letters <= 2 && ordinary)
+                    || (letters <= 4 && bare.starts_with(char::is_uppercase)))
         }
         // Codes, dates and amounts with their currency.
         _ => letters <= 3 || digits >= letters || spoken,
