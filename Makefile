@@ -5,21 +5,28 @@ QUIRE = $(CARGO) run --release --quiet --locked --bin quire --
 # Weights are the same for every data folder: fetched once, next to the default one.
 MODELS = data/models
 
-.PHONY: help demo test check models kafka nvcc gpu schemas chaos fields build dist deb clean
+.PHONY: help demo demo-kafka test check models kafka page schemathesis nvcc gpu schemas chaos fields kinds build dist deb clean
 
 help:
 	@echo "make demo    understand the documents of tests/corpus/ and find them again"
+	@echo "make demo-kafka  the same with a real Kafka, and a worker killed midway"
 	@echo "make test    format, lints, docs, unit and integration tests"
 	@echo "make build   target/release/quire"
 	@echo "make models  fetch the default models into $(MODELS)"
 	@echo "make chaos   break everything for longer: make chaos KILLS=500"
 	@echo "make dist    target/dist/quire, smaller, with manual pages and completions; make deb packs it"
-	@echo "make fields  measure how many fields are found (scans need Python's Pillow)"
+	@echo "make fields  measure how many fields are found by the whole pipeline"
+	@echo "make kinds   learn and measure the built-in head of document kinds (scans need Python's Pillow)"
 	@echo "make gpu     on a machine with a GPU: its tests, its checks and its figures"
+	@echo "make page    fetch what drives Chromium in the test of the page"
 	@echo "make kafka   fetch the Apache Kafka and the Python clients that tests use"
 
 demo: build models
 	$(QUIRE) --log warn demo tests/corpus/documents
+
+# The same by topics of a real Kafka, with a worker killed midway; QDRANT_URL names a Qdrant to use.
+demo-kafka: setup-test build models kafka
+	@scripts/demo-kafka.sh $${CARGO_TARGET_DIR:-target}/release/quire tests/corpus/documents
 
 build: setup-build nvcc
 	$(CARGO) build --release --locked
@@ -52,21 +59,38 @@ gpu: build models
 kafka: setup-test
 	@scripts/kafka.sh
 
+# What the test of the page drives Chromium with.
+page: setup-test
+	@scripts/page.sh
+# What asks the API everything that its description allows, in tests.
+schemathesis: setup-test
+	@scripts/schemathesis.sh
+
 # After a change of what is written to topics or read from them.
 schemas: build
 	for name in command envelope notification progress result reviewed; do \
 	  $(QUIRE) schema $$name > docs/schema/$$name.json || exit 1; done
+	$(QUIRE) schema openapi > docs/openapi.json
 
 # Faults by hand: make chaos KILLS=500, with SEED=N another sequence, with BROKERS=3 three brokers.
 chaos: setup-test models kafka
 	KILLS=$(or $(KILLS),100) $(CARGO) test --release --locked --test chaos -- --nocapture
 
-# How many fields of documents of unknown layouts are found; the table of docs/fields.md.
-fields: build models
-	python3 tests/fields/make.py target/fields 20
-	$(QUIRE) --log error bench fields target/fields --family test
+# The built-in head of kinds, learned and measured; the tables of docs/kinds.md.
+kinds: build models
+	rm -rf target/kinds && python3 models/train/kinds/make.py target/kinds
+	python3 models/train/kinds/make.py --corpus target/kinds/corpus
+	$(QUIRE) --log error kinds learn target/kinds/train --alone --output models/kinds/model.safetensors
+	$(QUIRE) --log error kinds test target/kinds/test --head models/kinds/model.safetensors
+	$(QUIRE) --log error kinds test target/kinds/test-scan --head models/kinds/model.safetensors
+	$(QUIRE) --log error kinds test target/kinds/corpus --head models/kinds/model.safetensors
+	sha256sum models/kinds/model.safetensors && stat -c %s models/kinds/model.safetensors
 
-test: setup-test nvcc check models kafka
+# How many fields of documents of unknown layouts are found; the table of docs/fields.md. COUNT=N of each layout.
+fields: build models
+	@scripts/fields.sh $(or $(COUNT),10) $(QUIRE)
+
+test: setup-test nvcc check models kafka page schemathesis
 	$(CARGO) test --release --locked
 
 # What a change must pass before its tests are worth running.

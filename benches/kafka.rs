@@ -228,6 +228,7 @@ fn through_quire(kafka: &Kafka, prefix: &str, count: usize) -> (Duration, String
         variables: Default::default(),
         failpoints: Arc::default(),
         leads: Arc::default(),
+        tracer: Default::default(),
     };
     let mut source = KafkaSource::open(parts, Arc::new(Silent)).unwrap();
     let (mut seen, mut started) = (0, Instant::now());
@@ -308,6 +309,8 @@ fn answer(raw: RawDocument) {
         sentiment: None,
         classes: Vec::new(),
         written_summary: None,
+        summary_refused: None,
+        tags: Vec::new(),
         passages: Vec::new(),
         coverage: 1.0,
         fields: Vec::new(),

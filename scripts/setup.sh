@@ -5,7 +5,8 @@ set -euo pipefail
 build=(build-essential pkg-config clang libclang-dev libtesseract-dev libleptonica-dev
        tesseract-ocr-eng tesseract-ocr-deu tesseract-ocr-osd python3 python3-pip ca-certificates
        libssl-dev zlib1g-dev)
-test=(prometheus openssl default-jre-headless maven kcat python3-venv python3-yaml poppler-utils)
+test=(prometheus openssl default-jre-headless maven kcat python3-venv python3-yaml poppler-utils
+      chromium fonts-dejavu-core)
 
 # What came another way than by its package serves as well: a command whose success shows it.
 another_way() {

@@ -8,6 +8,8 @@ mod doctor;
 mod eval;
 mod fields;
 mod find;
+mod keys;
+mod kinds;
 mod man;
 mod models;
 mod print;
@@ -20,6 +22,7 @@ mod send;
 mod store;
 mod tend;
 mod top;
+mod which;
 
 use crate::config::{self, Config, Loaded, Sources};
 use crate::metrics::Metrics;
@@ -92,7 +95,7 @@ enum Command {
     /// Reads what `quire run` reads, in the same sandbox, by OCR where there is no text. Fails (1) if any file
     /// could not be read, after the others were; each failure names file, stage and remedy.
     Convert(convert::ConvertArgs),
-    /// How much is stored, waiting, in flight and dead; or where one document is
+    /// How much is stored, waiting, in flight and dead, and the tasks by the clock; or where one document is
     Status(find::StatusArgs),
     /// Find documents by meaning and by words, or like another document
     Search(find::SearchArgs),
@@ -136,9 +139,15 @@ enum Command {
     /// The models: what they are, fetch them, verify them
     #[command(subcommand)]
     Models(models::ModelsCommand),
+    /// Kinds of documents: learn your own from a folder of examples, or measure how well kinds are told
+    #[command(subcommand)]
+    Kinds(kinds::KindsCommand),
     /// Fields, checks and rules: try a file of your own on documents, or show what is built in
     #[command(subcommand)]
     Fields(fields::FieldsCommand),
+    /// API keys: who may ask what of a running quire
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Measure how fast this machine encodes, reads and understands
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -216,7 +225,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
         json: cli.global.json,
         variables: std::env::vars().collect(),
     };
-    crate::telemetry::start(&context.config.telemetry).map_err(anyhow::Error::msg)?;
+    let secrets = context.loaded.secrets.iter().chain(credentials(&context.variables));
+    let secrets = crate::telemetry::Secrets::new(secrets.map(String::as_str));
+    crate::telemetry::start(&context.config.telemetry, secrets).map_err(anyhow::Error::msg)?;
     match cli.command {
         Command::Run(args) => running::run(&context, &args),
         Command::Demo(args) => demo::demo(&context, &args),
@@ -236,7 +247,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Review(command) => review::review(&context, &command),
         Command::Reindex(args) => reindex::reindex(&context, &args),
         Command::Models(command) => models::models(&context, &command),
+        Command::Kinds(command) => kinds::kinds(&context, &command),
         Command::Fields(command) => fields::fields(&context, &command),
+        Command::Keys(command) => keys::keys(&context, &command),
         Command::Bench(command) => bench::bench(&context, &command),
         Command::Doctor => doctor::doctor(&context),
         Command::Config(ConfigCommand::Show) => show_config(&context),
@@ -248,6 +261,16 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Man { folder } => man::man(Cli::command(), &folder),
         Command::SandboxChild => Ok(ExitCode::FAILURE),
     }
+}
+
+/// What libraries read from the environment to show who they are.
+fn credentials(variables: &HashMap<String, String>) -> impl Iterator<Item = &String> {
+    let secret = |name: &str| {
+        let words = ["SECRET", "PASSWORD", "TOKEN", "ACCESS_KEY", "STORAGE_KEY", "API_KEY", "OTLP_HEADERS"];
+        words.iter().any(|word| name.contains(word))
+    };
+    // A short one is a switch.
+    variables.iter().filter(move |(name, value)| secret(name) && value.len() >= 8).map(|(_, value)| value)
 }
 
 fn sources(global: &Global) -> Result<Sources> {

@@ -8,6 +8,7 @@ mod values;
 
 pub use values::{Device, LogFormat, Precision, Protocol, Secret};
 
+pub use check::shown;
 use check::{check, redact};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -72,7 +73,7 @@ config! {
     /// Batches to model outputs.
     infer: InferConfig {
         device: Device, threads: usize, models_dir: PathBuf, embedding: String, ner: String,
-        sentiment: String, classification: String, summary: String, precision: Precision,
+        sentiment: String, classification: String, summary: String, precision: Precision, kind: String,
     }
     /// Model outputs to an understood document.
     interpret: InterpretConfig {
@@ -80,21 +81,31 @@ config! {
         review_kind_below: f32, review_field_below: f32, review_entity_below: f32,
         review_sentiment_below: f32, review_class_below: f32, check_written_summary: bool, reject_below: f32,
         sample_percent: f32, duplicate_candidates: usize, duplicate_similarity: f32, fields_file: PathBuf,
-        redact: bool,
+        redact: bool, other_below: f32,
     }
     /// Where results go.
     publish: PublishConfig { workers: usize, results: bool }
     /// The store of several workers.
     qdrant: QdrantConfig {
-        url: String, api_key: Secret, documents: String, passages: String, chunk_points: usize,
-        parallel: usize, timeout_s: u64,
+        url: String, rest_url: String, api_key: Secret, documents: String, passages: String,
+        chunk_points: usize, parallel: usize, timeout_s: u64,
     }
     /// Documents that a person looks at.
     review: ReviewConfig { lease_s: u64, sample: f64 }
+    /// What is told to subscriptions.
+    notify: NotifyConfig {
+        senders: usize, timeout_s: u64, attempts: u32, backoff_ms: u64, backoff_max_s: u64,
+        waiting: usize, dead: usize, private: bool,
+    }
     /// HTTP beside the flow.
-    serve: ServeConfig { listen: String, max_body_mb: usize, api_keys: Vec<Secret> }
+    serve: ServeConfig {
+        listen: String, max_body_mb: usize, api_keys: Vec<Secret>, keys_file: PathBuf, requests_per_s: f64,
+        burst: u32,
+    }
     /// Logs.
-    telemetry: TelemetryConfig { log: String, format: LogFormat }
+    telemetry: TelemetryConfig {
+        log: String, format: LogFormat, otlp_endpoint: String, trace_ratio: f64,
+    }
     /// What runs by the clock.
     tend: TendConfig {
         zone: String, export: String, export_dir: PathBuf, export_format: String, backup: String,
@@ -175,6 +186,8 @@ pub struct Sources {
 pub struct Loaded {
     /// The settings.
     pub config: Config,
+    /// Values that are never shown, nor written to a log.
+    pub secrets: Vec<String>,
     table: Table,
     origins: BTreeMap<String, String>,
 }
@@ -216,8 +229,8 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         message: e.to_string().trim().to_owned(),
     })?;
     check(&config)?;
-    redact(&mut table);
-    Ok(Loaded { config, table, origins })
+    let secrets = redact(&mut table);
+    Ok(Loaded { config, secrets, table, origins })
 }
 
 fn parse(origin: &str, text: &str) -> Result<Table, ConfigError> {

@@ -9,12 +9,14 @@ mod events;
 mod family;
 mod fields;
 mod reviewed;
+mod tags;
 mod understood;
 
 pub use events::{Command, DocumentState, EVENT_SCHEMA, Event, Notification, ProgressEvent};
 pub use family::{ChildSummary, Lineage, Offspring, Parent, Room};
 pub use fields::{Check, Duplicate, Field, FieldValue, Outcome, Relation, Validity};
 pub use reviewed::{Action, Corrections, Given, ReviewEvent, Reviewed};
+pub use tags::tags;
 pub use understood::{
     ClassScore, DeadLetter, Decision, Document, Entity, EntitySource, Mention, PageSummary, Passage,
     SCHEMA_VERSION, Scale, Scored, Sentiment, SummarySentence, TableSummary, Verdict, WrittenSummary,
@@ -22,6 +24,7 @@ pub use understood::{
 
 use crate::error::named;
 use crate::receipt::Receipt;
+use crate::trace::Trace;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -96,6 +99,8 @@ pub struct Head {
     pub declared: Option<String>,
     /// The language that the producer declared (ISO 639-1), if any.
     pub language: Option<String>,
+    /// Words that its sender put on it: lower case, sorted.
+    pub tags: Vec<String>,
     /// How urgent it is.
     pub priority: Priority,
     /// Bytes as received.
@@ -113,6 +118,15 @@ pub struct Head {
     pub force: bool,
     /// Where it stands, if it came out of another document.
     pub lineage: Option<Lineage>,
+    /// The trace that it belongs to.
+    pub trace: Trace,
+}
+
+impl Head {
+    /// Makes every log line until the span is left say which document it is about.
+    pub fn log_span(&self) -> tracing::Span {
+        self.trace.log_span(&self.id)
+    }
 }
 
 /// A record of a topic.

@@ -3,6 +3,7 @@
 //! Every [`Failure`] names the stage, a closed [`Class`], a reason and a remedy, so that a dead
 //! letter, a log line, a metric label and an HTTP problem all say the same thing.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -58,7 +59,7 @@ impl Error {
 }
 
 /// The facts about one failure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// The stage in which it happened.
     pub stage: Stage,

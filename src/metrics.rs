@@ -2,11 +2,13 @@
 //! spells a metric name.
 
 mod gpu;
+mod notify;
 pub mod read;
 mod register;
 mod tend;
+mod traces;
 
-use crate::document::Document;
+use crate::document::{Action, Document};
 use crate::error::{Class, Stage};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -52,6 +54,7 @@ labels! {
     DecisionLabel { decision: &'static str }
     ValidityLabel { validity: &'static str }
     RelationLabel { relation: &'static str }
+    DecidedLabel { action: &'static str, sample: &'static str }
 }
 
 /// Handles to every metric; built once in `main`, shared by `Arc`.
@@ -82,6 +85,7 @@ pub struct Metrics {
     verdicts: Family<DecisionLabel, Counter>,
     fields: Family<ValidityLabel, Counter>,
     duplicates: Family<RelationLabel, Counter>,
+    decided: Family<DecidedLabel, Counter>,
     sandbox_restarts: Family<ReasonLabel, Counter>,
     search_seconds: Histogram,
     stored: Gauge,
@@ -92,6 +96,8 @@ pub struct Metrics {
     committed: Counter,
     gpu: gpu::Gpu,
     tend: tend::Tend,
+    traces: traces::Traces,
+    notify: notify::Notify,
 }
 
 /// From half a millisecond to five minutes, about two a doubling at the fast end.
@@ -137,6 +143,7 @@ impl Metrics {
             verdicts: Family::default(),
             fields: Family::default(),
             duplicates: Family::default(),
+            decided: Family::default(),
             sandbox_restarts: Family::default(),
             search_seconds: seconds(),
             stored: Gauge::default(),
@@ -147,6 +154,8 @@ impl Metrics {
             committed: Counter::default(),
             gpu: gpu::Gpu::default(),
             tend: tend::Tend::default(),
+            traces: traces::Traces::default(),
+            notify: notify::Notify::default(),
         };
         metrics.coverage.set(1.0);
         metrics.register_flow();
@@ -154,6 +163,8 @@ impl Metrics {
         metrics.register_kafka();
         metrics.register_gpu();
         metrics.register_tend();
+        metrics.register_traces();
+        metrics.register_notify();
         metrics
     }
 
@@ -263,6 +274,12 @@ impl Metrics {
         for duplicate in &document.duplicates {
             self.duplicates.get_or_create(&RelationLabel { relation: duplicate.relation.as_str() }).inc();
         }
+    }
+
+    /// A person decided about a document; `sample`: nothing had been doubted of it.
+    pub fn decided(&self, action: Action, sample: bool) {
+        let sample = if sample { "true" } else { "false" };
+        self.decided.get_or_create(&DecidedLabel { action: action.as_str(), sample }).inc();
     }
 
     /// A sandboxed process was replaced.

@@ -7,7 +7,9 @@
 mod again;
 mod ask;
 mod embed;
+mod examples;
 mod join;
+mod kinds;
 pub mod limits;
 mod link;
 mod pages;
@@ -19,6 +21,7 @@ mod view;
 
 pub use again::Again;
 pub use embed::Embedder;
+pub use examples::{Examples, Read};
 pub use view::Viewer;
 
 use crate::config::Config;
@@ -26,8 +29,9 @@ use crate::consume::{Source, Watcher};
 use crate::error::{Error, Result, Stage};
 use crate::failpoint::Failpoints;
 use crate::infer::models::Models;
-use crate::interpret::{Interpreter, Kinds};
+use crate::interpret::Interpreter;
 use crate::metrics::Metrics;
+use crate::notify::Notifier;
 use crate::progress::Progress;
 use crate::publish::{Publisher, Store};
 use crate::receipt::{Budget, lock};
@@ -69,15 +73,18 @@ impl Pipeline {
         source: impl FnOnce(Arc<dyn Watcher>) -> Result<Box<dyn Source>>,
     ) -> Result<Self> {
         let budget = Budget::new(config.consume.in_flight_documents, config.consume.in_flight_mb << 20);
+        let notifier = Notifier::new(&config.notify, Arc::clone(&store), Arc::clone(metrics));
         let shared = Arc::new(Shared {
             config: config.clone(),
             metrics: Arc::clone(metrics),
+            notifier: Arc::new(notifier),
             progress: Arc::default(),
             store,
             budget,
             stopping: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             drained: AtomicBool::new(false),
+            paused: Arc::default(),
             away: AtomicBool::new(false),
             since: Instant::now(),
             counted: AtomicU64::new(0),
@@ -92,7 +99,7 @@ impl Pipeline {
         let spec = understand::spec(config)?;
         let interpreter = Arc::new(Interpreter {
             config: config.interpret.clone(),
-            kinds: Kinds::new(&spec, |text| embedder.embed(text))?,
+            kinds: kinds::kinds(models, config, &spec, &embedder)?,
             spec,
             tasks: models.tasks.clone(),
             models: models.revisions.clone(),
@@ -145,9 +152,19 @@ impl Pipeline {
         Arc::clone(&self.desk)
     }
 
+    /// What tells subscriptions of documents.
+    pub fn notifier(&self) -> Arc<Notifier> {
+        Arc::clone(&self.shared.notifier)
+    }
+
     /// Embeds searches through the same batches as documents.
     pub fn embedder(&self) -> Embedder {
         self.embedder.clone()
+    }
+
+    /// While it is true no more documents are taken from the source; what is in flight goes on.
+    pub fn paused(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.shared.paused)
     }
 
     /// Tells whether the store does not answer, so that documents wait.

@@ -4,6 +4,7 @@ use crate::document::{DocumentId, Head};
 use crate::error::Stage;
 use crate::receipt::lock;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -15,7 +16,7 @@ pub struct Progress {
 }
 
 /// Where a document is.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Position {
     /// Its key.
     pub id: DocumentId,

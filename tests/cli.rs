@@ -10,7 +10,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
 
-const COMMANDS: [&[&str]; 23] = [
+const COMMANDS: [&[&str]; 25] = [
     &["run"],
     &["demo"],
     &["send"],
@@ -21,6 +21,8 @@ const COMMANDS: [&[&str]; 23] = [
     &["models", "fetch"],
     &["models", "verify"],
     &["doctor"],
+    &["keys"],
+    &["keys", "add"],
     &["export"],
     &["backup"],
     &["restore"],

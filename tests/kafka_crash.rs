@@ -32,7 +32,7 @@ fn a_document_that_kills_its_worker_is_given_up_and_no_other() {
     }
     let mut deaths = 0;
     let dead = format!("{PREFIX}.dead");
-    // Twice in company, then alone until it is convicted.
+    // Twice in company, then with three others at most, one other at most, and alone.
     while kafka.read(&dead).is_empty() {
         let ended = wait_for(Duration::from_secs(60), || {
             daemon.child.try_wait().unwrap().is_some() || !kafka.read(&dead).is_empty()

@@ -6,7 +6,9 @@ mod common;
 
 use common::qdrant_fake::QdrantFake;
 use common::*;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 fn settings(fake: &QdrantFake) -> [String; 2] {
@@ -131,4 +133,70 @@ fn another_model_takes_over_while_a_worker_goes_on() {
     let set = settings(&fake);
     let worker = Daemon::start(data.path(), &[&set[0], &set[1], "--set", &embedding]);
     assert!(wait_for(PATIENCE, || understood(&fake) == texts.len() + 1), "{}", worker.log());
+}
+
+/// TLS before a fake: certificates from a private authority, and the proxy that has them.
+struct Tls {
+    proxy: Child,
+    url: String,
+    folder: tempfile::TempDir,
+}
+
+impl Tls {
+    fn before(fake: &QdrantFake) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        common::kafka::secured::make_certificates(folder.path());
+        let port = fake.url().rsplit(':').next().unwrap().to_owned();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/common/tls.py");
+        let mut proxy = Command::new("python3")
+            .arg(script)
+            .arg(folder.path().join("broker.both"))
+            .arg(port)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut own = String::new();
+        BufReader::new(proxy.stdout.take().unwrap()).read_line(&mut own).unwrap();
+        Self { proxy, url: format!("https://127.0.0.1:{}", own.trim()), folder }
+    }
+
+    fn authority(&self) -> String {
+        self.folder.path().join("ca.pem").to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Tls {
+    fn drop(&mut self) {
+        let _ = self.proxy.kill();
+        let _ = self.proxy.wait();
+    }
+}
+
+#[test]
+fn a_server_behind_tls_with_a_key_is_used_and_a_wrong_certificate_named() {
+    let data = tempfile::tempdir().unwrap();
+    let fake = QdrantFake::start_with(Some("secret-key"));
+    let tls = Tls::before(&fake);
+    drop_file(data.path(), "fox.txt", b"The red fox runs through the autumn forest of Marlow.");
+    let url = format!("qdrant.url={}", tls.url);
+    let run = |trusted: bool| {
+        let mut command = quire(data.path());
+        command.args(["run", "--once", "--set", &url, "--set", "qdrant.api_key=secret-key"]);
+        if trusted {
+            command.env("SSL_CERT_FILE", tls.authority());
+        }
+        command
+    };
+    let out = output(&mut run(true));
+    assert!(out.status.success(), "{}", stderr(&out));
+    assert_eq!(understood(&fake), 1);
+    // The aliases are changed in another way than the rest.
+    assert!(fake.alias("documents").is_some() && fake.alias("passages").is_some());
+
+    // Without the authority it is no server to send documents to.
+    let mut doctor = quire(data.path());
+    doctor.args(["doctor", "--set", &url, "--set", "qdrant.api_key=secret-key"]);
+    let said = stdout(&output(&mut doctor));
+    assert!(said.contains("qdrant.url") && said.contains("SSL_CERT_FILE"), "{said}");
+    assert!(!said.contains("secret-key"), "{said}");
 }

@@ -16,6 +16,9 @@ fn the_published_schemas_are_those_of_the_types() {
         let published = std::fs::read_to_string(root().join(format!("docs/schema/{name}.json"))).unwrap();
         assert_eq!(stdout(&out), published, "docs/schema/{name}.json is old: run `make schemas`");
     }
+    let out = output(quire(data.path()).args(["schema", "openapi"]));
+    let published = std::fs::read_to_string(root().join("docs/openapi.json")).unwrap();
+    assert_eq!(stdout(&out), published, "docs/openapi.json is old: run `make schemas`");
     let files = common::names(&root().join("docs/schema"));
     assert_eq!(files, names.map(|name| format!("{name}.json")), "a schema that nothing makes");
 }

@@ -175,8 +175,52 @@ fn tasks_run_by_the_clock_and_are_seen() {
         assert!(top.contains(word), "{word} is not in {top}");
     }
     println!("{top}");
+    let here = format!("serve.listen={}", api.strip_prefix("http://").unwrap());
+    let told = json(&call(&data, &["status", "--json", "--set", &here]));
+    let backup = told["tasks"].as_array().unwrap().iter().find(|task| task["name"] == "backup").unwrap();
+    assert!(backup["past"][0]["outcome"] == "done" && backup["next"].is_string(), "{told}");
+    let table = done(&data, &["status", "--set", &here]);
+    assert!(table.contains("dead letters") && table.contains("*/2 * * * * *"), "{table}");
     let wrong = call(&data, &["run", "--once", "--set", "tend.report=every day"]);
     assert!(!wrong.status.success());
+}
+
+#[test]
+fn documents_are_found_kept_and_held_by_their_tags() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    for (name, text, tags) in [
+        ("a.txt", "A letter about a ferry.", ["--tag", "Case 7"].as_slice()),
+        ("b.txt", "A letter about a bridge.", &["--tag", "case 7", "--tag", "legal"]),
+        ("c.txt", "A letter about a tunnel.", &[]),
+    ] {
+        let file = folder.path().join(name);
+        fs::write(&file, text).unwrap();
+        done(&data, &[&["send", file.to_str().unwrap()], tags].concat());
+    }
+    run_once(&data, &[]);
+    let ids = |hits: Value| -> Vec<String> {
+        let mut ids: Vec<_> = hits.as_array().unwrap().iter().map(|hit| hit["name"].to_string()).collect();
+        ids.sort();
+        ids
+    };
+    let found = |more: &[&str]| ids(json(&call(&data, &[&["search", "a letter", "--json"], more].concat())));
+    assert_eq!(found(&["--tag", "CASE 7"]), ["\"a.txt\"", "\"b.txt\""]);
+    assert_eq!(found(&["--tag", "legal"]), ["\"b.txt\""]);
+    assert_eq!(
+        result(&data, &id_of(b"A letter about a bridge."))["tags"],
+        serde_json::json!(["case 7", "legal"])
+    );
+
+    let rules = folder.path().join("rules.toml");
+    let text = "[[rule]]\nname = \"case 7\"\nkeep_days = 0\nmatch = { tag = [\"Case 7\"] }\n\
+                [[hold]]\nreason = \"court\"\nmatch = { tag = [\"legal\"] }\n";
+    fs::write(&rules, text).unwrap();
+    let would = json(&call(&data, &["retain", rules.to_str().unwrap(), "--json"]));
+    assert_eq!((would["due"].as_array().unwrap().len(), would["held"].as_u64()), (1, Some(1)), "{would}");
+    done(&data, &["retain", rules.to_str().unwrap(), "--apply"]);
+    assert_eq!(found(&[]), ["\"b.txt\"", "\"c.txt\""]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `quire status` and `quire search`: reading the store, beside a running quire or without one.
 
+use super::tend::tasks;
+use super::which::Which;
 use super::{App, print, store};
 use crate::consume::Inbox;
 use crate::consume::kafka::topics::{Lane, Topics};
@@ -8,7 +10,7 @@ use crate::document::DocumentId;
 use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
 use crate::pipeline::Embedder;
-use crate::publish::{Filter, Hit, Query, Store};
+use crate::publish::{Hit, Query, Store};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::json;
@@ -30,24 +32,8 @@ pub struct SearchArgs {
     /// Find documents like the one with this id
     #[arg(long, value_name = "ID", conflicts_with = "text")]
     like: Option<String>,
-    /// Only documents of this kind, as invoice; may be given several times
-    #[arg(long)]
-    kind: Vec<String>,
-    /// Only documents in this language, as de
-    #[arg(long)]
-    language: Vec<String>,
-    /// Only documents that name this
-    #[arg(long)]
-    entity: Vec<String>,
-    /// Only documents with this verdict: accept, review or reject
-    #[arg(long)]
-    verdict: Vec<String>,
-    /// Only documents ingested at or after this time, as 2026-11-23T00:00:00Z
-    #[arg(long)]
-    since: Option<jiff::Timestamp>,
-    /// Only documents ingested before this time
-    #[arg(long)]
-    until: Option<jiff::Timestamp>,
+    #[command(flatten)]
+    which: Which,
     /// At most this many
     #[arg(long, short = 'n', default_value_t = 10)]
     limit: usize,
@@ -61,9 +47,13 @@ pub fn status(app: &App, args: &StatusArgs) -> Result<ExitCode> {
     }
     let counts = store.counts()?;
     let waiting = waiting(app)?;
+    let tasks = tasks::standing(app);
     if app.json {
         let mut status = serde_json::Map::from_iter([("stored".to_owned(), json!(counts))]);
         status.extend(waiting.into_iter().map(|(name, _, n)| (name, json!(n))));
+        if let Some(tasks) = &tasks {
+            status.insert("tasks".to_owned(), print::at(tasks, "/tasks").clone());
+        }
         print::json(&status)?;
     } else {
         let row = |what: &str, n: String| vec![what.to_owned(), n];
@@ -74,6 +64,13 @@ pub fn status(app: &App, args: &StatusArgs) -> Result<ExitCode> {
         ];
         rows.extend(waiting.iter().map(|(_, what, n)| row(what, n.to_string())));
         print::table(&["documents", "count"], rows);
+        match &tasks {
+            Some(tasks) => {
+                println!();
+                tasks::show(tasks);
+            }
+            None => println!("\nno quire runs at {}: tasks by the clock rest", app.config.serve.listen),
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -128,14 +125,7 @@ fn parse_id(id: &str) -> Result<DocumentId> {
 
 /// Prints what was found.
 pub fn search(app: &App, args: &SearchArgs) -> Result<ExitCode> {
-    let filter = Filter {
-        kind: args.kind.clone(),
-        language: args.language.clone(),
-        entity: args.entity.clone(),
-        verdict: args.verdict.clone(),
-        since: args.since,
-        until: args.until,
-    };
+    let filter = args.which.filter();
     let hits = match &args.like {
         Some(id) => {
             let id = parse_id(id)?;

@@ -54,7 +54,7 @@ pub enum ReviewCommand {
         #[command(flatten)]
         server: Server,
     },
-    /// How long decisions take, and how often people agree with the program, as JSON
+    /// How long decisions take, and how often people agree with the program
     Stats {
         #[command(flatten)]
         server: Server,
@@ -142,7 +142,7 @@ pub fn review(app: &App, command: &ReviewCommand) -> Result<ExitCode> {
             });
             println!("{}", server.ask(app, &format!("{path}/decision"), Some(&body))?);
         }
-        ReviewCommand::Stats { server } => print::json(&server.get(app, "reports/reviews")?)?,
+        ReviewCommand::Stats { server } => stats(app, &server.get(app, "reports/reviews")?)?,
         ReviewCommand::Export { server } => print!("{}", server.ask(app, "reports/corrections", None)?),
     }
     Ok(ExitCode::SUCCESS)
@@ -151,6 +151,34 @@ pub fn review(app: &App, command: &ReviewCommand) -> Result<ExitCode> {
 fn path(id: &str) -> Result<String> {
     let id = DocumentId::parse(id).with_context(|| format!("`{id}` is no document id"))?;
     Ok(format!("reviews/{id}"))
+}
+
+/// Agreement in all, with samples, and by kind and reviewer.
+fn stats(app: &App, stats: &Value) -> Result<()> {
+    if app.json {
+        return print::json(stats);
+    }
+    let number = |at: &Value, name: &str| at.get(name).and_then(Value::as_f64);
+    let count = |name: &str| number(stats, name).unwrap_or_default();
+    println!("{} wait, {} of them are worked on", count("open"), count("claimed"));
+    let percent =
+        |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |s| format!("{:.0} %", s * 100.0));
+    let row = |name: &str, group: &Value| {
+        vec![
+            name.to_owned(),
+            number(group, "decisions").unwrap_or_default().to_string(),
+            percent(number(group, "agreement")),
+            number(group, "samples").unwrap_or_default().to_string(),
+            percent(number(group, "sample_agreement")),
+            format!("{:.0} s", number(group, "median_seconds").unwrap_or_default()),
+        ]
+    };
+    let groups = |name: &str| stats.get(name).and_then(Value::as_object).into_iter().flatten();
+    let mut rows = vec![row("all", stats.get("all").unwrap_or(&Value::Null))];
+    rows.extend(groups("by_kind").map(|(kind, group)| row(kind, group)));
+    rows.extend(groups("by_reviewer").map(|(name, group)| row(&format!("by {name}"), group)));
+    print::table(&["of", "decisions", "agreed", "samples", "agreed with samples", "median"], rows);
+    Ok(())
 }
 
 fn list(app: &App, server: &Server, kind: &[String]) -> Result<()> {

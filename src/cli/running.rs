@@ -1,17 +1,19 @@
 //! `quire run`: the pipeline with its ends, and the API beside it.
 
 use super::{App, doctor, store, tend};
-use crate::config::Config;
+use crate::config::{Config, ServeConfig};
+use crate::consume::fetch::Fetcher;
 use crate::consume::folder::FolderSource;
 use crate::consume::kafka::intake::Intake;
 use crate::consume::kafka::{self, KafkaSource};
-use crate::consume::{Door, Inbox, Source, Watcher};
-use crate::document::{Document, ReviewEvent};
+use crate::consume::{Door, Graveyard, Inbox, Source, Watcher};
+use crate::document::{Document, Notification, ReviewEvent};
 use crate::error::{Class, Error, Stage};
 use crate::failpoint::Failpoints;
 use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
 use crate::metrics::Metrics;
+use crate::notify::{self, Notifier};
 use crate::pipeline::Pipeline;
 use crate::publish::Store;
 use crate::receipt::lock;
@@ -19,6 +21,7 @@ use crate::review::{Desk, World};
 use crate::serve;
 use crate::shutdown::Shutdown;
 use crate::tend::schedule::Schedule;
+use crate::trace;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::collections::HashMap;
@@ -58,6 +61,7 @@ pub struct Running {
     /// Heard signals.
     pub shutdown: Shutdown,
     live: Arc<AtomicBool>,
+    traces: trace::Exporter,
     runtime: Runtime,
 }
 
@@ -71,7 +75,8 @@ impl Running {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let shutdown = Shutdown::listen(&runtime).context("cannot listen for signals")?;
         // First what fails fast: the address, then the models.
-        let listener = runtime.block_on(serve::bind(&config.serve))?;
+        let serving = serving(config);
+        let listener = runtime.block_on(serve::bind(&serving))?;
         let address = listener.local_addr()?;
         let models = Models::load(&config.infer, &models_dir(config))?;
         crate::durable::make_private(&config.data.dir)
@@ -95,6 +100,8 @@ impl Running {
         metrics.device(device.gpus, device.reason == "infer.device = cpu");
         tracing::info!(device = device.name, reason = device.reason, tokens = device.tokens, "device");
         let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let (tracer, traces) =
+            trace::Exporter::start(&config.telemetry, metrics).map_err(anyhow::Error::msg)?;
         // Without Kafka there is one process, which the store's lock holds it to.
         let leads = Arc::new(AtomicBool::new(config.kafka.brokers.is_empty()));
         let parts = kafka::Parts {
@@ -104,6 +111,7 @@ impl Running {
             variables: variables.clone(),
             failpoints: Arc::clone(&failpoints),
             leads: Arc::clone(&leads),
+            tracer,
         };
         let pipeline =
             Pipeline::start(config, metrics, Arc::clone(&store), &models, &program, failpoints, |watcher| {
@@ -113,14 +121,18 @@ impl Running {
         let live = Arc::new(AtomicBool::new(true));
         let (embedder, ready, away) = (pipeline.embedder(), Arc::clone(&live), pipeline.store_away());
         let leader = Arc::clone(&leads);
-        let leader = Arc::new(move || leader.load(Ordering::Acquire));
+        let leader: Arc<dyn Fn() -> bool + Send + Sync> = Arc::new(move || leader.load(Ordering::Acquire));
+        let (notifier, stopping) = (pipeline.notifier(), shutdown.clone());
+        notify::start(&notifier, &leader, move || stopping.is_asked())?;
         let tasks = Arc::new(tend::tasks::schedule(config, &store, metrics, leader)?);
         keep(&tasks, &shutdown, metrics, root.clone())?;
         let desk = pipeline.desk();
-        desk.open(Arc::new(Outside(door.clone())));
+        desk.open(Arc::new(Outside(door.clone(), Arc::clone(&notifier), Arc::clone(&store))));
+        let fetcher = Fetcher::new(&config.consume, variables.clone());
         let api = serve::Api {
             tasks: Some(tasks),
             desk: Arc::clone(&desk),
+            notifier,
             viewer: Arc::new(pipeline.viewer(&program)),
             models: models.revisions.clone(),
             store: Arc::clone(&store),
@@ -128,7 +140,12 @@ impl Running {
             metrics: Arc::clone(metrics),
             door,
             embed: Arc::new(move |text: &str| embedder.embed(text)),
-            config: config.serve.clone(),
+            keys: serve::Keys::open(&serving).map_err(anyhow::Error::msg)?,
+            fetch: Arc::new(move |uri: &str| fetcher.fetch(uri)),
+            revive: revive(config),
+            settings: crate::config::shown(config),
+            paused: pipeline.paused(),
+            config: serving,
             ready: Arc::new(move || match (ready.load(Ordering::Acquire), away()) {
                 (true, false) => Ok(()),
                 (true, true) => Err("the store does not answer; documents wait for it".to_owned()),
@@ -139,7 +156,8 @@ impl Running {
         let stopped = shutdown.clone().asked();
         runtime.spawn(serve::serve(listener, serve::router(api), stopped));
         tracing::info!(api = %format!("http://{address}"), data = %root.display(), stored = counts.documents, "ready");
-        Ok(Self { pipeline, store, inbox, revisions: models.revisions, address, shutdown, live, runtime })
+        let revisions = models.revisions;
+        Ok(Self { pipeline, store, inbox, revisions, address, shutdown, live, traces, runtime })
     }
 
     /// Stops in order; how many documents were left to the next start.
@@ -151,6 +169,7 @@ impl Running {
         if !fatal && let Err(e) = self.inbox.mark_stop() {
             tracing::warn!("cannot note the orderly stop: {e}");
         }
+        self.traces.stop();
         self.shutdown.ask();
         self.runtime.shutdown_timeout(Duration::from_secs(2));
         left
@@ -179,13 +198,39 @@ fn keep(
     std::thread::Builder::new().name("tend".to_owned()).spawn(move || tasks.keep(stop)).map(drop)
 }
 
+/// The settings of the API, with the key file where it is.
+pub fn serving(config: &Config) -> ServeConfig {
+    let keys_file = config.data.dir.join(&config.serve.keys_file);
+    ServeConfig { keys_file, ..config.serve.clone() }
+}
+
+/// Sends dead letters once more.
+fn revive(config: &Config) -> serve::Revive {
+    let config = config.clone();
+    Arc::new(move |id| {
+        let graveyard = Graveyard::open(&config)?;
+        let mut found = false;
+        for grave in graveyard.list()?.iter().filter(|grave| grave.letter().id == *id) {
+            graveyard.replay(grave)?;
+            found = true;
+        }
+        Ok(found)
+    })
+}
+
 /// What is around: decisions are told, and documents taken once more, through the door.
-struct Outside(Door);
+struct Outside(Door, Arc<Notifier>, Arc<dyn Store>);
 
 impl World for Outside {
     fn tell(&self, event: &ReviewEvent) -> crate::error::Result<()> {
-        tracing::info!(id = %event.id, action = %event.reviewed.action, by = event.reviewed.by, "reviewed");
-        self.0.reviewed(event)
+        tracing::info!(document = %event.id, action = %event.reviewed.action, by = event.reviewed.by, "reviewed");
+        let document = self.2.get(&event.id)?;
+        let note = Notification::reviewed(event, document.as_ref());
+        // Twice with the same occasion is once.
+        let held = self.1.tell(&note, &format!("{}:{}", event.sha256, event.version))?;
+        self.0.reviewed(event)?;
+        drop(held);
+        Ok(())
     }
 
     fn again(&self, document: &Document) -> crate::error::Result<()> {
@@ -218,7 +263,8 @@ fn source(
     let config = &parts.config;
     if config.kafka.brokers.is_empty() {
         let watcher = Arc::clone(watcher);
-        return Ok(Box::new(FolderSource::open(&config.data.dir, config.consume.clone(), watcher)?));
+        let source = FolderSource::open(&config.data.dir, config.consume.clone(), watcher)?;
+        return Ok(Box::new(source.traced(parts.tracer.clone())));
     }
     let open = || KafkaSource::open(parts.clone(), Arc::clone(watcher));
     Ok(Box::new(until_reached(shutdown, open)?))

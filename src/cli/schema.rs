@@ -24,6 +24,8 @@ pub enum SchemaName {
     Command,
     /// An envelope around a document
     Envelope,
+    /// The HTTP API, as OpenAPI
+    Openapi,
 }
 
 /// Prints a schema.
@@ -35,6 +37,7 @@ pub fn schema(name: SchemaName) -> Result<ExitCode> {
         SchemaName::Reviewed => written::<document::ReviewEvent>(),
         SchemaName::Command => read::<document::Command>(),
         SchemaName::Envelope => read::<WrittenEnvelope>(),
+        SchemaName::Openapi => return print::json(&crate::serve::description()).map(|()| ExitCode::SUCCESS),
     })?;
     Ok(ExitCode::SUCCESS)
 }

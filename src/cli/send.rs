@@ -3,7 +3,7 @@
 use super::{App, print};
 use crate::consume::kafka::intake::Intake;
 use crate::consume::{Door, Inbox, Upload};
-use crate::document::Priority;
+use crate::document::{Priority, tags};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -25,6 +25,9 @@ pub struct SendArgs {
     /// How urgent: high, normal or low
     #[arg(long, default_value = "normal")]
     priority: Priority,
+    /// A tag to put on them, to find and to keep them by; may be given several times
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
     /// API key, where the server asks for one
     #[arg(long, env = "QUIRE_API_KEY", hide_env_values = true)]
     key: Option<String>,
@@ -59,7 +62,7 @@ pub fn send(app: &App, args: &SendArgs) -> Result<ExitCode> {
     for (path, name) in &files {
         bar.set_message(print::short(name, 40));
         let outcome = match (&door, &args.to) {
-            (Some(door), _) => through(door, path, name, args.priority),
+            (Some(door), _) => through(door, path, name, args),
             (None, Some(url)) => to_http(url, path, name, args),
             (None, None) => Ok(()),
         };
@@ -107,16 +110,20 @@ fn collect(path: &Path, name: &Path, files: &mut Vec<(PathBuf, String)>) -> Resu
     Ok(())
 }
 
-fn through(door: &Door, path: &Path, name: &str, priority: Priority) -> Result<()> {
+fn through(door: &Door, path: &Path, name: &str, args: &SendArgs) -> Result<()> {
     let bytes = std::fs::read(path)?;
-    let upload = Upload { name: Some(name.to_owned()), ..Upload::default() };
-    Ok(door.put(&bytes, &upload, priority)?)
+    let tags = tags(args.tag.iter().map(String::as_str)).map_err(anyhow::Error::msg)?;
+    let upload = Upload { name: Some(name.to_owned()), tags, ..Upload::default() };
+    Ok(door.put(&bytes, &upload, args.priority)?)
 }
 
 fn to_http(url: &str, path: &Path, name: &str, args: &SendArgs) -> Result<()> {
     let bytes = std::fs::read(path)?;
     let url = format!("{}/v1/documents", url.trim_end_matches('/'));
     let mut request = ureq::post(&url).query("filename", name).query("priority", args.priority.as_str());
+    if !args.tag.is_empty() {
+        request = request.query("tags", args.tag.join(","));
+    }
     if let Some(key) = &args.key {
         request = request.header("Authorization", format!("Bearer {key}"));
     }

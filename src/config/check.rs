@@ -33,28 +33,60 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     at_least("kafka.partitions", u64::try_from(config.kafka.partitions).unwrap_or(0), 1)?;
     at_least("kafka.queue_mb", config.kafka.queue_mb as u64, 1)?;
     at_least("kafka.pending_mb", config.kafka.pending_mb as u64, 1)?;
+    at_least("notify.attempts", u64::from(config.notify.attempts), 1)?;
+    at_least("notify.timeout_s", config.notify.timeout_s, 1)?;
+    at_least("notify.waiting", config.notify.waiting as u64, 1)?;
     at_least("qdrant.chunk_points", config.qdrant.chunk_points as u64, 1)?;
-    at_least("qdrant.parallel", config.qdrant.parallel as u64, 1)
+    at_least("qdrant.parallel", config.qdrant.parallel as u64, 1)?;
+    if (0.0..=1.0).contains(&config.telemetry.trace_ratio) {
+        return Ok(());
+    }
+    Err(ConfigError::Value {
+        origin: "configuration".to_owned(),
+        key: "telemetry.trace_ratio".to_owned(),
+        message: format!("must be from 0 to 1, is {}", config.telemetry.trace_ratio),
+    })
+}
+
+/// The settings by section, without secrets.
+pub fn shown(config: &Config) -> serde_json::Value {
+    let mut table = Table::try_from(config).unwrap_or_default();
+    redact(&mut table);
+    serde_json::to_value(table).unwrap_or_default()
 }
 
 /// Settings whose values are never shown.
 const SECRETS: [&str; 4] = ["serve.api_keys", "kafka.password", "kafka.key_password", "qdrant.api_key"];
 
-pub(super) fn redact(table: &mut Table) {
+/// Replaces secrets; gives their values.
+pub(super) fn redact(table: &mut Table) -> Vec<String> {
     let redacted = || Value::String("<redacted>".to_owned());
+    let mut secrets = Vec::new();
     for key in SECRETS {
         if let Some(value) = lookup_mut(table, key) {
             let empty = value.as_str() == Some("") || value.as_array().is_some_and(Vec::is_empty);
             if !empty {
+                secrets.extend(texts(value));
                 *value = redacted();
             }
         }
     }
     let properties = lookup_mut(table, "kafka.properties").and_then(Value::as_array_mut);
     for property in properties.into_iter().flatten() {
-        let name = property.as_str().and_then(|p| p.split_once('=')).map_or("", |(name, _)| name).to_owned();
+        let Some((name, value)) = property.as_str().and_then(|p| p.split_once('=')) else { continue };
         if ["password", "secret", "pem", "oauthbearer", "jaas"].iter().any(|word| name.contains(word)) {
+            secrets.push(value.to_owned());
             *property = Value::String(format!("{name}=<redacted>"));
         }
+    }
+    secrets
+}
+
+/// The texts in a value.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(values) => values.iter().flat_map(texts).collect(),
+        _ => Vec::new(),
     }
 }

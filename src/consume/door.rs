@@ -50,6 +50,7 @@ impl Door {
         let upload = Upload {
             id: Some(document.id.clone()),
             name: Some(document.name.clone()),
+            tags: document.tags.clone(),
             force: true,
             ..Upload::default()
         };

@@ -20,6 +20,8 @@ pub struct Envelope {
     pub content_type: Option<String>,
     /// The language that the sender declares (ISO 639-1).
     pub language: Option<String>,
+    /// Words to find and to keep it by.
+    pub tags: Vec<String>,
     /// The document, or where it is.
     pub body: Body,
 }
@@ -69,6 +71,10 @@ pub struct WrittenEnvelope {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     language: Option<String>,
+    /// Words to find and to keep the document by; case does not matter.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    tags: Option<Vec<String>>,
 }
 
 /// A field that is there holds a value: `null` is refused.
@@ -115,7 +121,8 @@ impl Envelope {
             }
         };
         let (filename, content_type) = (written.filename, written.content_type);
-        Ok(Self { filename, content_type, language: written.language, body })
+        let tags = written.tags.unwrap_or_default();
+        Ok(Self { filename, content_type, language: written.language, tags, body })
     }
 
     /// The envelope as senders write it.
@@ -125,6 +132,7 @@ impl Envelope {
             filename: self.filename.clone(),
             content_type: self.content_type.clone(),
             language: self.language.clone(),
+            tags: (!self.tags.is_empty()).then(|| self.tags.clone()),
             ..WrittenEnvelope::default()
         };
         match &self.body {
@@ -169,11 +177,14 @@ mod tests {
 
     #[test]
     fn each_form_is_read() {
-        let read = text(r#" {"quire": 1, "text": "hello", "filename": "a.txt", "language": "de"}"#).unwrap();
+        let written =
+            r#" {"quire": 1, "text": "hello", "filename": "a.txt", "language": "de", "tags": ["Legal"]}"#;
+        let read = text(written).unwrap();
         let expected = Envelope {
             filename: Some("a.txt".to_owned()),
             content_type: None,
             language: Some("de".to_owned()),
+            tags: vec!["Legal".to_owned()],
             body: Body::Text("hello".to_owned()),
         };
         assert_eq!(read.unwrap(), expected);
@@ -251,9 +262,10 @@ mod tests {
 
         #[test]
         fn what_is_written_is_read(
-            filename: Option<String>, content_type: Option<String>, language: Option<String>, body in body(),
+            filename: Option<String>, content_type: Option<String>, language: Option<String>,
+            tags: Vec<String>, body in body(),
         ) {
-            let envelope = Envelope { filename, content_type, language, body };
+            let envelope = Envelope { filename, content_type, language, tags, body };
             let json = envelope.to_json().unwrap();
             prop_assert_eq!(Envelope::recognise(None, &json).unwrap().unwrap(), envelope.clone());
             prop_assert_eq!(Envelope::recognise(Some(CONTENT_TYPE), &json).unwrap().unwrap(), envelope);

@@ -12,6 +12,7 @@ use crate::config::ConsumeConfig;
 use crate::document::{DocumentId, Head, Priority, RawDocument, sha256_hex};
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::receipt::{Budget, Permit, Receipt, lock};
+use crate::trace::{Trace, Tracer};
 use jiff::Timestamp;
 use std::collections::{HashSet, VecDeque};
 use std::fs::{self, File};
@@ -30,6 +31,7 @@ pub struct FolderSource {
     resumed: VecDeque<WorkingName>,
     turns: Turns,
     last_scan: Option<Instant>,
+    tracer: Tracer,
     _lock: File,
 }
 
@@ -57,10 +59,16 @@ impl FolderSource {
             resumed: VecDeque::new(),
             turns: Turns::default(),
             last_scan: None,
+            tracer: Tracer::default(),
             _lock: held,
         };
         source.resume().map_err(broken)?;
         Ok(source)
+    }
+
+    /// Records what becomes of documents, too.
+    pub fn traced(self, tracer: Tracer) -> Self {
+        Self { tracer, ..self }
     }
 
     /// What an earlier run left in `working/` comes first, most urgent first. After an orderly stop
@@ -201,12 +209,15 @@ impl FolderSource {
             .and_then(|time| Timestamp::try_from(time).ok());
         let about = fs::read(working.join(about_name(&next.name))).ok();
         let upload: Upload = about.and_then(|a| serde_json::from_slice(&a).ok()).unwrap_or_default();
+        let trace = self.tracer.begin(upload.traceparent.as_deref());
+        trace.enter(Stage::Consume.as_str());
         let sha256 = sha256_hex(&bytes);
         let head = Arc::new(Head {
             id: upload.id.unwrap_or_else(|| DocumentId::of_content(&sha256)),
             name: upload.name.unwrap_or_else(|| next.shown()),
             declared: upload.media_type,
             language: upload.language,
+            tags: upload.tags,
             priority: next.priority,
             size: bytes.len(),
             sha256,
@@ -217,6 +228,7 @@ impl FolderSource {
             origin: None,
             force: upload.force,
             lineage: upload.lineage,
+            trace,
         });
         let begun = next.begun;
         let record = Record { shared: Arc::clone(shared), head: Arc::clone(&head), name: next };
@@ -226,7 +238,8 @@ impl FolderSource {
             receipt.resolve(Err(Error::reject(Stage::Consume, Class::Crashed, reason)));
             return Ok(None);
         }
-        tracing::debug!(id = %head.id, name = head.name, seconds = started.elapsed().as_secs_f64(), "taken");
+        let _about = head.log_span().entered();
+        tracing::debug!(name = head.name, seconds = started.elapsed().as_secs_f64(), "taken");
         Ok(Some(RawDocument { head, bytes: bytes.into(), receipt }))
     }
 
@@ -239,6 +252,7 @@ impl FolderSource {
             name: upload.name.unwrap_or_else(|| name.shown()),
             declared: None,
             language: None,
+            tags: upload.tags,
             priority: name.priority,
             size: usize::try_from(size).unwrap_or(usize::MAX),
             sha256: String::new(),
@@ -247,6 +261,7 @@ impl FolderSource {
             origin: None,
             force: false,
             lineage: upload.lineage,
+            trace: Trace::default(),
         };
         let record = Record { shared: Arc::clone(&self.shared), head: Arc::new(head), name };
         Receipt::new(permit, move |settled| record.settle(settled)).resolve(Err(error));

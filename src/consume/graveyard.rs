@@ -105,6 +105,7 @@ impl Graveyard {
                     id: Some(letter.id.clone()),
                     name: Some(letter.name.clone()),
                     lineage: letter.lineage.clone(),
+                    tags: letter.tags.clone(),
                     ..Upload::default()
                 };
                 inbox

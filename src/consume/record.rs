@@ -42,6 +42,7 @@ impl Record {
     pub(super) fn settle(self, settled: Settled) {
         // The room is given back at the end: what is settled no longer counts as in flight.
         let Settled { result, children, permit: _permit, .. } = settled;
+        let _about = self.head.log_span().entered();
         let mut delayed = false;
         let last = self.name.tries + 1 >= self.shared.config.attempts;
         let moved = match &result {
@@ -79,8 +80,7 @@ impl Record {
     /// Puts into the inbox what came out of the document, before the document leaves `working/`: a
     /// crash in between does both again, under the same names.
     fn hand_on(&self, children: &[Offspring]) -> std::io::Result<()> {
-        let language = self.head.language.as_deref();
-        children.iter().try_for_each(|child| self.shared.inbox.put_child(child, language, self.head.priority))
+        children.iter().try_for_each(|child| self.shared.inbox.put_child(child, &self.head))
     }
 
     fn finish(&self, folder: &str) -> std::io::Result<()> {
@@ -106,12 +106,14 @@ impl Record {
             attempts: self.name.tries + 1,
             failure: error.failure().clone(),
             lineage: self.head.lineage.clone(),
+            tags: self.head.tags.clone(),
         };
         // The cause first: a file in dead/ always has one.
         let cause = serde_json::to_vec_pretty(&letter)?;
         let dead = self.shared.inbox.folder("dead");
         write_whole(&dead, &format!("{}.cause.json", kept_name(&self.head)), &cause)?;
         self.shared.watcher.dead(&letter);
+        self.head.trace.outcome("dead");
         self.finish("dead")
     }
 
@@ -125,6 +127,7 @@ impl Record {
         let seed = self.head.sha256.bytes().fold(0u64, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
         let wait = backoff(base, most, next.tries, seed);
         self.shared.watcher.retry(&self.head.id, error, wait);
+        self.head.trace.outcome("retried");
         lock(&self.shared.state).delayed.push((Instant::now() + wait, next));
         Ok(())
     }

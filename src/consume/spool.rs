@@ -2,7 +2,7 @@
 //! not at all.
 
 use super::names::escape;
-use crate::document::{DocumentId, Lineage, Offspring, Priority, sha256_hex};
+use crate::document::{DocumentId, Head, Lineage, Offspring, Priority, sha256_hex};
 use crate::durable::{make_private, write_whole};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -22,6 +22,9 @@ pub struct Upload {
     pub media_type: Option<String>,
     /// Declared language, ISO 639-1.
     pub language: Option<String>,
+    /// Words to find and to keep it by.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// Where it stands, if it came out of another document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lineage: Option<Lineage>,
@@ -31,6 +34,9 @@ pub struct Upload {
     /// Understand it even if nothing changed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub force: bool,
+    /// The span that it comes from (W3C Trace Context).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 /// Written when the program stops in order.
@@ -119,22 +125,19 @@ impl Inbox {
 
     /// Puts in a document that came out of another one. Done again, it replaces itself while it
     /// waits.
-    pub(super) fn put_child(
-        &self,
-        child: &Offspring,
-        language: Option<&str>,
-        priority: Priority,
-    ) -> Result<()> {
+    pub(super) fn put_child(&self, child: &Offspring, parent: &Head) -> Result<()> {
         let upload = Upload {
             id: Some(child.id.clone()),
             name: Some(child.name.clone()),
             media_type: child.declared.clone(),
-            language: language.map(str::to_owned),
+            language: parent.language.clone(),
+            tags: parent.tags.clone(),
             lineage: Some(child.lineage.clone()),
             version: Some(child.version),
             force: false,
+            traceparent: parent.trace.traceparent(),
         };
-        self.put_as(child.id.as_str(), &child.bytes, &upload, priority)
+        self.put_as(child.id.as_str(), &child.bytes, &upload, parent.priority)
     }
 
     fn put_as(&self, unique: &str, bytes: &[u8], upload: &Upload, priority: Priority) -> Result<()> {

@@ -1,6 +1,6 @@
 //! What is said about documents while they are under way, and what can be asked for them.
 
-use super::{DocumentId, Priority};
+use super::{DeadLetter, Decision, Document, DocumentId, Origin, Priority, ReviewEvent, Reviewed};
 use crate::error::{Stage, named};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -64,6 +64,9 @@ named! {
         NeedsReview = "needs_review",
         /// It was given up.
         Failed = "failed",
+        /// A person decided about it. Only subscriptions hear of this: the topic of decisions is
+        /// another.
+        Reviewed = "reviewed",
     }
 }
 
@@ -85,6 +88,77 @@ pub struct Notification {
     pub kind: Option<String>,
     /// Why it failed or is doubtful, in words.
     pub reasons: Vec<String>,
+    /// What to do with it, if it was understood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Decision>,
+    /// Its language, ISO 639-1, if it was understood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Where it came from: a topic, or `inbox`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// What was decided about it, for `reviewed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reviewed: Option<Reviewed>,
+}
+
+impl Notification {
+    /// A document was understood.
+    pub fn of(document: &Document) -> Self {
+        let accepted = document.verdict.decision == Decision::Accept;
+        Self {
+            event: if accepted { Event::Finished } else { Event::NeedsReview },
+            kind: Some(document.kind.label.clone()),
+            reasons: document.verdict.reasons.clone(),
+            verdict: Some(document.verdict.decision),
+            language: Some(document.language.label.clone()),
+            source: Some(source(document.origin.as_ref())),
+            ..Self::plain(document.id.clone(), document.name.clone(), Event::Finished)
+        }
+    }
+
+    /// A document was given up.
+    pub fn failed(letter: &DeadLetter) -> Self {
+        Self {
+            reasons: vec![letter.failure.to_string()],
+            source: Some(source(letter.origin.as_ref())),
+            ..Self::plain(letter.id.clone(), letter.name.clone(), Event::Failed)
+        }
+    }
+
+    /// A person decided about a document, which is this by now, if it is still there.
+    pub fn reviewed(event: &ReviewEvent, document: Option<&Document>) -> Self {
+        Self {
+            kind: Some(document.map_or(&event.kind, |document| &document.kind.label).clone()),
+            reasons: event.comment.iter().cloned().collect(),
+            verdict: document.map(|document| document.verdict.decision),
+            language: document.map(|document| document.language.label.clone()),
+            source: document.map(|document| source(document.origin.as_ref())),
+            reviewed: Some(event.reviewed.clone()),
+            ..Self::plain(event.id.clone(), event.name.clone(), Event::Reviewed)
+        }
+    }
+
+    /// Nothing but that it happened.
+    pub fn plain(id: DocumentId, name: String, event: Event) -> Self {
+        Self {
+            schema: EVENT_SCHEMA,
+            id,
+            name,
+            event,
+            at: Timestamp::now(),
+            kind: None,
+            reasons: Vec::new(),
+            verdict: None,
+            language: None,
+            source: None,
+            reviewed: None,
+        }
+    }
+}
+
+fn source(origin: Option<&Origin>) -> String {
+    origin.map_or("inbox", |origin| &origin.topic).to_owned()
 }
 
 /// A record of `documents.commands`; its key is the document's id.

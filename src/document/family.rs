@@ -27,7 +27,7 @@ pub struct ChildSummary {
 
 /// How many documents, and how many of their bytes, may still come out of a document, those
 /// within them included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Room {
     /// Documents.
     pub documents: u64,
@@ -51,7 +51,7 @@ impl Room {
 }
 
 /// Where a document that came out of another one stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lineage {
     /// What it came out of.
     #[serde(flatten)]

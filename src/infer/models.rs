@@ -8,7 +8,7 @@ use super::Engine;
 use super::device::{DeviceChoice, Devices, Placed};
 use super::families;
 use super::generate::gguf::GgufModel;
-use super::manifests::manifests;
+use super::manifests::{built_in, manifests};
 use super::model::{Branch, Checkpoint, Layer, Linear, Problem, Stack};
 use super::weights::wrong;
 use crate::config::{InferConfig, Precision};
@@ -28,6 +28,19 @@ pub struct Models {
     pub revisions: BTreeMap<String, String>,
     /// What runs the encoders. Models that write run on the CPU.
     pub device: DeviceChoice,
+    /// What tells kinds of documents over the vectors: a file that `interpret` reads.
+    pub kind: Option<KindHead>,
+}
+
+/// The file of a head that tells kinds.
+#[derive(Debug, Clone)]
+pub struct KindHead {
+    /// Where it is, for messages.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Whether it came with the program, and is for the default embedding model.
+    pub built_in: bool,
 }
 
 /// One model.
@@ -90,11 +103,12 @@ impl Models {
             }
         }
         let summary = folder("summary", &config.summary)?;
+        let kind = kind(&config.kind, &mut revisions)?;
         let paths: Vec<&Path> = branches.iter().map(|(_, path)| path.as_path()).collect();
         let trunk = families::load(&embedding, &paths)?;
         let mut devices = Devices::open(config.device)?;
         let device = devices.choice.clone();
-        let mut models = Self { loaded: Vec::new(), tasks: Tasks::default(), revisions, device };
+        let mut models = Self { loaded: Vec::new(), tasks: Tasks::default(), revisions, device, kind };
         let (unit, precision) = (work(&trunk), config.precision);
         let tasks: Vec<&str> = branches.iter().map(|(task, _)| *task).collect();
         models.add(&embedding, trunk, &tasks, unit, (&mut devices, precision))?;
@@ -227,6 +241,29 @@ fn of_stack(stack: &Stack) -> usize {
         size(&l.qkv) + size(&l.attention_out) + size(&l.feed_forward.up) + size(&l.feed_forward.down)
     };
     stack.layers.iter().map(layer).sum()
+}
+
+/// The head that tells kinds, with its revision noted.
+fn kind(setting: &str, revisions: &mut BTreeMap<String, String>) -> Result<Option<KindHead>> {
+    if setting.is_empty() {
+        return Ok(None);
+    }
+    if let Some(manifest) = manifests()?.iter().find(|m| m.name == setting && m.task == "kind") {
+        let file = manifest.files.first().map(|file| file.in_source.as_str()).unwrap_or_default();
+        let bytes = built_in(file).unwrap_or_default().to_vec();
+        revisions.insert("kind".to_owned(), format!("{}@{}", manifest.name, manifest.revision()));
+        return Ok(Some(KindHead { name: setting.to_owned(), bytes, built_in: true }));
+    }
+    let path = Path::new(setting);
+    let unread = |e| {
+        let what = "infer.kind is \"kinds\", a file written by `quire kinds learn`, or empty";
+        wrong(path, &format!("cannot be read: {e}; {what}"))
+    };
+    let bytes = std::fs::read(path).map_err(unread)?;
+    let digest: String = sha256_hex(&bytes).chars().take(12).collect();
+    let name = path.file_stem().map_or_else(|| setting.to_owned(), |n| n.to_string_lossy().into_owned());
+    revisions.insert("kind".to_owned(), format!("{name}@{digest}"));
+    Ok(Some(KindHead { name: setting.to_owned(), bytes, built_in: false }))
 }
 
 fn locate(

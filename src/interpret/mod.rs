@@ -17,7 +17,7 @@ mod verdict_tests;
 
 pub use duplicates::Neighbour;
 pub use entities::mentions_of as mentions;
-pub use kind::{KIND_PROTOTYPES, Kinds};
+pub use kind::{Guess, Head, Kinds, LEAST_EXAMPLES, Lesson, Score, Signs, Taught, teach};
 
 use crate::batch::WindowOutput;
 use crate::config::InterpretConfig;
@@ -59,7 +59,8 @@ impl Interpreter {
         let least = self.config.min_entity_confidence;
         let ner = self.tasks.ner.as_ref();
         let entities = named::find(inferred, &text, ner, least);
-        let kind = self.kinds.guess(&inferred.fed.document, &vector);
+        let first = passages.first().map(|passage| passage.vector.as_slice()).unwrap_or_default();
+        let kind = self.kinds.guess(&inferred.fed.document, &vector, first);
         let language = inferred.fed.language.clone();
         let pages_read = &inferred.fed.document.pages;
         let said = fields::find(&self.spec, &kind.label, &language, pages_read, &text, &entities);
@@ -75,6 +76,7 @@ impl Interpreter {
             size: head.size,
             sha256: head.sha256.clone(),
             priority: head.priority,
+            tags: head.tags.clone(),
             received_at: head.received_at,
             version: head.version,
             origin: head.origin.clone(),
@@ -144,6 +146,14 @@ impl Interpreter {
         document.checks = fields::check_again(&self.spec, &document.kind.label, &document.fields);
         self.judge(document);
     }
+}
+
+/// A document's vector and its first passage's; empty where it has no text.
+pub fn vectors(inferred: &InferredDocument) -> (Vec<f32>, Vec<f32>) {
+    let text = Characters::join(inferred.fed.document.pages.iter().map(|p| p.text.as_str()));
+    let passages = passages(inferred, &text);
+    let first = passages.first().map(|passage| passage.vector.clone()).unwrap_or_default();
+    (mean(passages.iter().map(|p| (p.end - p.start, p.vector.as_slice()))), first)
 }
 
 /// Characters of the document's pages, and those of them that lie in some passage.

@@ -6,9 +6,6 @@ use crate::document::{
     ClassScore, Decision, Document, Field, Outcome, Relation, Scale, Validity, Verdict, sha256_hex,
 };
 
-/// Reason of a document that is good and is looked at nevertheless.
-pub const SAMPLED: &str = "sampled for quality assurance";
-
 /// Accepts what is certain; asks a person about what is doubtful; rejects what holds nothing.
 /// `review` holds the bounds of the document's kind, where it has its own.
 pub fn judge(document: &Document, config: &InterpretConfig, review: &Review) -> Verdict {
@@ -57,7 +54,7 @@ pub fn judge(document: &Document, config: &InterpretConfig, review: &Review) -> 
     about_fields(document, review.field_below.unwrap_or(config.review_field_below), &mut reasons);
     about_duplicates(document, &mut reasons);
     if reasons.is_empty() && sampled(document, review.sample_percent.unwrap_or(config.sample_percent)) {
-        reasons.push(SAMPLED.to_owned());
+        reasons.push(Verdict::SAMPLED.to_owned());
     }
     let decision = if reasons.is_empty() { Decision::Accept } else { Decision::Review };
     Verdict { decision, reasons }
@@ -95,6 +92,9 @@ fn about_fields(document: &Document, below: f32, reasons: &mut Vec<String>) {
     for check in document.checks.iter().filter(|c| c.outcome == Outcome::Fail) {
         reasons.push(format!("the check {} fails: {}", check.name, check.detail));
     }
+    for (field, why) in doubted(document) {
+        reasons.push(format!("the field {} is doubtful: {why}", field.name));
+    }
     let doubtful = |field: &&Field| field.validity == Validity::Invalid || field.confidence < below;
     let names: Vec<String> = document
         .fields
@@ -109,6 +109,22 @@ fn about_fields(document: &Document, below: f32, reasons: &mut Vec<String>) {
         let list = [&[first.as_str()], shown.as_slice()].concat().join(", ");
         reasons.push(format!("fields are not sure, below {below:.2} or invalid: {list}{tail}"));
     }
+}
+
+/// Fields that their kind requires and that are doubtful for a reason of their own, which no failed
+/// check names: contradicting amounts, a day that may be two.
+fn doubted(document: &Document) -> Vec<(&Field, &str)> {
+    let required = document.checks.iter().find(|check| check.name == "required");
+    let names = required.map_or(&[][..], |check| check.fields.as_slice());
+    let checked = |reason: &str| document.checks.iter().any(|c| reason.starts_with(&format!("{}: ", c.name)));
+    let doubtful =
+        document.fields.iter().filter(|f| f.validity == Validity::Doubtful && names.contains(&f.name));
+    doubtful
+        .filter_map(|field| {
+            let own = field.reasons.iter().find(|r| !checked(r) && !r.starts_with("its confidence"))?;
+            Some((field, own.as_str()))
+        })
+        .collect()
 }
 
 fn about_duplicates(document: &Document, reasons: &mut Vec<String>) {

@@ -105,6 +105,11 @@ impl Exposition {
         (self.value("quire_disk_free_bytes"), self.value("quire_disk_size_bytes"))
     }
 
+    /// GPUs that run the models, and whether the CPU stands in for one.
+    pub fn gpus(&self) -> (f64, bool) {
+        (self.value("quire_gpus"), self.value("quire_gpu_fallback") > 0.0)
+    }
+
     /// The share of characters in some passage; 1 where nothing is known.
     pub fn coverage(&self) -> f64 {
         self.0.get("quire_coverage").copied().unwrap_or(1.0)
@@ -131,11 +136,13 @@ mod tests {
         metrics.settled("done", Duration::from_secs(1));
         metrics.lag("high", 5);
         metrics.disk(3, 4);
+        metrics.device(0, false);
         let read = Exposition::parse(&metrics.encode());
         let stage = read.stage(Stage::Decode);
         assert_eq!(stage, StageSample { documents: 1.0, work: 2.0, blocked: 1.0, depth: 7.0, bound: 9.0 });
         assert_eq!(read.failures()["corrupt"], 2.0);
         assert_eq!((read.outcomes()["done"], read.lag()["high"], read.disk()), (1.0, 5.0, (3.0, 4.0)));
+        assert_eq!(read.gpus(), (0.0, true));
         assert_eq!(read.coverage(), 1.0);
     }
 }

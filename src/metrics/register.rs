@@ -83,6 +83,7 @@ impl Metrics {
         r.register("verdicts", "Documents by what to do with them", self.verdicts.clone());
         r.register("fields", "Fields found, by what the checks say of them", self.fields.clone());
         r.register("duplicates", "Near-duplicates named, by relation", self.duplicates.clone());
+        r.register("decided", "Decisions of people, by action and whether a sample", self.decided.clone());
         r.register("sandbox_restarts", "Sandboxed processes replaced", self.sandbox_restarts.clone());
         r.register_with_unit("search", "Answering one search", Unit::Seconds, self.search_seconds.clone());
         r.register("stored_documents", "Documents in the store", self.stored.clone());

@@ -3,15 +3,17 @@
 
 use super::ask::Asker;
 use super::embed::{Embedder, stopping};
+use super::kinds::kinds;
 use super::understand::spec;
 use crate::config::Config;
 use crate::document::{Document, Head, Lineage, PageText, Room, TextDocument, TextSource};
 use crate::error::{Class, Error, Result, Stage};
 use crate::feed;
 use crate::infer::models::Models;
-use crate::interpret::{Interpreter, Kinds};
+use crate::interpret::Interpreter;
 use crate::metrics::Metrics;
 use crate::receipt::{Budget, Receipt};
+use crate::trace::Trace;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -31,7 +33,7 @@ impl Again {
         let spec = spec(config)?;
         let interpreter = Arc::new(Interpreter {
             config: config.interpret.clone(),
-            kinds: Kinds::new(&spec, |text| embedder.embed(text))?,
+            kinds: kinds(models, config, &spec, &embedder)?,
             spec,
             tasks: models.tasks.clone(),
             models: models.revisions.clone(),
@@ -87,6 +89,7 @@ fn head(stored: &Document) -> Head {
         name: stored.name.clone(),
         declared: None,
         language: None,
+        tags: stored.tags.clone(),
         priority: stored.priority,
         size: stored.size,
         sha256: stored.sha256.clone(),
@@ -100,6 +103,7 @@ fn head(stored: &Document) -> Head {
             // What came out of it came out already.
             room: Room { documents: 0, bytes: 0 },
         }),
+        trace: Trace::default(),
     }
 }
 

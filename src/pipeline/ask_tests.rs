@@ -84,6 +84,8 @@ fn ask(text: &str, write: Write) -> Outcome {
         origin: None,
         force: false,
         lineage: None,
+        trace: Default::default(),
+        tags: Vec::new(),
     };
     let page = PageText::plain(text);
     let document = TextDocument {

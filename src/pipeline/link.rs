@@ -1,7 +1,9 @@
 //! A bounded queue before a stage, with its gauge; and the threads that work it off.
 
+use crate::document::{Head, RawDocument, TextDocument};
 use crate::error::Stage;
 use crate::metrics::Metrics;
+use crate::window::InferredDocument;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -65,6 +67,30 @@ impl<T> From<T> {
     }
 }
 
+/// What is about one document: log lines of the stage say which.
+pub trait About {
+    /// The document.
+    fn head(&self) -> &Head;
+}
+
+impl About for RawDocument {
+    fn head(&self) -> &Head {
+        &self.head
+    }
+}
+
+impl About for TextDocument {
+    fn head(&self) -> &Head {
+        &self.head
+    }
+}
+
+impl About for InferredDocument {
+    fn head(&self) -> &Head {
+        &self.fed.document.head
+    }
+}
+
 /// Threads of a stage.
 pub type Threads = Vec<JoinHandle<()>>;
 
@@ -77,7 +103,7 @@ pub fn work<T, W>(
     mut make: impl FnMut() -> W,
 ) -> std::io::Result<Threads>
 where
-    T: Send + 'static,
+    T: About + Send + 'static,
     W: FnMut(T) + Send + 'static,
 {
     (0..workers.max(1))
@@ -87,6 +113,7 @@ where
             spawn(stage, index, move || {
                 while let Some(item) = from.next() {
                     let started = Instant::now();
+                    let _about = item.head().log_span().entered();
                     caught(stage, || handle(item));
                     from.metrics.stage_busy(stage, started.elapsed());
                 }

@@ -77,6 +77,7 @@ impl PageBoard {
             return Some(Box::new(partial.complete()));
         }
         let head = Arc::clone(&partial.document.head);
+        head.trace.enter(Stage::Digitize.as_str());
         let reading = Arc::new(Reading {
             bytes: Arc::clone(&partial.document.bytes),
             media_type: partial.document.media_type,

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How long the source is asked for a document before the stop signal is looked at again.
 const POLL: Duration = Duration::from_millis(200);
@@ -34,6 +34,10 @@ pub fn start_consume(
     let shared = Arc::clone(shared);
     let run = move || {
         while !shared.stopping.load(Ordering::Acquire) {
+            if shared.paused.load(Ordering::Acquire) {
+                std::thread::sleep(POLL);
+                continue;
+            }
             let polled = source.poll(&shared.budget, POLL);
             shared.metrics.in_flight(shared.budget.used(), shared.budget.bound().documents);
             match polled {
@@ -64,6 +68,8 @@ pub fn start_consume(
 /// Deletes everything of a document, unless a later version is stored.
 fn delete(shared: &Arc<Shared>, head: &Head, receipt: Receipt) {
     lock(&shared.started).insert(head.id.clone(), Instant::now());
+    let _about = head.log_span().entered();
+    head.trace.about(head);
     let delete = || {
         let later = shared.store.get(&head.id)?.is_some_and(|document| document.version > head.version);
         if !later {
@@ -73,8 +79,10 @@ fn delete(shared: &Arc<Shared>, head: &Head, receipt: Receipt) {
     };
     match shared.insist(&receipt, delete) {
         Ok(later) => {
-            tracing::info!(id = %head.id, later, "deletion");
-            shared.settled(&head.id, if later { "superseded" } else { "deleted" });
+            tracing::info!(later, "deletion");
+            let outcome = if later { "superseded" } else { "deleted" };
+            head.trace.outcome(outcome);
+            shared.settled(&head.id, outcome);
             receipt.resolve(if later { Err(superseded()) } else { Ok(()) });
         }
         Err(error) => shared.fail(head, receipt, error),
@@ -96,6 +104,8 @@ fn take(
     lock(&shared.started).insert(raw.head.id.clone(), started);
     shared.progress.begin(&raw.head);
     let head = Arc::clone(&raw.head);
+    let _about = head.log_span().entered();
+    head.trace.about(&head);
     let known = || {
         if head.force {
             return Ok((Standing::Outdated, None));
@@ -116,9 +126,11 @@ fn take(
     match shared.insist(&raw.receipt, known) {
         Ok((Standing::Outdated, _)) => {
             shared.metrics.stage_done(Stage::Consume, started.elapsed());
+            head.trace.leave(Stage::Consume.as_str(), &[]);
             to_decode.send(raw, Stage::Consume);
         }
         Ok((Standing::Current, document)) => {
+            head.trace.outcome("unchanged");
             shared.settled(&head.id, "unchanged");
             match document {
                 Some(document) => raw.receipt.publish(Arc::new(document)),
@@ -126,7 +138,8 @@ fn take(
             }
         }
         Ok((Standing::Superseded, _)) => {
-            tracing::warn!(id = %head.id, name = head.name, "a later version is stored; this one is left out");
+            tracing::warn!(name = head.name, "a later version is stored; this one is left out");
+            head.trace.outcome("superseded");
             shared.settled(&head.id, "superseded");
             raw.receipt.resolve(Err(superseded()));
         }
@@ -155,6 +168,7 @@ pub fn start_decode(
             };
             let RawDocument { head, bytes, receipt } = raw;
             shared.failpoints.pass_with("decode", &head.name);
+            head.trace.enter(Stage::Decode.as_str());
             let decoded = receipt.check().and_then(|()| worker.call(&request, &head.sha256, &bytes));
             match decoded {
                 Ok(Reply::Decoded(decoded)) => {
@@ -165,6 +179,8 @@ pub fn start_decode(
                     let Decoded { media_type, pages, children } = decoded;
                     let (children, offspring) = family(&head, shared.room(head.lineage.as_ref()), children);
                     receipt.bring(offspring);
+                    let numbers = [("quire.pages", pages.len()), ("quire.children", children.len())];
+                    head.trace.leave(Stage::Decode.as_str(), &numbers);
                     let paged = PagedDocument { head, bytes, media_type, pages, children, receipt, seconds };
                     if let Some(complete) = board.post(paged) {
                         pass_on(&shared, *complete, &to_feed, Stage::Decode);
@@ -231,7 +247,8 @@ fn read_page(
     page: usize,
     to_feed: &To<TextDocument>,
 ) {
-    let started = Instant::now();
+    let (started, began) = (Instant::now(), SystemTime::now());
+    let _about = reading.head.log_span().entered();
     let number = u32::try_from(page + 1).unwrap_or(u32::MAX);
     let limits = shared.limits(reading.head.lineage.as_ref());
     let request = Request::Digitize { media_type: reading.media_type, page: number, limits };
@@ -247,6 +264,7 @@ fn read_page(
     };
     shared.metrics.stage_busy(Stage::Digitize, started.elapsed());
     let id = &reading.head.id;
+    reading.head.trace.page(number, began, result.as_ref().err().map(Error::failure));
     let noted = |done: usize, total: usize| {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         shared.progress.pages(id, count(done), count(total));
@@ -262,6 +280,8 @@ fn pass_on(shared: &Shared, complete: Complete, to_feed: &To<TextDocument>, from
             if from == Stage::Digitize {
                 let spent = document.seconds.get(Stage::Digitize.as_str()).copied().unwrap_or(0.0);
                 shared.metrics.stage_done(Stage::Digitize, Duration::from_secs_f64(spent));
+                let numbers = [("quire.pages", document.pages.len())];
+                document.head.trace.leave(Stage::Digitize.as_str(), &numbers);
             }
             for page in &document.pages {
                 shared.metrics.page(page.source().as_str(), page.ocr_confidence);

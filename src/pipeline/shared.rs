@@ -4,10 +4,11 @@ use super::limits;
 use crate::config::Config;
 use crate::consume::Watcher;
 use crate::decode::Limits;
-use crate::document::{DeadLetter, DocumentId, Head, Lineage, Room};
+use crate::document::{DeadLetter, DocumentId, Head, Lineage, Notification, Room};
 use crate::error::{Class, Error, Result, Stage};
 use crate::failpoint::Failpoints;
 use crate::metrics::Metrics;
+use crate::notify::Notifier;
 use crate::progress::{Position, Progress};
 use crate::publish::Store;
 use crate::receipt::{Budget, Receipt, lock};
@@ -24,11 +25,14 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     pub progress: Arc<Progress>,
     pub store: Arc<dyn Store>,
+    pub notifier: Arc<Notifier>,
     pub budget: Budget,
     pub stopping: AtomicBool,
     /// Nothing settles any more.
     pub closing: AtomicBool,
     pub drained: AtomicBool,
+    /// Whether an operator wants no more documents to be taken.
+    pub paused: Arc<AtomicBool>,
     /// Whether the store does not answer.
     pub away: AtomicBool,
     /// When the stages were started.
@@ -46,16 +50,12 @@ pub struct Shared {
 impl Shared {
     /// A document failed: counted, and told to its source.
     pub fn fail(&self, head: &Head, receipt: Receipt, error: Error) {
-        self.fail_id(&head.id, receipt, error);
-    }
-
-    /// The same, where only its id is known any more.
-    pub fn fail_id(&self, id: &DocumentId, receipt: Receipt, error: Error) {
         let failure = error.failure();
+        head.trace.fail(failure);
         if !matches!(failure.class, Class::Cancelled | Class::Revoked | Class::Postponed) {
             self.metrics.failed(failure.stage, failure.class);
         }
-        self.progress.end(id);
+        self.progress.end(&head.id);
         receipt.resolve(Err(error));
     }
 
@@ -144,7 +144,7 @@ impl Shared {
 
 impl Watcher for Shared {
     fn retry(&self, id: &DocumentId, error: &Error, wait: Duration) {
-        tracing::warn!(%id, wait = wait.as_secs_f64(), "{error}");
+        tracing::warn!(document = %id, wait = wait.as_secs_f64(), "{error}");
         self.settled(id, "retried");
     }
 
@@ -157,9 +157,14 @@ impl Watcher for Shared {
     }
 
     fn dead(&self, letter: &DeadLetter) {
-        tracing::warn!(id = %letter.id, name = letter.name, "{}", letter.failure);
+        tracing::warn!(document = %letter.id, name = letter.name, "{}", letter.failure);
         if let Err(error) = self.store.put_dead(letter) {
-            tracing::error!(id = %letter.id, "cannot note a dead letter in the store: {error}");
+            tracing::error!(document = %letter.id, "cannot note a dead letter in the store: {error}");
+        }
+        let occasion = format!("{}:{}", letter.sha256, letter.failed_at);
+        if let Err(error) = self.notifier.tell(&Notification::failed(letter), &occasion) {
+            tracing::error!(id = %letter.id, "subscriptions are not told of a dead letter: {error}");
+            self.metrics.webhook("lost");
         }
         self.settled(&letter.id, "dead");
     }

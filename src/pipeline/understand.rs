@@ -2,11 +2,11 @@
 
 use super::ask::{Asker, Outcome};
 use super::embed::unstarted;
-use super::link::{From, Threads, To, work};
+use super::link::{About, From, Threads, To, work};
 use super::pages::add_seconds;
 use super::shared::Shared;
 use crate::config::{Config, workers};
-use crate::document::{Document, TextDocument};
+use crate::document::{Document, Head, TextDocument};
 use crate::error::{Class, Error, Result, Stage};
 use crate::feed;
 use crate::interpret::{self, Interpreter, Neighbour, fields};
@@ -30,12 +30,16 @@ pub fn start_feed(
         move |document: TextDocument| {
             let started = Instant::now();
             let (head, receipt) = (Arc::clone(&document.head), document.receipt.share());
+            head.trace.enter(Stage::Feed.as_str());
             match feed::feed(document, &asker.embedder.readers) {
                 Ok(mut fed) => {
                     let spent = started.elapsed();
                     add_seconds(&mut fed.document.seconds, Stage::Feed, spent.as_secs_f64());
                     shared.metrics.stage_done(Stage::Feed, spent);
                     shared.progress.at(&head.id, Stage::Infer);
+                    let windows = fed.windows.iter().map(Vec::len).sum();
+                    head.trace.leave(Stage::Feed.as_str(), &[("quire.windows", windows)]);
+                    head.trace.enter(Stage::Infer.as_str());
                     // The document holds the receipt from here on.
                     receipt.resolve(Ok(()));
                     let (shared, to_interpret) = (Arc::clone(&shared), to_interpret.clone());
@@ -55,12 +59,28 @@ fn inferred(shared: &Shared, outcome: Outcome, to_interpret: &To<InferredDocumen
             add_seconds(&mut inferred.fed.document.seconds, Stage::Infer, spent);
             shared.metrics.stage_done(Stage::Infer, Duration::from_secs_f64(spent));
             shared.progress.at(&inferred.fed.document.head.id, Stage::Interpret);
+            let windows = inferred.outputs.iter().map(Vec::len).sum();
+            inferred.head().trace.leave(Stage::Infer.as_str(), &[("quire.windows", windows)]);
             to_interpret.send(inferred, Stage::Infer);
         }
         Err(failed) => {
             let (fed, error) = *failed;
+            let _about = fed.document.head.log_span().entered();
             shared.fail(&fed.document.head, fed.document.receipt, error);
         }
+    }
+}
+
+/// A document on its way to the store.
+pub struct Understood {
+    document: Document,
+    receipt: Receipt,
+    head: Arc<Head>,
+}
+
+impl About for Understood {
+    fn head(&self) -> &Head {
+        &self.head
     }
 }
 
@@ -69,13 +89,15 @@ pub fn start_interpret(
     shared: &Arc<Shared>,
     interpreter: &Arc<Interpreter>,
     from: &From<InferredDocument>,
-    to_publish: &To<(Document, Receipt)>,
+    to_publish: &To<Understood>,
 ) -> Result<Threads> {
     let make = || {
         let (shared, interpreter, to_publish) =
             (Arc::clone(shared), Arc::clone(interpreter), to_publish.clone());
         move |inferred: InferredDocument| {
             let started = Instant::now();
+            let head = Arc::clone(&inferred.fed.document.head);
+            head.trace.enter(Stage::Interpret.as_str());
             let mut document = interpreter.interpret(&inferred);
             let near = neighbours(&shared, &document);
             interpreter.compare(&mut document, near);
@@ -85,7 +107,9 @@ pub fn start_interpret(
             add_seconds(&mut document.seconds, Stage::Interpret, started.elapsed().as_secs_f64());
             shared.metrics.stage_done(Stage::Interpret, started.elapsed());
             shared.progress.at(&document.id, Stage::Publish);
-            to_publish.send((document, inferred.fed.document.receipt), Stage::Interpret);
+            head.trace.leave(Stage::Interpret.as_str(), &[]);
+            let receipt = inferred.fed.document.receipt;
+            to_publish.send(Understood { document, receipt, head }, Stage::Interpret);
         }
     };
     work(Stage::Interpret, 1, from, make).map_err(unstarted)
@@ -112,7 +136,7 @@ fn neighbours(shared: &Shared, document: &Document) -> Vec<Neighbour> {
         return Vec::new();
     }
     let near = shared.store.nearest(&document.vector, &document.id, limit).unwrap_or_else(|error| {
-        tracing::debug!(id = %document.id, "near-duplicates are not looked for: {error}");
+        tracing::debug!("near-duplicates are not looked for: {error}");
         Vec::new()
     });
     let alike = near.into_iter().filter(|hit| hit.score >= shared.config.interpret.duplicate_similarity);
@@ -125,32 +149,36 @@ pub fn start_publish(
     shared: &Arc<Shared>,
     publisher: &Arc<Publisher>,
     desk: &Arc<Desk>,
-    from: &From<(Document, Receipt)>,
+    from: &From<Understood>,
 ) -> Result<Threads> {
     let make = || {
         let (shared, publisher, desk) = (Arc::clone(shared), Arc::clone(publisher), Arc::clone(desk));
-        move |(understood, receipt): (Document, Receipt)| {
+        move |Understood { document: understood, receipt, head }: Understood| {
             let started = Instant::now();
-            let (id, name) = (understood.id.clone(), understood.name.clone());
-            shared.failpoints.pass_with("put", &name);
+            head.trace.enter(Stage::Publish.as_str());
+            shared.failpoints.pass_with("put", &head.name);
             let publish = || {
                 // What a person decided about this content still counts.
                 let document = desk.receive(understood.clone())?;
+                // Before the store has it, so that no crash comes between; sent when this is done.
+                let _held = shared.notifier.understood(&document)?;
                 publisher.publish(&document)?;
                 desk.published(&document)?;
                 Ok(document)
             };
             let published = receipt.check().and_then(|()| shared.insist(&receipt, publish));
-            shared.failpoints.pass_with("stored", &name);
+            shared.failpoints.pass_with("stored", &head.name);
             match published {
                 Ok(document) => {
                     shared.metrics.stage_done(Stage::Publish, started.elapsed());
                     shared.uncounted.store(true, Ordering::Release);
                     shared.count_stored();
+                    head.trace.leave(Stage::Publish.as_str(), &[("quire.passages", document.passages.len())]);
+                    head.trace.outcome("done");
                     shared.settled(&document.id, "done");
                     receipt.publish(Arc::new(document));
                 }
-                Err(error) => shared.fail_id(&id, receipt, error),
+                Err(error) => shared.fail(&head, receipt, error),
             }
         }
     };

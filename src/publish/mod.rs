@@ -20,6 +20,7 @@ use crate::durable::write_whole;
 use crate::error::Result;
 use crate::error::{Class, Error, Stage};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -128,6 +129,8 @@ pub struct Filter {
     pub until: Option<Timestamp>,
     /// Verdicts: `accept`, `review`, `reject`.
     pub verdict: Vec<String>,
+    /// Tags; case does not matter.
+    pub tag: Vec<String>,
 }
 
 impl Filter {
@@ -150,7 +153,7 @@ pub struct Query<'q> {
 }
 
 /// A document that was found.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Hit {
     /// Reciprocal rank fusion of the two halves for a search; cosine for a similarity.
     pub score: f32,
@@ -166,7 +169,7 @@ pub struct Hit {
 }
 
 /// A line about a document, for lists.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct DocumentRow {
     /// Its key.
     pub id: DocumentId,
@@ -217,7 +220,7 @@ impl Place {
 }
 
 /// A passage that was found.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PassageRow {
     /// From 0.
     pub number: u32,
@@ -232,7 +235,7 @@ pub struct PassageRow {
 }
 
 /// How much is stored.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// Understood documents.
     pub documents: usize,

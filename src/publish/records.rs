@@ -3,6 +3,7 @@
 //! told are such records.
 
 use crate::error::{Class, Error, Result, Stage, named};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,6 +17,8 @@ named! {
         Subscription = "subscription",
         /// What is still to be told to somebody.
         Delivery = "delivery",
+        /// What was answered to requests that may come again.
+        Request = "request",
     }
 }
 
@@ -88,7 +91,7 @@ pub trait Records {
 }
 
 /// How many documents have what.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Facets {
     /// By kind, most first.
     pub kind: Vec<Facet>,
@@ -105,7 +108,7 @@ pub struct Facets {
 }
 
 /// How many documents have one value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Facet {
     /// The value.
     pub value: String,

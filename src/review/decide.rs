@@ -144,7 +144,7 @@ impl Desk {
             None => {}
         }
         if let Err(error) = world.tell(&event(&review, &decided)) {
-            tracing::warn!(id = %review.id, "a decision could not be told yet: {error}");
+            tracing::warn!(document = %review.id, "a decision could not be told yet: {error}");
             return Ok(review);
         }
         let done = Review { state: State::Decided, ..review.clone() };

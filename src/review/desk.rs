@@ -119,8 +119,9 @@ impl Desk {
         if document.review.is_some() {
             return Ok(());
         }
+        let drawn = document.verdict.decision == Decision::Accept && self.is_sample(&document.sha256);
+        let sampled = drawn || document.verdict.is_sample();
         let doubtful = document.verdict.decision == Decision::Review;
-        let sampled = document.verdict.decision == Decision::Accept && self.is_sample(&document.sha256);
         loop {
             let before = self.find(&document.id)?;
             let after = match before {
@@ -174,7 +175,7 @@ impl Desk {
             return Ok(review);
         }
         let document = self.parts.store.get(id)?.ok_or(Refused::Unknown)?;
-        Ok(Review { history: Vec::new(), ..opened(&document, false) })
+        Ok(Review { history: Vec::new(), ..opened(&document, document.verdict.is_sample()) })
     }
 
     /// Reviews: the most urgent and longest waiting first.

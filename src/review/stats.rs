@@ -1,13 +1,16 @@
 //! What all reviews together say: how long decisions take, how often people agree with the program,
 //! and what it could learn.
 
-use super::desk::{Desk, Wanted};
+use super::desk::Desk;
 use super::record::{Review, State};
 use crate::document::{Action, Corrections, DocumentId};
 use crate::error::Result;
+use crate::publish::{Selection, Shelf, Store};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Reviews read at a time.
 const PAGE: usize = 500;
@@ -111,20 +114,20 @@ impl Tally {
     }
 }
 
-impl Desk {
-    /// Statistics over all reviews.
-    pub fn stats(&self) -> Result<Stats> {
-        let now = jiff::Timestamp::now();
+impl Stats {
+    /// Statistics of the reviews in a store: all that wait, and the decisions of a span of time.
+    pub fn of(store: &dyn Store, span: &Range<Timestamp>) -> Result<Self> {
+        let now = Timestamp::now();
         let mut stats = Stats::default();
         let mut all = Tally::default();
         let (mut reviewers, mut kinds) = (BTreeMap::<String, Tally>::new(), BTreeMap::<String, Tally>::new());
-        self.each(&[State::Open, State::Deciding, State::Decided], |review| {
+        each(store, &[State::Open, State::Deciding, State::Decided], |review| {
             if review.state == State::Open {
                 stats.open += 1;
                 stats.claimed += usize::from(review.holder(now).is_some());
                 let waited = now.duration_since(review.opened_at).as_secs_f64();
                 stats.oldest_seconds = stats.oldest_seconds.max(waited);
-            } else if let Some(decided) = &review.decision {
+            } else if let Some(decided) = review.decision.as_ref().filter(|d| span.contains(&d.at)) {
                 all.add(&review);
                 reviewers.entry(decided.by.clone()).or_default().add(&review);
                 kinds.entry(review.kind.clone()).or_default().add(&review);
@@ -136,10 +139,17 @@ impl Desk {
         stats.by_kind = kinds.into_iter().map(|(name, tally)| (name, tally.done())).collect();
         Ok(stats)
     }
+}
+
+impl Desk {
+    /// Statistics over all reviews.
+    pub fn stats(&self) -> Result<Stats> {
+        Stats::of(self.store(), &(Timestamp::MIN..Timestamp::MAX))
+    }
 
     /// What people approved and corrected, one after another.
     pub fn lessons(&self, mut give: impl FnMut(Lesson) -> Result<()>) -> Result<()> {
-        self.each(&[State::Decided], |review| {
+        each(self.store(), &[State::Decided], |review| {
             let Some(decided) = &review.decision else { return Ok(()) };
             if !matches!(decided.action, Action::Approve | Action::Correct) {
                 return Ok(());
@@ -166,20 +176,22 @@ impl Desk {
             })
         })
     }
+}
 
-    fn each(&self, states: &[State], mut act: impl FnMut(Review) -> Result<()>) -> Result<()> {
-        let wanted = Wanted { state: states.to_vec(), ..Wanted::default() };
-        let mut offset = 0;
-        loop {
-            let page = self.list(&wanted, PAGE, offset)?;
-            let more = page.len() == PAGE;
-            offset += page.len();
-            for review in page {
-                act(review)?;
-            }
-            if !more {
-                return Ok(());
-            }
+/// Every review in one of these states.
+fn each(store: &dyn Store, states: &[State], mut act: impl FnMut(Review) -> Result<()>) -> Result<()> {
+    let state = states.iter().map(|state| state.to_string()).collect();
+    let selection = Selection { state, ..Selection::default() };
+    let mut offset = 0;
+    loop {
+        let page = store.records(Shelf::Review, &selection, PAGE, offset)?;
+        let more = page.len() == PAGE;
+        offset += page.len();
+        for record in page {
+            act(Review::of(&record)?)?;
+        }
+        if !more {
+            return Ok(());
         }
     }
 }

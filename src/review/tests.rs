@@ -260,6 +260,32 @@ fn a_decision_that_could_not_be_told_is_told_later_and_one_can_be_taken_back() {
 }
 
 #[test]
+fn samples_of_the_verdict_and_of_the_desk_count_alike() {
+    let office = Office::new(60, 0.0);
+    let sample = |name: &str| {
+        let mut document = document(name, &["fine"]);
+        document.verdict.decision = Decision::Review;
+        document.verdict.reasons = vec![crate::document::Verdict::SAMPLED.to_owned()];
+        document
+    };
+    office.publish(document("good", &["fine"]));
+    office.publish(doubtful("doubtful"));
+    for name in ["right", "wrong"] {
+        office.publish(sample(name));
+    }
+    assert_eq!(office.open(State::Open).len(), 3, "what is neither doubtful nor sampled does not wait");
+    office.decide("right", Action::Approve, Corrections::default()).unwrap();
+    office.decide("doubtful", Action::Approve, Corrections::default()).unwrap();
+    let kind = Corrections { kind: Some("invoice".to_owned()), ..Corrections::default() };
+    office.decide("wrong", Action::Correct, kind).unwrap();
+    let all = office.desk.stats().unwrap().all;
+    assert_eq!((all.decisions, all.samples, all.sample_agreement), (3, 2, Some(0.5)));
+    let past = jiff::Timestamp::MIN..jiff::Timestamp::UNIX_EPOCH;
+    let before = Stats::of(office.store.as_ref(), &past).unwrap().all;
+    assert_eq!((before.decisions, before.sample_agreement), (0, None));
+}
+
+#[test]
 fn to_reprocess_asks_the_source_and_statistics_and_lessons_follow_from_decisions() {
     let office = Office::new(60, 1.0);
     office.publish(document("sampled", &["fine"]));

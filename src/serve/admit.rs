@@ -1,18 +1,19 @@
 //! Who may ask: API keys, pages of other sites, and how many at once.
 
 use super::Shared;
-use super::problem::{BUSY, FORBIDDEN, Problem, ROLE, UNAUTHORIZED};
-use crate::document::sha256_hex;
+use super::once::once;
+use super::problem::{BUSY, FORBIDDEN, Problem, RATE, ROLE, UNAUTHORIZED};
 use crate::error::named;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 named! {
     /// What an API key may do.
@@ -51,7 +52,7 @@ impl Caller {
 }
 
 /// Whoever is on this machine, where no keys are set.
-const LOCAL: &str = "local";
+pub const LOCAL: &str = "local";
 
 /// A name of a person from outside.
 pub fn name(text: &str) -> Result<String, Problem> {
@@ -60,45 +61,16 @@ pub fn name(text: &str) -> Result<String, Problem> {
     fine.then(|| text.to_owned()).ok_or_else(|| Problem::bad("a name has 1 to 80 characters"))
 }
 
-/// One entry of `serve.api_keys`: `KEY`, which may do everything, or `ROLE:sha256:HEX` with the
-/// digest of a key, or `ROLE:sha256:HEX:NAME`.
-struct Entry {
-    digest: String,
-    caller: Caller,
-}
-
-impl Entry {
-    fn parse(text: &str) -> Result<Self, String> {
-        let mut parts = text.splitn(4, ':');
-        let (role, scheme, hex) = (parts.next(), parts.next(), parts.next());
-        if scheme != Some("sha256") {
-            let digest = sha256_hex(text.as_bytes());
-            let name = format!("key-{}", digest.get(..8).unwrap_or_default());
-            return Ok(Self { digest, caller: Caller { name, role: Role::Admin } });
-        }
-        let known = || Role::ALL.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
-        let role = role.unwrap_or_default();
-        let role = role.parse().map_err(|_| format!("`{role}` is none of the roles {}", known()))?;
-        let digest = hex.unwrap_or_default().to_ascii_lowercase();
-        if digest.len() != 64 || !digest.chars().all(|c| c.is_ascii_hexdigit()) {
-            return Err("after `sha256:` come 64 hex digits".to_owned());
-        }
-        let short = format!("key-{}", digest.get(..8).unwrap_or_default());
-        let name = parts.next().map_or(short, str::to_owned);
-        Ok(Self { digest, caller: Caller { name, role } })
-    }
-}
-
-/// Says what is wrong with an entry of `serve.api_keys`, if something is.
-pub fn check_key(text: &str) -> Result<(), String> {
-    Entry::parse(text).map(drop)
-}
-
 /// The role that a request needs; paths are those below `/v1`.
 fn needed(method: &Method, path: &str) -> Role {
+    let path = path.strip_prefix("/v1").unwrap_or(path);
+    // Whoever subscribes sends what is in documents elsewhere.
+    if ["/subscriptions", "/deliveries", "/admin"].iter().any(|start| path.starts_with(start)) {
+        return Role::Admin;
+    }
     match *method {
         Method::GET | Method::HEAD => Role::Reader,
-        _ if path.starts_with("/reviews") || path.starts_with("/v1/reviews") => Role::Reviewer,
+        _ if path.starts_with("/reviews") => Role::Reviewer,
         _ => Role::Writer,
     }
 }
@@ -147,43 +119,42 @@ pub async fn admit(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let keys = &shared.api.config.api_keys;
-    let caller = if keys.is_empty() {
+    let keys = &shared.api.keys;
+    let asked = keys.are_asked_for();
+    if !asked {
         from_here(request.headers())?;
-        Caller { name: LOCAL.to_owned(), role: Role::Admin }
-    } else {
-        keyed(request.headers(), keys.iter().map(|key| key.expose())).ok_or_else(|| {
-            Problem::new(&UNAUTHORIZED, "no API key that is known came with the request")
-                .with_remedy("send `Authorization: Bearer KEY` with one of serve.api_keys")
-        })?
+    }
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let address = peer.map_or_else(String::new, |peer| peer.0.ip().to_string());
+    let Some(caller) = keys.bearer(request.headers()) else {
+        // Whoever guesses keys is slowed down like everybody.
+        slowly(&shared, &format!("address {address}"))?;
+        return Err(Problem::new(&UNAUTHORIZED, "no API key that is known came with the request")
+            .with_remedy("send `Authorization: Bearer KEY` with a key of `quire keys` or serve.api_keys"));
     };
+    slowly(&shared, &if asked { format!("key {}", caller.name) } else { format!("address {address}") })?;
     let needed = needed(request.method(), request.uri().path());
     if !may(caller.role, needed) {
         return Err(Problem::new(&ROLE, format!("the key is of a {}; this needs a {needed}", caller.role))
             .with_remedy("use a key with that role"));
     }
-    request.extensions_mut().insert(caller);
+    request.extensions_mut().insert(caller.clone());
     let mut held = Held::of(&shared.requests, REQUESTS);
     if !held.grow(1) {
         return Err(Problem::new(&BUSY, format!("{REQUESTS} requests are being answered already")));
     }
-    Ok(next.run(request).await)
+    once(&shared, &caller, request, next).await
 }
 
-/// Whether the request bears one of the keys. Digests are compared, all of them and to the end, so
-/// that the time tells nothing about a key.
-fn keyed<'k>(headers: &HeaderMap, keys: impl Iterator<Item = &'k str>) -> Option<Caller> {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok())?;
-    let (scheme, given) = given.split_once(' ')?;
-    let given = sha256_hex(given.trim().as_bytes());
-    let mut found = None;
-    for entry in keys.filter(|key| !key.is_empty()).filter_map(|key| Entry::parse(key).ok()) {
-        let differs = given.bytes().zip(entry.digest.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
-        if std::hint::black_box(differs) == 0 {
-            found = Some(entry.caller);
-        }
-    }
-    found.filter(|_| scheme.eq_ignore_ascii_case("bearer"))
+/// Lets a request of this caller pass, if it does not ask too fast.
+fn slowly(shared: &Shared, who: &str) -> Result<(), Problem> {
+    shared.pace.pass(who, Instant::now()).map_err(|wait| {
+        let seconds = wait.as_secs_f64().ceil().max(1.0);
+        let rate = shared.api.config.requests_per_s;
+        Problem::new(&RATE, format!("{who} asks more than serve.requests_per_s = {rate} times a second"))
+            .with_remedy(format!("wait {seconds} s, ask less often, or raise serve.requests_per_s"))
+            .after(seconds as u64)
+    })
 }
 
 /// Without keys only this machine is answered, but a browser on it runs other sites' pages. Those
@@ -229,25 +200,14 @@ mod tests {
     }
 
     #[test]
-    fn keys_have_roles_and_names() {
-        let digest = sha256_hex(b"secret");
-        let keys = ["plain".to_owned(), format!("reviewer:sha256:{digest}:ada")];
-        let ask = |given: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::AUTHORIZATION, format!("Bearer {given}").parse().unwrap());
-            keyed(&headers, keys.iter().map(String::as_str)).map(|caller| (caller.name, caller.role))
-        };
-        assert_eq!(ask("secret"), Some(("ada".to_owned(), Role::Reviewer)));
-        assert_eq!(ask("plain").map(|caller| caller.1), Some(Role::Admin));
-        assert_eq!(ask(&digest), None, "the digest is no key");
+    fn roles_bound_what_is_done() {
         assert!(may(Role::Reviewer, needed(&Method::POST, "/reviews/a/claim")));
         assert!(may(Role::Reviewer, needed(&Method::GET, "/documents")));
         assert!(!may(Role::Reviewer, needed(&Method::DELETE, "/documents/a")));
         assert!(!may(Role::Writer, needed(&Method::POST, "/reviews/a/claim")));
         assert!(!may(Role::Reader, needed(&Method::POST, "/documents")));
-        for wrong in ["boss:sha256:00", "reader:sha256:12"] {
-            assert!(check_key(wrong).is_err(), "{wrong}");
-        }
+        assert!(!may(Role::Writer, needed(&Method::GET, "/v1/subscriptions")));
+        assert!(may(Role::Writer, needed(&Method::POST, "/dead-letters/a/replay")));
     }
 
     #[test]

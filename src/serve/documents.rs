@@ -6,22 +6,24 @@ use super::problem::{IN_FLIGHT, NOT_FOUND, Problem};
 use crate::consume::Door;
 use crate::document::{DeadLetter, Document, DocumentId};
 use crate::progress::Position;
-use crate::publish::{DocumentRow, Facets, Hit, Query};
+use crate::publish::{Counts, DocumentRow, Facets, Hit, Query};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// A query longer than this is no query: embedding it costs and finds nothing better.
 const QUERY_CHARACTERS: usize = 2_000;
 
 /// Where a document is.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "lowercase")]
+#[schemars(rename = "StateOfDocument")]
 pub enum DocumentState {
     /// Understood.
     Done {
@@ -84,7 +86,7 @@ pub async fn delete(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Resu
 }
 
 /// Rows of a list.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Listed {
     documents: Vec<DocumentRow>,
     limit: usize,
@@ -101,7 +103,7 @@ pub async fn list(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Listed>
 }
 
 /// What was found.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Found {
     hits: Vec<Hit>,
     seconds: f64,
@@ -150,18 +152,27 @@ pub async fn similar(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Ans
     Ok(Json(Found { hits, seconds: started.elapsed().as_secs_f64(), facets: None }))
 }
 
-/// `GET /v1/status`
-pub async fn status(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Value> {
-    Params::none(&uri)?;
-    let counts = shared.blocking(|api| Ok(api.store.counts()?)).await?;
-    Ok(Json(json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "counts": counts,
-        "in_flight": shared.api.progress.all(),
-    })))
+/// How much there is, and what is in flight.
+#[derive(Serialize, JsonSchema)]
+pub struct Status {
+    /// Of the program.
+    version: &'static str,
+    counts: Counts,
+    in_flight: Vec<Position>,
+    /// An operator wants no more documents to be taken.
+    paused: bool,
 }
 
-fn unknown(id: &DocumentId) -> Problem {
+/// `GET /v1/status`
+pub async fn status(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Status> {
+    Params::none(&uri)?;
+    let counts = shared.blocking(|api| Ok(api.store.counts()?)).await?;
+    let paused = shared.api.paused.load(Ordering::Acquire);
+    let in_flight = shared.api.progress.all();
+    Ok(Json(Status { version: env!("CARGO_PKG_VERSION"), counts, in_flight, paused }))
+}
+
+pub fn unknown(id: &DocumentId) -> Problem {
     Problem::new(&NOT_FOUND, format!("document `{id}` is not known"))
         .with_remedy("if it was just sent, it may still wait in the inbox: ask again in a moment")
 }

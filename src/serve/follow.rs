@@ -105,7 +105,7 @@ pub async fn ask(
     Params::none(&uri)?;
     let Path((id, what)) = path.map_err(|e| Problem::bad(e.body_text()))?;
     let id = super::params::document_id(&id)?;
-    let ask = body.map_err(|e| Problem::bad(e.body_text()))?.map(|Json(ask)| ask).unwrap_or_default();
+    let ask = body?.map(|Json(ask)| ask).unwrap_or_default();
     let command = match (what.as_str(), ask.priority) {
         ("cancel", _) => Command::Cancel {},
         ("reprocess", _) => Command::Reprocess {},

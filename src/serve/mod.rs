@@ -1,48 +1,64 @@
 //! HTTP beside the flow: uploads into the inbox, states and results out of the store, search,
 //! metrics and health. Nothing here touches the pipeline; a slow client never slows a document.
 
+mod admin;
 mod admit;
 mod body;
+mod describe;
 mod documents;
 mod follow;
+mod keys;
+mod once;
+mod pace;
 mod page;
 mod pages;
 mod params;
 mod problem;
 mod reports;
 mod reviews;
+mod routes;
+mod subscriptions;
 mod tasks;
 mod upload;
 
 #[cfg(test)]
+mod guard_tests;
+#[cfg(test)]
 mod office;
+#[cfg(test)]
+mod refusal_tests;
 #[cfg(test)]
 mod review_tests;
 #[cfg(test)]
-mod support;
+pub(crate) mod support;
 #[cfg(test)]
 mod tests;
 
 use crate::config::ServeConfig;
 use crate::consume::Door;
-use crate::document::{Document, PageText};
+use crate::document::{Document, DocumentId, PageText};
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::metrics::Metrics;
+use crate::notify::Notifier;
 use crate::progress::Progress;
 use crate::publish::Store;
 use crate::review::Desk;
 use crate::tend::schedule::Schedule;
+pub use admit::Role;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
+pub use keys::{Entry, Keys, read as read_keys, write as write_keys};
+use pace::Pace;
 use problem::Problem;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -51,6 +67,9 @@ use tokio::task::AbortHandle;
 /// How long open connections may take to end after the stop signal. Uploads that are acknowledged
 /// are durable before the answer, so cutting the rest off loses nothing that was promised.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// The longest JSON body, in bytes: a decision may hold the corrected text of some hundred pages.
+const JSON_LIMIT: usize = 4 << 20;
 
 /// Gives the L2-normalised embedding of a query. Blocks.
 pub type Embed = Arc<dyn Fn(&str) -> Result<Vec<f32>> + Send + Sync>;
@@ -69,6 +88,12 @@ pub type View = Arc<dyn Look>;
 /// Says whether documents can be taken; an error says why not. Blocks.
 pub type Ready = Arc<dyn Fn() -> std::result::Result<(), String> + Send + Sync>;
 
+/// Gives the bytes behind a URI. Blocks.
+pub type Fetch = Arc<dyn Fn(&str) -> Result<Vec<u8>> + Send + Sync>;
+
+/// Sends a document that was given up once more; false if there is none of that id. Blocks.
+pub type Revive = Arc<dyn Fn(&DocumentId) -> Result<bool> + Send + Sync>;
+
 /// What the routes work with.
 pub struct Api {
     /// Where documents are found.
@@ -83,12 +108,24 @@ pub struct Api {
     pub embed: Embed,
     /// Where people decide.
     pub desk: Arc<Desk>,
+    /// Who hears of what.
+    pub notifier: Arc<Notifier>,
     /// Pages to look at.
     pub viewer: View,
     /// The model behind each task, as `name@revision`.
     pub models: BTreeMap<String, String>,
-    /// Limits and keys.
+    /// Limits.
     pub config: ServeConfig,
+    /// Who may ask.
+    pub keys: Keys,
+    /// Documents by their URIs.
+    pub fetch: Fetch,
+    /// Dead letters once more.
+    pub revive: Revive,
+    /// Every setting, without secrets.
+    pub settings: Value,
+    /// While it is true no documents are taken from the source.
+    pub paused: Arc<AtomicBool>,
     /// What `/health/ready` asks.
     pub ready: Ready,
     /// What runs by the clock, where anything does.
@@ -102,6 +139,12 @@ struct Shared {
     body_limit: usize,
     /// Requests under `/v1` that are being answered.
     requests: AtomicUsize,
+    /// Documents that are being fetched by their URIs.
+    fetching: AtomicUsize,
+    /// How fast who may ask.
+    pace: Pace,
+    /// The description of the API.
+    openapi: String,
     /// Bytes of uploads that are in memory.
     buffered: AtomicUsize,
 }
@@ -128,49 +171,34 @@ pub fn router(api: Api) -> Router {
     let shared = Arc::new(Shared {
         body_limit: api.config.max_body_mb.saturating_mul(1 << 20),
         requests: AtomicUsize::new(0),
+        fetching: AtomicUsize::new(0),
+        pace: Pace::new(api.config.requests_per_s, f64::from(api.config.burst)),
+        openapi: description().to_string(),
         buffered: AtomicUsize::new(0),
         api,
     });
+    let (v1, open) = (routes::v1(), routes::open());
     // The guard is a layer of the nested router, not of its routes: a path under /v1 that does not
     // exist asks for a key as well.
-    let v1 = Router::new()
-        .route("/documents", post(upload::create).get(documents::list))
-        .route("/documents/{id}", get(documents::one).delete(documents::delete))
-        .route("/documents/{id}/similar", get(documents::similar))
-        .route("/documents/{id}/events", get(follow::events))
-        .route("/documents/{id}/{what}", post(follow::ask))
-        .route("/documents/{id}/pages/{page}/image", get(pages::image))
-        .route("/documents/{id}/pages/{page}/words", get(pages::words))
-        .route("/reviews", get(reviews::list))
-        .route("/reviews/{id}", get(reviews::one))
-        .route("/reviews/{id}/decision", post(reviews::decide))
-        .route("/reviews/{id}/{what}", post(reviews::change))
-        .route("/reports/documents", get(reports::documents))
-        .route("/reports/reviews", get(reviews::stats))
-        .route("/reports/corrections", get(reviews::lessons))
-        .route("/models", get(reports::models))
-        .route("/me", get(reports::me))
-        .route("/search", get(documents::search))
-        .route("/status", get(documents::status))
-        .route("/tasks", get(tasks::list))
-        .route("/tasks/{name}", post(tasks::start).delete(tasks::cancel))
+    let guarded = v1
+        .router()
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        // `body::read` has a limit of its own, which names the setting.
-        .layer(DefaultBodyLimit::disable())
+        .layer(DefaultBodyLimit::max(JSON_LIMIT))
         .layer(from_fn_with_state(Arc::clone(&shared), admit::admit));
-    Router::new()
+    open.router()
         .route("/", get(page::index))
-        .route("/page.css", get(page::style))
-        .route("/page.js", get(page::script))
-        .route("/metrics", get(metrics))
-        .route("/health/live", get(live))
-        .route("/health/ready", get(ready))
-        .nest("/v1", v1)
+        .route("/page/{file}", get(page::file))
+        .nest("/v1", guarded)
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(from_fn(problem::finish))
         .with_state(shared)
+}
+
+/// The OpenAPI document of the API.
+pub fn description() -> Value {
+    routes::v1().document(routes::open())
 }
 
 /// Takes the address of `serve.listen`.
@@ -179,28 +207,22 @@ pub fn router(api: Api) -> Router {
 /// for.
 pub async fn bind(config: &ServeConfig) -> Result<TcpListener> {
     let listen = &config.listen;
-    if config.api_keys.iter().any(|key| key.expose().trim().is_empty()) {
-        return Err(wrong(
-            "serve.api_keys holds an empty key".to_owned(),
-            "remove it, or replace it by a long random one",
-        ));
-    }
-    if let Some(what) = config.api_keys.iter().find_map(|key| admit::check_key(key.expose()).err()) {
-        return Err(wrong(
-            format!("an entry of serve.api_keys is wrong: {what}"),
+    let keys = Keys::open(config).map_err(|what| {
+        wrong(
+            what,
             "write KEY, ROLE:sha256:HEX or ROLE:sha256:HEX:NAME; roles are reader, writer, reviewer, admin",
-        ));
-    }
+        )
+    })?;
     let form = "set serve.listen to HOST:PORT, as 127.0.0.1:8737";
     let addresses: Vec<SocketAddr> = tokio::net::lookup_host(listen.as_str())
         .await
         .map_err(|e| wrong(format!("serve.listen `{listen}` is no address to listen on: {e}"), form))?
         .collect();
     let exposed = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback());
-    if let Some(address) = exposed.filter(|_| config.api_keys.is_empty()) {
+    if let Some(address) = exposed.filter(|_| !keys.are_asked_for()) {
         return Err(wrong(
             format!("serve.listen {address} can be reached from other machines, and serve.api_keys is empty"),
-            "set serve.api_keys, or let serve.listen be 127.0.0.1:PORT",
+            "add a key with `quire keys add`, set serve.api_keys, or let serve.listen be 127.0.0.1:PORT",
         ));
     }
     TcpListener::bind(addresses.as_slice()).await.map_err(|e| match e.kind() {
@@ -236,7 +258,8 @@ pub async fn serve(
             }
         });
     };
-    let answering = axum::serve(listener, router).with_graceful_shutdown(told);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let answering = axum::serve(listener, service).with_graceful_shutdown(told);
     let task = tokio::spawn(async move { answering.await });
     let _ = server.set(task.abort_handle());
     let broken = |e: &dyn std::fmt::Display| {
@@ -262,6 +285,10 @@ fn wrong(reason: String, remedy: &str) -> Error {
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, media_type)], shared.api.metrics.encode()).into_response()
+}
+
+async fn openapi(State(shared): State<Arc<Shared>>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], shared.openapi.clone()).into_response()
 }
 
 async fn live() -> &'static str {

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use std::ops::RangeInclusive;
 
 /// The parameters of a [`Filter`].
-pub const FILTER: [&str; 6] = ["kind", "language", "entity", "since", "until", "verdict"];
+pub const FILTER: [&str; 7] = ["kind", "language", "entity", "since", "until", "verdict", "tag"];
 
 /// The parameters of one request.
 pub struct Params(Vec<(String, String)>);
@@ -78,6 +78,7 @@ impl Params {
             since: self.time("since")?,
             until: self.time("until")?,
             verdict,
+            tag: lower("tag"),
         })
     }
 
@@ -137,7 +138,7 @@ mod tests {
     #[test]
     fn filters_are_repeated_or_listed() {
         let one = filter(
-            "kind=invoice,letter&kind=report&language=DE&entity=Acme,%20Inc.&since=2026-07-01&verdict=review",
+            "kind=invoice,letter&kind=report&language=DE&entity=Acme,%20Inc.&since=2026-07-01&verdict=review&tag=Case%207,legal",
         )
         .unwrap();
         assert_eq!(one.kind, ["invoice", "letter", "report"]);
@@ -145,6 +146,7 @@ mod tests {
         assert_eq!(one.entity, ["Acme, Inc."]);
         assert_eq!(one.since, Some("2026-07-01T00:00:00Z".parse().unwrap()));
         assert_eq!(one.verdict, ["review"]);
+        assert_eq!(one.tag, ["case 7", "legal"]);
         let offset = filter("until=2026-07-01T02:00:00+02:00").unwrap();
         assert_eq!(offset.until, one.since);
         assert!(filter("kind=&since=").unwrap().is_empty());

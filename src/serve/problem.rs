@@ -3,10 +3,11 @@
 use crate::error::Error;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A kind of problem: what is the same each time it occurs.
 #[derive(Debug)]
@@ -14,6 +15,38 @@ pub struct Kind {
     status: StatusCode,
     slug: &'static str,
     title: &'static str,
+}
+
+impl Kind {
+    /// Its status.
+    pub fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
+    /// Its name and title, for the description of the API.
+    pub fn text(&self) -> String {
+        format!("{}: {}", self.slug, self.title)
+    }
+}
+
+/// What every path under `/v1` can answer with.
+pub static ALWAYS: [&Kind; 7] = [&BAD_REQUEST, &UNAUTHORIZED, &FORBIDDEN, &ROLE, &RATE, &INTERNAL, &BUSY];
+
+/// The JSON schema of a problem.
+pub fn schema() -> Value {
+    json!({
+        "type": "object",
+        "description": "RFC 9457",
+        "required": ["type", "title", "status", "detail", "instance"],
+        "properties": {
+            "type": { "type": "string", "description": "urn:quire:problem: and the name of the kind, or about:blank" },
+            "title": { "type": "string", "description": "the same for each problem of a kind" },
+            "status": { "type": "integer" },
+            "detail": { "type": "string", "description": "what was found" },
+            "instance": { "type": "string", "description": "the path that was asked for" },
+            "remedy": { "type": "string", "description": "what to do about it" },
+        },
+    })
 }
 
 const fn kind(status: StatusCode, slug: &'static str, title: &'static str) -> Kind {
@@ -38,6 +71,19 @@ pub static TOO_LARGE: Kind = kind(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "T
 pub static INTERNAL: Kind =
     kind(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The request could not be answered");
 pub static BUSY: Kind = kind(StatusCode::SERVICE_UNAVAILABLE, "busy", "Not now; try again");
+pub static NOT_FETCHED: Kind =
+    kind(StatusCode::UNPROCESSABLE_ENTITY, "not-fetched", "The document behind the URI was not fetched");
+pub static RATE: Kind = kind(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Not so fast");
+pub static REUSED: Kind = kind(
+    StatusCode::UNPROCESSABLE_ENTITY,
+    "key-reused",
+    "This idempotency key came with another request before",
+);
+pub static MEDIA: Kind = kind(
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    "media-type",
+    "The body is of another type than this path takes",
+);
 pub static NOT_READY: Kind = kind(StatusCode::SERVICE_UNAVAILABLE, "not-ready", "Not ready yet");
 
 /// One occurrence.
@@ -46,12 +92,14 @@ pub struct Problem {
     kind: &'static Kind,
     detail: String,
     remedy: Option<String>,
+    /// Seconds after which to try again.
+    wait: Option<u64>,
 }
 
 impl Problem {
     /// A problem of `kind`, as `detail` says.
     pub fn new(kind: &'static Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), remedy: None }
+        Self { kind, detail: detail.into(), remedy: None, wait: None }
     }
 
     /// The sender's mistake.
@@ -59,10 +107,31 @@ impl Problem {
         Self::new(&BAD_REQUEST, detail)
     }
 
+    /// It may be tried again after so many seconds.
+    pub fn after(mut self, seconds: u64) -> Self {
+        self.wait = Some(seconds);
+        self
+    }
+
     /// What a person can do about it.
     pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    /// What is wrong with a JSON body, or with what came in its place.
+    fn from(rejection: JsonRejection) -> Self {
+        match rejection.status() {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(&MEDIA, "the body is not said to be JSON")
+                .with_remedy("send JSON, with `Content-Type: application/json`"),
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Self::new(&TOO_LARGE, format!("a JSON body has at most {} MiB", super::JSON_LIMIT >> 20))
+                    .with_remedy("correct fewer pages at once")
+            }
+            _ => Self::bad(rejection.body_text()),
+        }
     }
 }
 
@@ -88,8 +157,8 @@ impl IntoResponse for Problem {
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"quire\""));
             }
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(self.wait.unwrap_or(1)));
             }
             _ => {}
         }

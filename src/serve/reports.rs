@@ -1,13 +1,16 @@
 //! What all documents together are like.
 
 use super::Shared;
+use super::admit::Role;
 use super::params::{FILTER, Params};
 use super::problem::Problem;
 use crate::publish::Facets;
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// `GET /v1/reports/documents`
@@ -16,17 +19,35 @@ pub async fn documents(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Js
     shared.blocking(move |api| Ok(api.store.facets(&filter)?)).await.map(Json)
 }
 
+/// The models.
+#[derive(Serialize, JsonSchema)]
+pub struct Models {
+    /// The model behind each task, as `name@revision`.
+    models: BTreeMap<String, String>,
+}
+
 /// `GET /v1/models`
-pub async fn models(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub async fn models(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Models>, Problem> {
     Params::none(&uri)?;
-    Ok(Json(json!({ "models": shared.api.models })))
+    Ok(Json(Models { models: shared.api.models.clone() }))
+}
+
+/// Who asks.
+#[derive(Serialize, JsonSchema)]
+pub struct Me {
+    /// Its name.
+    name: String,
+    /// What it may do.
+    role: Role,
+    /// Whether keys are asked for.
+    keys: bool,
 }
 
 /// `GET /v1/me`
 pub async fn me(
     State(shared): State<Arc<Shared>>,
     axum::extract::Extension(caller): axum::extract::Extension<super::admit::Caller>,
-) -> Json<Value> {
-    let keys = !shared.api.config.api_keys.is_empty();
-    Json(json!({ "name": caller.name, "role": caller.role, "keys": keys }))
+) -> Json<Me> {
+    let keys = shared.api.keys.are_asked_for();
+    Json(Me { name: caller.name, role: caller.role, keys })
 }

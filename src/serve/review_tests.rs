@@ -45,6 +45,8 @@ fn a_review_is_claimed_decided_and_taken_back_over_http() {
     let document = server.get("/v1/documents/a").json()["document"].clone();
     assert_eq!((&document["kind"]["label"], &document["review"]["by"]), (&json!("invoice"), &json!("ada")));
     assert_eq!(server.get("/v1/reports/reviews").json()["all"]["decisions"], 1);
+    let counted = "quire_decided_total{action=\"correct\",sample=\"false\"} 1";
+    assert!(server.get("/metrics").text.contains(counted), "{}", server.get("/metrics").text);
     let lesson: serde_json::Value =
         serde_json::from_str(server.get("/v1/reports/corrections").text.trim()).unwrap();
     assert_eq!((&lesson["kind_found"], &lesson["kind"]), (&json!("letter"), &json!("invoice")));

@@ -103,8 +103,7 @@ pub async fn change(
     Params::none(&uri)?;
     let Path((id, what)) = path.map_err(|e| Problem::bad(e.body_text()))?;
     let id = super::params::document_id(&id)?;
-    let change =
-        body.map_err(|e| Problem::bad(e.body_text()))?.map(|Json(change)| change).unwrap_or_default();
+    let change = body?.map(|Json(change)| change).unwrap_or_default();
     let by = caller.name(change.by.as_deref())?;
     let missing = |name: &str| Problem::bad(format!("`{name}` is missing in the body"));
     let act = move |api: &super::Api| -> Result<Review, Problem> {
@@ -135,7 +134,7 @@ pub async fn decide(
 ) -> Answer<Review> {
     Params::none(&uri)?;
     let id = path_id(id)?;
-    let Json(decide) = body.map_err(|e| Problem::bad(e.body_text()))?;
+    let Json(decide) = body?;
     let request = Request {
         action: decide.action,
         by: caller.name(decide.by.as_deref())?,
@@ -144,7 +143,12 @@ pub async fn decide(
         comment: decide.comment,
         sure: decide.sure,
     };
-    shared.blocking(move |api| Ok(api.desk.decide(&id, &request)?)).await.map(Json)
+    let decide = move |api: &super::Api| -> Result<Review, Problem> {
+        let review = api.desk.decide(&id, &request)?;
+        api.metrics.decided(request.action, review.sampled);
+        Ok(review)
+    };
+    shared.blocking(decide).await.map(Json)
 }
 
 /// `GET /v1/reports/reviews`

@@ -1,11 +1,12 @@
 //! For tests: a store in memory, and a server on a real socket.
 
-use super::{Api, bind, router, serve};
-use crate::config::ServeConfig;
+use super::{Api, Keys, bind, router, serve};
+use crate::config::{NotifyConfig, ServeConfig, Sources, load};
 use crate::consume::{Door, Inbox, Upload};
 use crate::document::{DeadLetter, Decision, Document, DocumentId, MediaType, Priority, Scored, Verdict};
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::metrics::Metrics;
+use crate::notify::Notifier;
 use crate::progress::Progress;
 use crate::publish::{
     Counts, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Selection, Shelf, Standing,
@@ -27,6 +28,7 @@ pub fn document(id: &str) -> Document {
         size: 5,
         sha256: "0".repeat(64),
         priority: Priority::Normal,
+        tags: Vec::new(),
         received_at: "2026-07-01T00:00:00Z".parse().unwrap(),
         version: 0,
         origin: None,
@@ -74,6 +76,7 @@ pub fn dead_letter(id: &str) -> DeadLetter {
         attempts: 5,
         failure: Failure::new(Stage::Decode, Class::Encrypted, "the PDF asks for a password"),
         lineage: None,
+        tags: Vec::new(),
     }
 }
 
@@ -270,23 +273,52 @@ pub struct Server {
     _folder: tempfile::TempDir,
 }
 
+/// Settings of what is told to subscriptions: on this machine, too, with hardly any waits.
+pub fn notify() -> NotifyConfig {
+    let mut config = load(&Sources::default()).unwrap().config.notify;
+    (config.private, config.backoff_ms, config.attempts, config.waiting) = (true, 1, 3, 5);
+    config
+}
+
 /// Settings of a server for tests: any port, bodies up to 1 MiB.
 pub fn config(listen: &str, keys: &[&str]) -> ServeConfig {
-    serde_json::from_value(json!({ "listen": listen, "max_body_mb": 1, "api_keys": keys })).unwrap()
+    let said = json!({ "listen": listen, "max_body_mb": 1, "api_keys": keys, "keys_file": "",
+                       "requests_per_s": 0.0, "burst": 1 });
+    serde_json::from_value(said).unwrap()
+}
+
+/// What is behind the URIs of tests.
+fn fetched(uri: &str) -> Result<Vec<u8>> {
+    match uri {
+        "https://example.com/a.txt" => Ok(b"far away".to_vec()),
+        other => Err(Error::reject(Stage::Consume, Class::Unreachable, format!("cannot fetch {other}"))),
+    }
 }
 
 impl Server {
     pub fn start(keys: &[&str]) -> Self {
+        Self::with(config("127.0.0.1:0", keys))
+    }
+
+    /// A server with these settings.
+    pub fn with(config: ServeConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let inbox = Inbox::open(folder.path()).unwrap();
         let store: Arc<MemoryStore> = Arc::default();
         let (progress, metrics) = (Arc::default(), Arc::default());
         let ready = Arc::new(AtomicBool::new(true));
         let is_ready = Arc::clone(&ready);
-        let config = config("127.0.0.1:0", keys);
+        let kept = Arc::clone(&store) as Arc<dyn Store>;
+        let notifier = Arc::new(Notifier::new(&notify(), kept, Arc::clone(&metrics)));
         let api = Api {
             desk: super::office::desk(Arc::clone(&store) as Arc<dyn Store>, folder.path()),
             viewer: super::office::viewer(),
+            notifier: Arc::clone(&notifier),
+            keys: Keys::open(&config).unwrap(),
+            fetch: Arc::new(fetched),
+            revive: Arc::new(|id| Ok(id.as_str() == "dead")),
+            settings: json!({ "serve": { "api_keys": "<redacted>" } }),
+            paused: Arc::default(),
             models: BTreeMap::new(),
             store: Arc::clone(&store) as Arc<dyn Store>,
             progress: Arc::clone(&progress),

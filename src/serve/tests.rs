@@ -42,6 +42,8 @@ fn in_flight(server: &Server, name: &str) {
         origin: None,
         force: false,
         lineage: None,
+        trace: Default::default(),
+        tags: Vec::new(),
     };
     server.progress.begin(&head);
     server.progress.at(&head.id, Stage::Digitize);
@@ -279,7 +281,7 @@ fn status_health_metrics_and_page() {
     let page = server.get("/");
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     assert!(page.header("content-security-policy").contains("script-src 'self'"));
-    for own in ["/page.css", "/page.js"] {
+    for own in ["/page/page.css", "/page/page.js"] {
         assert!(page.text.contains(own) && server.get(own).status == 200, "{own}");
     }
     for answer in [&page, &status, &metrics] {
@@ -292,7 +294,7 @@ fn status_health_metrics_and_page() {
 #[test]
 fn unknown_paths_and_methods_are_problems() {
     let server = Server::start(&[]);
-    for path in ["/nothing", "/v1/nothing", "/v1", "/v1/documents/a/b/c"] {
+    for path in ["/nothing", "/v1/nothing", "/v1", "/v1/documents/a/b/c", "/page/nothing.js"] {
         server.get(path).problem(404, path);
     }
     let answer = server.ask("PUT", "/v1/documents", &[], b"x");

@@ -1,26 +1,29 @@
 //! `POST /v1/documents`: durable in the inbox before it is acknowledged.
 
+use super::admit::Held;
 use super::params::{Params, document_id};
-use super::problem::Problem;
+use super::problem::{BUSY, NOT_FETCHED, Problem};
 use super::{Shared, body};
+use crate::consume::envelope::{self, Envelope};
 use crate::consume::{Door, Upload};
-use crate::document::{DocumentId, Priority, sha256_hex};
+use crate::document::{DocumentId, Priority, sha256_hex, tags as tags_of};
 use crate::error::Class;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 use std::sync::Arc;
 
 /// Parameter and the header that may stand for it.
-const SAID: [(&str, &str); 4] = [
+const SAID: [(&str, &str); 5] = [
     ("id", "x-document-id"),
     ("filename", "x-filename"),
     ("language", "x-language"),
     ("priority", "x-priority"),
+    ("tags", "x-tags"),
 ];
 
 /// One document of an upload.
@@ -29,14 +32,30 @@ struct File {
     upload: Upload,
 }
 
-/// What the sender hears about it.
-#[derive(Serialize)]
-struct Accepted {
+/// What the sender hears about a document.
+#[derive(Serialize, JsonSchema)]
+pub struct Accepted {
     id: DocumentId,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     status_url: String,
 }
+
+/// What the sender hears: of one document, or of each in a form.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Taken {
+    /// Of one.
+    One(Accepted),
+    /// Of those in a form.
+    Several {
+        /// Each of them, in order.
+        documents: Vec<Accepted>,
+    },
+}
+
+/// Documents that are fetched at once, each of at most `consume.max_document_mb`.
+const FETCHES: usize = 4;
 
 /// `POST /v1/documents`
 pub async fn create(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
@@ -44,11 +63,13 @@ pub async fn create(State(shared): State<Arc<Shared>>, request: Request) -> Resu
     let (said, priority) = said(&params, request.headers())?;
     let (mut parts, body) = request.into_parts();
     let (bytes, held) = body::read(&shared, &parts.headers, body).await?;
-    let several = is_multipart(&parts.headers);
+    let several = is(&parts.headers, "multipart/form-data");
     let files = if several {
         // The body is here already, whole and within the limit.
         parts.headers.remove(header::CONTENT_LENGTH);
         files(Request::from_parts(parts, Body::from(bytes)), &said).await?
+    } else if is(&parts.headers, envelope::CONTENT_TYPE) {
+        vec![unpack(&shared, &bytes, said).await?]
     } else {
         let media_type = media_type(parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()));
         vec![File { bytes: bytes.into(), upload: Upload { media_type, ..said } }]
@@ -72,7 +93,7 @@ fn put(door: &Door, files: Vec<File>, priority: Priority) -> Result<Vec<Accepted
         .map(|File { bytes, upload }| {
             let id = upload.id.clone().unwrap_or_else(|| DocumentId::of_content(&sha256_hex(&bytes)));
             door.put(&bytes, &upload, priority)?;
-            tracing::debug!(%id, name = upload.name, bytes = bytes.len(), "uploaded");
+            tracing::debug!(document = %id, name = upload.name, bytes = bytes.len(), "uploaded");
             Ok(Accepted { status_url: format!("/v1/documents/{id}"), id, name: upload.name })
         })
         .collect()
@@ -80,13 +101,13 @@ fn put(door: &Door, files: Vec<File>, priority: Priority) -> Result<Vec<Accepted
 
 fn answer(accepted: Vec<Accepted>, several: bool) -> Response {
     if several {
-        return (StatusCode::ACCEPTED, Json(json!({ "documents": accepted }))).into_response();
+        return (StatusCode::ACCEPTED, Json(Taken::Several { documents: accepted })).into_response();
     }
     let Some(one) = accepted.into_iter().next() else {
         return StatusCode::ACCEPTED.into_response();
     };
     let location = HeaderValue::from_str(&one.status_url).ok();
-    let mut response = (StatusCode::ACCEPTED, Json(one)).into_response();
+    let mut response = (StatusCode::ACCEPTED, Json(Taken::One(one))).into_response();
     if let Some(location) = location {
         response.headers_mut().insert(header::LOCATION, location);
     }
@@ -106,18 +127,23 @@ fn said(params: &Params, headers: &HeaderMap) -> Result<(Upload, Priority), Prob
         Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
     };
     let id = value("id")?.map(|id| document_id(&id)).transpose()?;
-    let language = value("language")?.map(|text| text.to_ascii_lowercase());
-    if let Some(text) = &language
-        && !(text.len() == 2 && text.chars().all(|c| c.is_ascii_lowercase()))
-    {
-        return Err(Problem::bad(format!("`language` must be two letters (ISO 639-1), is `{text}`")));
-    }
+    let language = value("language")?.map(|text| language(&text)).transpose()?;
     let priority = match value("priority")? {
         Some(text) => text.parse().map_err(|e| Problem::bad(format!("`priority`: {e}")))?,
         None => Priority::Normal,
     };
     let name = value("filename")?.map(|name| file_name(&name)).transpose()?.flatten();
-    Ok((Upload { id, name, language, ..Upload::default() }, priority))
+    let tags = value("tags")?.unwrap_or_default();
+    let tags = tags_of(tags.split(',')).map_err(|why| Problem::bad(format!("`tags`: {why}")))?;
+    let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Ok((Upload { id, name, language, tags, traceparent, ..Upload::default() }, priority))
+}
+
+fn language(text: &str) -> Result<String, Problem> {
+    let lower = text.to_ascii_lowercase();
+    let fine = lower.len() == 2 && lower.chars().all(|c| c.is_ascii_lowercase());
+    fine.then_some(lower)
+        .ok_or_else(|| Problem::bad(format!("`language` must be two letters (ISO 639-1), is `{text}`")))
 }
 
 /// The last part of a path, without control characters; `None` if nothing is left.
@@ -138,10 +164,41 @@ fn media_type(declared: Option<&str>) -> Option<String> {
     (!silent.contains(&essence.as_str())).then(|| declared.to_owned())
 }
 
-fn is_multipart(headers: &HeaderMap) -> bool {
+fn is(headers: &HeaderMap, wanted: &str) -> bool {
     let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = declared.and_then(|text| text.split(';').next()).unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("multipart/form-data")
+    essence.trim().eq_ignore_ascii_case(wanted)
+}
+
+/// The document of an envelope, fetched where the envelope only says where it is. Parameters and
+/// headers count more than what the envelope says.
+async fn unpack(shared: &Arc<Shared>, bytes: &[u8], said: Upload) -> Result<File, Problem> {
+    let envelope = Envelope::parse(bytes)?;
+    let named = envelope.filename.as_deref().map(file_name).transpose()?.flatten();
+    let spoken = envelope.language.as_deref().map(language).transpose()?;
+    let upload = Upload {
+        name: said.name.or(named),
+        language: said.language.or(spoken),
+        media_type: media_type(envelope.content_type.as_deref()),
+        ..said
+    };
+    let uri = match envelope.body {
+        envelope::Body::Text(text) => return Ok(File { bytes: text.into(), upload }),
+        envelope::Body::Bytes(bytes) => return Ok(File { bytes: bytes.into(), upload }),
+        envelope::Body::Uri(uri) => uri,
+    };
+    let mut held = Held::of(&shared.fetching, FETCHES);
+    if !held.grow(1) {
+        return Err(Problem::new(&BUSY, format!("{FETCHES} documents are being fetched already")));
+    }
+    let fetch = move |api: &super::Api| {
+        (api.fetch)(&uri).map_err(|error| {
+            let failure = error.failure();
+            Problem::new(&NOT_FETCHED, failure.reason.clone()).with_remedy(failure.remedy.clone())
+        })
+    };
+    let bytes = shared.blocking(fetch).await?;
+    Ok(File { bytes: bytes.into(), upload })
 }
 
 /// The `file` parts of a form.

@@ -11,6 +11,7 @@
 use super::Run;
 use crate::durable::{make_private, sync_folder, write_whole};
 use crate::publish::local;
+use crate::publish::qdrant::snapshots::{Behind, Snapshots};
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,9 @@ use std::time::{Duration, SystemTime};
 pub const MANIFEST: &str = "manifest.json";
 /// What is copied before the store and after it.
 const BEFORE: [&str; 4] = ["inbox", "working", "done", "dead"];
-const AFTER: [&str; 3] = ["results", "reports", super::audit::FILE];
+const AFTER: [&str; 4] = ["results", "reports", "keys", super::audit::FILE];
+/// The folder of Qdrant's snapshots, in a backup only.
+const REMOTE: &str = "qdrant";
 /// Names of backups begin so; the time follows.
 const PREFIX: &str = "quire-";
 
@@ -40,6 +43,26 @@ pub struct Manifest {
     pub ended_at: Timestamp,
     /// Its files, by path below it.
     pub files: Vec<Entry>,
+    /// Snapshots of Qdrant's collections among them.
+    #[serde(default)]
+    pub collections: Vec<Saved>,
+}
+
+/// A snapshot of a collection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Saved {
+    /// The alias that names the collection.
+    pub alias: String,
+    /// The collection's own name.
+    pub collection: String,
+    /// Its file, by path below the backup.
+    pub path: String,
+}
+
+impl Saved {
+    fn behind(&self) -> Behind {
+        Behind { alias: self.alias.clone(), collection: self.collection.clone() }
+    }
 }
 
 /// A file of a backup.
@@ -69,11 +92,17 @@ pub struct Outcome {
 }
 
 /// Backs the data folder up into a new folder below `into`, and keeps only the newest `keep` whole
-/// ones there (0: all).
+/// ones there (0: all). `remote`: with snapshots of its collections.
 ///
 /// Errors: a file cannot be read or written; it was cancelled. What is there by then has no manifest
 /// and is removed by the next backup.
-pub fn backup(data: &Path, into: &Path, keep: usize, run: &Run) -> Result<Outcome> {
+pub fn backup(
+    data: &Path,
+    into: &Path,
+    keep: usize,
+    remote: Option<&Snapshots>,
+    run: &Run,
+) -> Result<Outcome> {
     make_private(into).with_context(|| format!("cannot make {}", into.display()))?;
     let (data, into) = (data.canonicalize()?, into.canonicalize()?);
     if into.starts_with(&data) {
@@ -88,12 +117,13 @@ pub fn backup(data: &Path, into: &Path, keep: usize, run: &Run) -> Result<Outcom
     let mut copy = Copy::new(&data, &folder, before.last().map(PathBuf::as_path), run)?;
     BEFORE.iter().try_for_each(|name| copy.tree(Path::new(name)))?;
     copy.store()?;
+    let collections = remote.map(|remote| copy.remote(remote)).transpose()?.unwrap_or_default();
     AFTER.iter().try_for_each(|name| copy.tree(Path::new(name)))?;
     let files = copy.files;
     let bytes = files.iter().map(|file| file.size).sum();
     let outcome = Outcome { folder: folder.clone(), files: files.len(), bytes, linked: copy.linked };
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let manifest = Manifest { version, begun_at, ended_at: Timestamp::now(), files };
+    let manifest = Manifest { version, begun_at, ended_at: Timestamp::now(), files, collections };
     write_whole(&folder, MANIFEST, &serde_json::to_vec_pretty(&manifest)?)?;
     sync_folder(&into)?;
     if keep > 0 {
@@ -127,9 +157,15 @@ pub fn verify(folder: &Path, run: &Run) -> Result<Manifest> {
 }
 
 /// Brings a backup back as the data folder `data`, which must hold nothing of quire's; every file is
-/// checked on the way.
-pub fn restore(folder: &Path, data: &Path, run: &Run) -> Result<Outcome> {
+/// checked on the way. Collections come back to `remote`, where there must be none of their names.
+pub fn restore(folder: &Path, data: &Path, remote: Option<&Snapshots>, run: &Run) -> Result<Outcome> {
     let manifest = verify(folder, run)?;
+    if remote.is_none() && !manifest.collections.is_empty() {
+        bail!("{} holds snapshots of Qdrant: name an empty one (qdrant.url)", folder.display());
+    }
+    let collections: Vec<(&Snapshots, &Saved)> =
+        remote.into_iter().flat_map(|to| manifest.collections.iter().map(move |saved| (to, saved))).collect();
+    collections.iter().try_for_each(|(remote, saved)| remote.check_free(&saved.behind()))?;
     for name in BEFORE.iter().chain(&AFTER).chain(&[local::FILE]) {
         let path = data.join(name);
         if path.is_file() || (path.is_dir() && holds_files(&path)?) {
@@ -138,7 +174,8 @@ pub fn restore(folder: &Path, data: &Path, run: &Run) -> Result<Outcome> {
     }
     run.begin("restore", manifest.files.len() as u64);
     let mut bytes = 0;
-    for entry in &manifest.files {
+    let own = |entry: &&Entry| !manifest.collections.iter().any(|saved| saved.path == entry.path);
+    for entry in manifest.files.iter().filter(own) {
         let (from, to) = (below(folder, &entry.path)?, below(data, &entry.path)?);
         if let Some(parent) = to.parent() {
             make_private(parent)?;
@@ -149,6 +186,14 @@ pub fn restore(folder: &Path, data: &Path, run: &Run) -> Result<Outcome> {
         }
         bytes += found.0;
         run.step(1)?;
+    }
+    for (remote, saved) in collections {
+        run.begin(&format!("restore: {}", saved.collection), 0);
+        let entry = manifest.files.iter().find(|entry| entry.path == saved.path);
+        let entry = entry.with_context(|| format!("{} is not in the manifest", saved.path))?;
+        remote.restore(&saved.behind(), &below(folder, &saved.path)?, &entry.sha256)?;
+        bytes += entry.size;
+        run.check()?;
     }
     Ok(Outcome { folder: data.to_owned(), files: manifest.files.len(), bytes, linked: 0 })
 }
@@ -300,6 +345,25 @@ impl<'r> Copy<'r> {
         let (size, sha256) = hash(&from, Some(&to))?;
         self.files.push(Entry { path: name, size, sha256, modified });
         Ok(())
+    }
+
+    /// Snapshots of Qdrant's collections.
+    fn remote(&mut self, remote: &Snapshots) -> Result<Vec<Saved>> {
+        fs::create_dir(self.folder.join(REMOTE))?;
+        let mut collections = Vec::new();
+        for Behind { alias, collection } in remote.active()? {
+            self.run.begin(&format!("backup: {collection}"), 0);
+            let path = format!("{REMOTE}/{collection}.snapshot");
+            let to = self.folder.join(&path);
+            let saved = remote.save(&collection, &to, |bytes| self.run.step(bytes).is_ok());
+            self.run.check()?;
+            let (size, sha256) = saved?;
+            let modified = nanos(fs::metadata(&to)?.modified()?);
+            self.files.push(Entry { path: path.clone(), size, sha256, modified });
+            collections.push(Saved { alias, collection, path });
+        }
+        self.run.begin("backup: files", 0);
+        Ok(collections)
     }
 
     /// The local store, where there is one.

@@ -1,11 +1,12 @@
 //! Reports: how much came in day by day, what failed, how well it was read, what waits for a person,
-//! and what it cost.
+//! and what it cost; and how often people agreed with the program.
 //!
 //! Counts are exact. What only the whole result holds (seconds by stage) is taken from a sample of
 //! each day, and the report says how large it is.
 
 use super::{Run, each};
 use crate::publish::{Filter, Store};
+use crate::review::Stats;
 use anyhow::Result;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -31,6 +32,9 @@ pub struct Report {
     pub total: Day,
     /// Day by day, in UTC.
     pub days: BTreeMap<String, Day>,
+    /// What people decided in that time, how often they agreed, and how often about documents that
+    /// nothing was doubted of (`all.sample_agreement`).
+    pub reviews: Stats,
 }
 
 /// What happened on a day.
@@ -131,6 +135,7 @@ pub fn make(store: &dyn Store, since: Timestamp, until: Timestamp, run: &Run) ->
             *report.total.failures.entry(class).or_default() += 1;
         }
     }
+    report.reviews = Stats::of(store, &(since..until))?;
     fill_gaps(&mut report);
     report.total.finish();
     report.days.values_mut().for_each(Day::finish);

@@ -11,6 +11,7 @@ use crate::receipt::lock;
 use anyhow::{Context, Result, bail};
 use croner::Cron;
 use jiff::{Timestamp, Zoned, tz::TimeZone};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::str::FromStr;
@@ -47,7 +48,7 @@ struct State {
 }
 
 /// A run that began.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Started {
     /// Counted from 1 since the program started.
     pub number: u64,
@@ -58,7 +59,7 @@ pub struct Started {
 }
 
 /// A run that ended.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Past {
     /// When it began, and why.
     #[serde(flatten)]
@@ -72,7 +73,7 @@ pub struct Past {
 }
 
 /// How a run is under way.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Running {
     /// When it began, and why.
     #[serde(flatten)]
@@ -86,7 +87,7 @@ pub struct Running {
 }
 
 /// How a task stands.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Standing {
     /// Its name.
     pub name: &'static str,

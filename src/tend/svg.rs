@@ -51,6 +51,8 @@ pub fn html(report: &Report) -> String {
         ("OCR confidence", percent(total.ocr_confidence)),
         ("kind confidence", percent(total.kind_confidence)),
         ("s of work each", format!("{:.2}", total.seconds_each())),
+        ("decided by people", report.reviews.all.decisions.to_string()),
+        ("samples they agreed with", percent(report.reviews.all.sample_agreement)),
     ];
     out.push_str("<div class=\"tiles\">");
     for (name, value) in tiles {
@@ -74,7 +76,32 @@ pub fn html(report: &Report) -> String {
     });
     let _ = writeln!(out, "<p>Seconds are means over a sample of {} documents.</p>", total.sampled);
     table(&mut out, &days);
+    reviews(&mut out, report);
     out
+}
+
+/// How often people agreed, in all and with what was accepted, by kind.
+fn reviews(out: &mut String, report: &Report) {
+    let stats = &report.reviews;
+    if stats.all.decisions == 0 {
+        return;
+    }
+    out.push_str("<h2>Decisions of people</h2>\n<table><tr><th>kind</th><th>decisions</th><th>agreed</th><th>samples</th><th>agreed with samples</th><th>median s</th></tr>\n");
+    let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    let all = std::iter::once(("all", &stats.all)).chain(stats.by_kind.iter().map(|(k, g)| (k.as_str(), g)));
+    for (kind, group) in all {
+        let _ = writeln!(
+            out,
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.0}</td></tr>",
+            escape(kind),
+            group.decisions,
+            percent(group.agreement),
+            group.samples,
+            group.sample_agreement.map_or_else(|| "–".to_owned(), percent),
+            group.median_seconds
+        );
+    }
+    out.push_str("</table>\n");
 }
 
 fn table(out: &mut String, days: &[(&str, &Day)]) {

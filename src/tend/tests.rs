@@ -247,27 +247,27 @@ fn a_backup_made_while_writing_restores_to_the_same() {
         })
     };
     let into = dir.path().join("backups");
-    let first = backup::backup(&data, &into, 2, &Run::default()).unwrap();
+    let first = backup::backup(&data, &into, 2, None, &Run::default()).unwrap();
     assert_eq!(first.linked, 0);
-    let second = backup::backup(&data, &into, 2, &Run::default()).unwrap();
+    let second = backup::backup(&data, &into, 2, None, &Run::default()).unwrap();
     assert_eq!(second.linked, 3, "what did not change is linked");
-    let third = backup::backup(&data, &into, 2, &Run::default()).unwrap();
+    let third = backup::backup(&data, &into, 2, None, &Run::default()).unwrap();
     stop.store(true, Ordering::Release);
     writing.join().unwrap();
     assert!(!first.folder.exists() && second.folder.exists(), "two are kept");
     assert_eq!(backup::newest(&into).unwrap(), third.folder.canonicalize().unwrap());
 
     let back = dir.path().join("back");
-    backup::restore(&third.folder, &back, &Run::default()).unwrap();
+    backup::restore(&third.folder, &back, None, &Run::default()).unwrap();
     assert_eq!(fs::read(back.join("done/a~a.txt")).unwrap(), b"original");
     assert_eq!(fs::read(back.join("inbox/high/waits.txt")).unwrap(), b"waits");
     assert!(!back.join("inbox/.x.part").exists());
     let restored = LocalStore::open(&back).unwrap();
     assert!(restored.get(&id("a")).unwrap().is_some());
     assert_eq!(restored.counts().unwrap().passages, restored.counts().unwrap().documents);
-    let error = backup::restore(&third.folder, &back, &Run::default()).unwrap_err();
+    let error = backup::restore(&third.folder, &back, None, &Run::default()).unwrap_err();
     assert!(error.to_string().contains("empty data folder"), "{error}");
-    let within = backup::backup(&data, &data.join("b"), 0, &Run::default()).unwrap_err();
+    let within = backup::backup(&data, &data.join("b"), 0, None, &Run::default()).unwrap_err();
     assert!(within.to_string().contains("elsewhere"), "{within}");
 }
 
@@ -277,7 +277,7 @@ fn a_damaged_or_unfinished_backup_is_not_restored() {
     let data = dir.path().join("data");
     drop(filled(&data, &[aged("a", "letter", 3)]));
     let into = dir.path().join("backups");
-    let made = backup::backup(&data, &into, 0, &Run::default()).unwrap();
+    let made = backup::backup(&data, &into, 0, None, &Run::default()).unwrap();
     let back = dir.path().join("back");
     for damage in ["flip", "outside", "missing", "manifest"] {
         let copy = dir.path().join(damage);
@@ -298,12 +298,12 @@ fn a_damaged_or_unfinished_backup_is_not_restored() {
             "missing" => fs::remove_file(copy.join(FILE)).unwrap(),
             _ => fs::remove_file(copy.join(backup::MANIFEST)).unwrap(),
         }
-        assert!(backup::restore(&copy, &back, &Run::default()).is_err(), "{damage}");
+        assert!(backup::restore(&copy, &back, None, &Run::default()).is_err(), "{damage}");
         assert!(!back.join(FILE).exists(), "{damage}");
     }
     let run = Run::default();
     run.cancel();
-    assert!(backup::backup(&data, &into, 0, &run).is_err());
+    assert!(backup::backup(&data, &into, 0, None, &run).is_err());
     assert_eq!(backup::newest(&into).unwrap(), made.folder.canonicalize().unwrap());
 }
 
@@ -324,6 +324,7 @@ fn a_report_counts_days_failures_and_seconds() {
     let counts: Vec<u64> = report.days.values().map(|day| day.documents).collect();
     assert_eq!(counts, [2, 0, 0, 1], "days without documents are there");
     let html = svg::html(&report);
+    assert!(html.contains("samples they agreed with"));
     assert!(html.contains("<rect") && html.contains("&lt;b&gt;") && !html.contains("<b>:"), "{html}");
     assert!(html.contains("2026-11-25"), "{html}");
     let empty = report::make(&store, days_ago(1), now(), &Run::default()).unwrap();

@@ -6,7 +6,7 @@
 //! `kafka.Kafka FILE` runs broker and controller in one process. Both classes are in `kafka_2.13`.
 
 mod clients;
-mod secured;
+pub mod secured;
 
 pub use clients::Record;
 pub use secured::{PASSWORD, USER, token};

@@ -2,8 +2,10 @@
 
 #![allow(dead_code, unused_imports)] // every test uses a part of it
 
+pub mod collector;
 pub mod kafka;
 pub mod qdrant_fake;
+pub mod receiver;
 
 use serde::Deserialize;
 use serde_json::Value;

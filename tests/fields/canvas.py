@@ -3,6 +3,7 @@
 The PDF writer is these few lines: one built-in font, WinAnsi text, nothing else.
 """
 
+import email.message
 import html
 import io
 import random
@@ -20,6 +21,20 @@ class Page:
 
     def right(self, x, y, text, size=10):
         self.put(x - width(str(text), size), y, text, size)
+
+
+class Mail:
+    """A mail in place of a page."""
+
+    def __init__(self, headers, body):
+        self.headers, self.body = headers, body
+
+    def write(self):
+        mail = email.message.EmailMessage()
+        for name, value in self.headers.items():
+            mail[name] = value
+        mail.set_content(self.body)
+        return mail.as_bytes()
 
 
 NARROW, WIDE = set("ijlftI.,:;'|!()[] "), set("mwMW@%")

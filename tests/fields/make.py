@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes documents whose fields are known, with NAME.truth.json beside each: make.py FOLDER [COUNT].
+"""Writes documents whose fields are known, with NAME.truth.json beside each: make.py FOLDER [COUNT [PREFIX]].
 
-Every family makes COUNT documents (10): PDF, plain text, HTML and, where Pillow is installed, a
-degraded scan, in turn. Everything is invented, and the same each time. Scans are left out, saying so,
+Every family whose name begins with PREFIX makes COUNT documents (10): PDF, plain text, HTML and, where Pillow is
+installed, a degraded scan, in turn; of mails all are mails. Everything is invented, and the same each time. Scans are left out, saying so,
 without Pillow.
 """
 
@@ -13,11 +13,12 @@ from pathlib import Path
 import canvas
 import invoices
 import papers
+import unseen
 
 FORMATS = ["pdf", "pdf", "txt", "png", "html"]
 
 
-def main(folder, count):
+def main(folder, count, prefix):
     folder.mkdir(parents=True, exist_ok=True)
     try:
         import PIL  # noqa: F401
@@ -25,14 +26,17 @@ def main(folder, count):
     except ImportError:
         scans = False
         print("Pillow is not installed: no scans")
-    for family in invoices.FAMILIES + papers.FAMILIES:
+    for family in invoices.FAMILIES + papers.FAMILIES + unseen.FAMILIES:
         name = family.__name__.replace("_", "-")
+        if not name.startswith(prefix):
+            continue
+        formats = getattr(family, "formats", FORMATS)
         for number in range(count):
-            form = FORMATS[number % len(FORMATS)]
+            form = formats[number % len(formats)]
             if form == "png" and not scans:
                 continue
             page, kind, fields = family(f"{name}-{number}")
-            data = {"pdf": canvas.pdf, "txt": canvas.text, "html": canvas.web, "png": lambda p: canvas.scan(p, number)}[form](page)
+            data = {"pdf": canvas.pdf, "txt": canvas.text, "html": canvas.web, "eml": canvas.Mail.write, "png": lambda p: canvas.scan(p, number)}[form](page)
             path = folder / f"{name}-{number:02}.{form}"
             path.write_bytes(data)
             truth = {"family": name, "kind": kind, "fields": fields}
@@ -40,4 +44,4 @@ def main(folder, count):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 10)
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 10, sys.argv[3] if len(sys.argv) > 3 else "")

@@ -6,9 +6,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod children;
 mod clients;
 mod dead;
 mod replay;
+mod subscriptions;
 
 use common::kafka::{Kafka, Record, shared};
 use common::*;
@@ -42,6 +44,7 @@ fn world() -> &'static World {
             "kafka.progress_ms=50".to_owned(),
             "consume.backoff_ms=100".to_owned(),
             "consume.attempts=2".to_owned(),
+            "notify.private=true".to_owned(),
             "consume.max_document_mb=1".to_owned(),
             format!("consume.uri_files={}", files.display()),
         ];

@@ -14,7 +14,7 @@ use crate::document::{Field, Page, PageText, Word};
 use crate::interpret::fields;
 use crate::pipeline::limits;
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -30,9 +30,21 @@ pub struct FieldsArgs {
     /// Take the kinds as known: documents are only decoded and read, no model runs
     #[arg(long)]
     kinds_known: bool,
+    /// Of numbered receipts only the even or the odd ones: one half to look at, one to report
+    #[arg(long)]
+    half: Option<Half>,
     /// Print what is wrong, document by document
     #[arg(long)]
     wrong: bool,
+}
+
+/// A half of numbered documents.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Half {
+    /// 000, 002 …
+    Even,
+    /// 001, 003 …
+    Odd,
 }
 
 /// What a document says.
@@ -71,6 +83,8 @@ struct Figures {
     documents: usize,
     fields: usize,
     fields_per_cpu_s: f64,
+    valid: u32,
+    valid_and_wrong: u32,
     share_of_work: Option<f64>,
 }
 
@@ -79,7 +93,7 @@ pub fn run(app: &App, args: &FieldsArgs) -> Result<()> {
     let names = command::paths(std::slice::from_ref(&args.documents))?;
     let receipts = names.iter().any(|path| path.to_string_lossy().ends_with(".key.json"));
     let (mut measured, seconds, share) = match (receipts, args.kinds_known) {
-        (true, _) => read_receipts(app, &names)?,
+        (true, _) => read_receipts(app, &names, args.half)?,
         (false, true) => read_pages(app, &names)?,
         (false, false) => read_documents(app, &names)?,
     };
@@ -129,6 +143,8 @@ pub fn run(app: &App, args: &FieldsArgs) -> Result<()> {
         documents: measured.len(),
         fields,
         fields_per_cpu_s: fields as f64 / seconds.max(1e-9),
+        valid: tallies.iter().map(|(_, t)| t.valid[0]).sum(),
+        valid_and_wrong: tallies.iter().map(|(_, t)| t.valid[1]).sum(),
         share_of_work: share,
     };
     print(app, &figures)
@@ -158,6 +174,7 @@ fn print(app: &App, figures: &Figures) -> Result<()> {
         "{} fields, {:.0} a CPU second{share}",
         figures.fields, figures.fields_per_cpu_s
     )]);
+    rows.push(vec![format!("of {} called valid {} are wrong", figures.valid, figures.valid_and_wrong)]);
     show(app, &["what", "documents", "precision", "recall", "F1", "95 % interval"], rows, figures)
 }
 
@@ -234,10 +251,16 @@ struct Key {
     total: String,
 }
 
-fn read_receipts(app: &App, names: &[PathBuf]) -> Result<Read> {
+fn read_receipts(app: &App, names: &[PathBuf], half: Option<Half>) -> Result<Read> {
     let spec = fields::load(&app.config.interpret.fields_file).map_err(anyhow::Error::msg)?;
     let mut documents = Vec::new();
-    for path in names.iter().filter(|path| path.to_string_lossy().ends_with(".key.json")) {
+    let number = |path: &Path| path.file_name()?.to_str()?.get(..3)?.parse::<u32>().ok();
+    let wanted = |path: &Path| match half {
+        None => true,
+        Some(half) => number(path).is_some_and(|n| n.is_multiple_of(2) == (half == Half::Even)),
+    };
+    let keys = names.iter().filter(|path| path.to_string_lossy().ends_with(".key.json"));
+    for path in keys.filter(|path| wanted(path)) {
         let text = std::fs::read_to_string(path)?;
         let key: Key = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
         let boxes = path.to_string_lossy().replace(".key.json", ".box.csv");

@@ -1,6 +1,6 @@
 //! Counting fields that were found, with intervals of confidence.
 
-use crate::document::{Field, FieldValue};
+use crate::document::{Field, FieldValue, Validity};
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +11,8 @@ pub struct Tally {
     pub by_name: BTreeMap<String, [u32; 3]>,
     /// What is wrong, in words.
     pub wrong: Vec<String>,
+    /// Fields that were called valid, and those of them that are wrong.
+    pub valid: [u32; 2],
 }
 
 /// Resamplings of the documents.
@@ -23,8 +25,13 @@ impl Tally {
         for field in found.iter().filter(|f| known.contains(&general(&f.name))) {
             let entry = tally.by_name.entry(general(&field.name)).or_default();
             entry[1] += 1;
+            let right = truth.get(&field.name).is_some_and(|wanted| equal(wanted, &field.value));
+            if field.validity == Validity::Valid {
+                tally.valid[0] += 1;
+                tally.valid[1] += u32::from(!right);
+            }
             match truth.get(&field.name) {
-                Some(wanted) if equal(wanted, &field.value) => entry[0] += 1,
+                Some(_) if right => entry[0] += 1,
                 other => {
                     let wanted = other.map_or("nothing", String::as_str);
                     tally.wrong.push(format!("{}: {}, should be {wanted}", field.name, field.value.plain()));
@@ -117,7 +124,7 @@ mod tests {
     #[test]
     fn the_share_of_right_fields_lies_in_its_interval() {
         let tally =
-            |right| Tally { by_name: BTreeMap::from([("a".to_owned(), [right, 1, 1])]), wrong: Vec::new() };
+            |right| Tally { by_name: BTreeMap::from([("a".to_owned(), [right, 1, 1])]), ..Tally::default() };
         let tallies: Vec<Tally> = (0..40).map(|n| tally(u32::from(n % 4 != 0))).collect();
         let [precision, recall, f1, low, high] = figures(&tallies, None);
         assert_eq!((precision, recall, f1), (0.75, 0.75, 0.75));

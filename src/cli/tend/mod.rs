@@ -3,12 +3,15 @@
 mod erase;
 pub mod tasks;
 
+use super::which::Which;
 use super::{App, print, send, store};
+use crate::config::Config;
 use crate::failpoint::Failpoints;
 use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
+use crate::publish::Store;
 use crate::publish::local::LocalStore;
-use crate::publish::{Filter, Store};
+use crate::publish::qdrant::snapshots::Snapshots;
 use crate::tend::audit::{self, Audit};
 use crate::tend::backup;
 use crate::tend::export::{Export, Format};
@@ -22,36 +25,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Which documents.
-#[derive(Args, Clone, Debug, Default)]
-pub struct Which {
-    /// Only documents of this kind, as invoice; may be given several times
-    #[arg(long)]
-    kind: Vec<String>,
-    /// Only documents in this language, as de
-    #[arg(long)]
-    language: Vec<String>,
-    /// Only documents that name this
-    #[arg(long)]
-    entity: Vec<String>,
-    /// Only documents with this verdict: accept, review or reject
-    #[arg(long)]
-    verdict: Vec<String>,
-    /// Only documents ingested at or after this time, as 2026-11-23T00:00:00Z
-    #[arg(long)]
-    since: Option<Timestamp>,
-    /// Only documents ingested before this time
-    #[arg(long)]
-    until: Option<Timestamp>,
-}
-
-impl Which {
-    fn filter(&self) -> Filter {
-        let Self { kind, language, entity, verdict, since, until } = self.clone();
-        Filter { kind, language, entity, verdict, since, until }
-    }
-}
 
 /// Arguments of `quire export`.
 #[derive(Args)]
@@ -156,15 +129,25 @@ pub fn backup(app: &App, args: &BackupArgs) -> Result<ExitCode> {
         println!("{} is whole: {} files of {}", newest.display(), manifest.files.len(), manifest.ended_at);
         return Ok(ExitCode::SUCCESS);
     }
-    let outcome = watched(|run| backup::backup(&app.config.data.dir, &args.folder, args.keep, run))?;
+    let remote = remote(&app.config)?;
+    let (data, into) = (&app.config.data.dir, &args.folder);
+    let outcome = watched(|run| backup::backup(data, into, args.keep, remote.as_ref(), run))?;
     told(app, &outcome)
 }
 
 /// Brings a backup back.
 pub fn restore(app: &App, args: &RestoreArgs) -> Result<ExitCode> {
     let newest = backup::newest(&args.folder)?;
-    let outcome = watched(|run| backup::restore(&newest, &app.config.data.dir, run))?;
+    let remote = remote(&app.config)?;
+    let data = &app.config.data.dir;
+    let outcome = watched(|run| backup::restore(&newest, data, remote.as_ref(), run))?;
     told(app, &outcome)
+}
+
+/// Qdrant, whose collections are no files of the data folder.
+fn remote(config: &Config) -> Result<Option<Snapshots>> {
+    let named = !config.qdrant.url.is_empty();
+    Ok(named.then(|| Snapshots::open(&config.qdrant)).transpose()?)
 }
 
 fn told(app: &App, outcome: &backup::Outcome) -> Result<ExitCode> {

@@ -2,7 +2,7 @@
 
 use super::super::print::at;
 use super::super::{App, print};
-use super::{Parts, apply, erase, last_days, write};
+use super::{Parts, apply, erase, last_days, remote, write};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::publish::Store;
@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The tasks that the settings name. Each is there, whether the clock starts it or not.
 pub fn schedule(
@@ -51,7 +52,8 @@ fn export(config: &Config, store: &Arc<dyn Store>, run: &Run) -> Result<String> 
 fn back_up(config: &Config, _: &Arc<dyn Store>, run: &Run) -> Result<String> {
     let tend = &config.tend;
     ensure!(!tend.backup_dir.as_os_str().is_empty(), "tend.backup_dir is empty: name a folder");
-    let outcome = backup::backup(&config.data.dir, &tend.backup_dir, tend.backup_keep, run)?;
+    let remote = remote(config)?;
+    let outcome = backup::backup(&config.data.dir, &tend.backup_dir, tend.backup_keep, remote.as_ref(), run)?;
     Ok(format!("{} files, {} bytes in {}", outcome.files, outcome.bytes, outcome.folder.display()))
 }
 
@@ -109,8 +111,7 @@ enum TasksCommand {
 
 /// Asks a running quire about its tasks.
 pub fn tasks(app: &App, args: &TasksArgs) -> Result<ExitCode> {
-    let base = args.to.clone().unwrap_or_else(|| format!("http://{}", app.config.serve.listen));
-    let base = format!("{}/v1/tasks", base.trim_end_matches('/'));
+    let base = base(app, args.to.as_deref());
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
     let key = args.key.as_ref().map(|key| format!("Bearer {key}"));
     let bearer = key.as_deref().unwrap_or_default();
@@ -133,8 +134,33 @@ pub fn tasks(app: &App, args: &TasksArgs) -> Result<ExitCode> {
         print::json(&body)?;
         return Ok(ExitCode::SUCCESS);
     }
+    show(&body);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where a running quire tells of its tasks.
+fn base(app: &App, to: Option<&str>) -> String {
+    let base = to.map_or_else(|| format!("http://{}", app.config.serve.listen), str::to_owned);
+    format!("{}/v1/tasks", base.trim_end_matches('/'))
+}
+
+/// How the tasks of the quire that runs with these settings stand; `None` where none answers.
+pub fn standing(app: &App) -> Option<Value> {
+    let patience = Some(Duration::from_secs(2));
+    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(patience).build().into();
+    let mut request = agent.get(base(app, None));
+    // Whoever can read the settings may ask as they say.
+    if let Some(key) = app.config.serve.api_keys.first() {
+        request = request.header("authorization", format!("Bearer {}", key.expose()));
+    }
+    let body: Value = request.call().ok()?.body_mut().read_json().ok()?;
+    at(&body, "/tasks").is_array().then_some(body)
+}
+
+/// A table of the tasks in an answer.
+pub fn show(body: &Value) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let rows = at(&body, "/tasks").as_array().into_iter().flatten().map(|task| {
+    let rows = at(body, "/tasks").as_array().into_iter().flatten().map(|task| {
         let running = at(task, "/running");
         let now = match running.is_null() {
             true => String::new(),
@@ -154,5 +180,4 @@ pub fn tasks(app: &App, args: &TasksArgs) -> Result<ExitCode> {
         ]
     });
     print::table(&["task", "cron", "next", "running", "last ended", "outcome"], rows.collect());
-    Ok(ExitCode::SUCCESS)
 }

@@ -16,9 +16,12 @@ const BAR: usize = 14;
 
 /// Draws everything.
 pub fn draw(frame: &mut Frame<'_>, view: &View) {
-    let rows = [Constraint::Length(2), Constraint::Length(10), Constraint::Length(8), Constraint::Min(4)];
-    let [head, flow, middle, below] = Layout::vertical(rows).areas(frame.area());
-    let [left, centre, right] = Layout::horizontal([Constraint::Fill(1); 3]).areas(middle);
+    // On a small screen what is in flight needs the room more.
+    let middle = if frame.area().height < 32 { 5 } else { 8 };
+    let rows =
+        [Constraint::Length(2), Constraint::Length(10), Constraint::Length(middle), Constraint::Min(4)];
+    let [head, flow, between, below] = Layout::vertical(rows).areas(frame.area());
+    let [left, centre, right] = Layout::horizontal([Constraint::Fill(1); 3]).areas(between);
     header(frame, head, view);
     stages(frame, flow, view);
     rate(frame, left, view);
@@ -31,7 +34,7 @@ pub fn draw(frame: &mut Frame<'_>, view: &View) {
 }
 
 fn panel(title: &str) -> Block<'_> {
-    Block::bordered().border_style(Style::new().fg(Color::DarkGray)).title(title.bold())
+    Block::bordered().border_style(Style::new().fg(Color::DarkGray)).title(format!(" {title} ").bold())
 }
 
 fn header(frame: &mut Frame<'_>, area: Rect, view: &View) {
@@ -42,6 +45,11 @@ fn header(frame: &mut Frame<'_>, area: Rect, view: &View) {
     let (free, size) = now.metrics.disk();
     let mut first =
         vec![Span::from(format!("quire {version} ")).bold(), Span::from(format!("{} ", view.base)).dim()];
+    match now.metrics.gpus() {
+        (_, true) => first.push(Span::from("the CPU in place of a GPU ").yellow()),
+        (gpus, _) if gpus > 0.0 => first.push(Span::from(format!("{gpus:.0} GPUs ")).green()),
+        _ => {}
+    }
     if leads {
         first.push(Span::from("leader ").cyan());
     }
@@ -78,7 +86,7 @@ fn stages(frame: &mut Frame<'_>, area: Rect, view: &View) {
         let (done, work, blocked) = (of(|s| s.documents), of(|s| s.work), of(|s| s.blocked));
         let share = if sample.bound > 0.0 { (sample.depth / sample.bound).min(1.0) } else { 0.0 };
         let queue = match sample.bound > 0.0 {
-            true => format!("{} {:.0}/{:.0}", bar(share), sample.depth, sample.bound),
+            true => format!("{} {}/{}", bar(share), number(sample.depth), number(sample.bound)),
             false => String::new(),
         };
         let colour = match share {
@@ -95,7 +103,7 @@ fn stages(frame: &mut Frame<'_>, area: Rect, view: &View) {
             Line::from(format!("{:.0}", sample.documents)).right_aligned(),
         ])
     });
-    let widths = [10, 32, 11, 11, 11, 12].map(Constraint::Length);
+    let widths = [9, 26, 11, 7, 8, 10].map(Constraint::Length);
     let names = ["stage", "queue before it", "documents/s", "cores", "blocked", "documents"];
     let head = Row::new(names.iter().enumerate().map(|(at, name)| match at {
         0 | 1 => Line::from(*name),
@@ -106,6 +114,15 @@ fn stages(frame: &mut Frame<'_>, area: Rect, view: &View) {
     let title = format!("flow: {used:.0} of {bound:.0} documents in flight");
     let table = Table::new(rows, widths).header(head).block(panel(&title));
     frame.render_widget(table, area);
+}
+
+/// A count in few characters.
+fn number(count: f64) -> String {
+    match count {
+        c if c >= 1e6 => format!("{:.1}M", c / 1e6),
+        c if c >= 1e4 => format!("{:.0}k", c / 1e3),
+        c => format!("{c:.0}"),
+    }
 }
 
 fn bar(share: f64) -> String {

@@ -10,6 +10,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -39,10 +40,11 @@ pub struct Look {
     tasks: Value,
 }
 
-/// Two looks: what is shown are the differences.
+/// The looks of some seconds: rates are what changed from the first to the last of them, since much is
+/// counted only when a page or a document is done.
 pub struct View {
     base: String,
-    before: Option<Look>,
+    before: VecDeque<Look>,
     now: Option<Look>,
     /// Documents a second, for the line.
     rates: Vec<u64>,
@@ -50,6 +52,8 @@ pub struct View {
     paused: bool,
 }
 
+/// How far back rates look.
+const WINDOW: Duration = Duration::from_secs(10);
 /// Rates that are remembered for the line: two minutes at one a second.
 const REMEMBERED: usize = 120;
 
@@ -80,8 +84,17 @@ impl View {
         match look {
             Ok(look) => {
                 self.trouble = None;
-                self.before = self.now.replace(look);
-                self.rates.push((self.rate(|m| m.outcomes().values().sum()) * 100.0) as u64);
+                let settled = |m: &Exposition| m.outcomes().values().sum::<f64>();
+                let at = look.at;
+                if let Some(last) = self.now.replace(look) {
+                    self.rates.push((self.since(Some(&last), settled) * 100.0) as u64);
+                    self.before.push_back(last);
+                }
+                // One that is older stays: short of two looks there is no rate.
+                let old = |looks: &VecDeque<Look>| looks.get(1).is_some_and(|look| at - look.at >= WINDOW);
+                while old(&self.before) {
+                    self.before.pop_front();
+                }
                 let over = self.rates.len().saturating_sub(REMEMBERED);
                 self.rates.drain(..over);
             }
@@ -91,7 +104,11 @@ impl View {
 
     /// The increase of something a second.
     fn rate(&self, of: impl Fn(&Exposition) -> f64) -> f64 {
-        let (Some(before), Some(now)) = (&self.before, &self.now) else { return 0.0 };
+        self.since(self.before.front(), of)
+    }
+
+    fn since(&self, before: Option<&Look>, of: impl Fn(&Exposition) -> f64) -> f64 {
+        let (Some(before), Some(now)) = (before, &self.now) else { return 0.0 };
         let seconds = (now.at - before.at).as_secs_f64().max(0.001);
         // A restart sets counters to zero.
         ((of(&now.metrics) - of(&before.metrics)) / seconds).max(0.0)
@@ -107,7 +124,8 @@ pub fn top(app: &App, args: &TopArgs) -> Result<ExitCode> {
     let agent = ureq::Agent::config_builder().timeout_global(timeout).build().into();
     let asker = Asker { agent, base: base.clone(), bearer };
     let every = Duration::from_secs_f64(args.every.clamp(0.1, 60.0));
-    let mut view = View { base, before: None, now: None, rates: Vec::new(), trouble: None, paused: false };
+    let mut view =
+        View { base, before: VecDeque::new(), now: None, rates: Vec::new(), trouble: None, paused: false };
     // The first failure is for who started it; later ones are shown and asked again.
     view.take(Ok(asker.look()?));
     if args.once || !std::io::stdout().is_terminal() {

@@ -20,6 +20,7 @@ use crate::error::{Class, Error, Failure, Result, Stage};
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::io::Read;
+use std::time::Duration;
 use url::Url;
 
 /// Fetches documents; blocks, and may be shared by threads.
@@ -60,6 +61,12 @@ impl Fetcher {
             other => Err(malformed(&format!("the scheme `{other}` is not one that is fetched"))),
         }
     }
+}
+
+/// What makes requests to addresses that others chose: not to this machine nor a private network, unless
+/// `private_too`; no redirects; an answer of any status is no error.
+pub fn guarded_agent(private_too: bool, timeout: Duration) -> ureq::Agent {
+    web::agent(addresses::PublicOnly { private_too }, 0, timeout)
 }
 
 const SCHEMES: &str =

@@ -212,30 +212,72 @@ fn files_are_read_below_their_folder_only() {
     );
 }
 
+/// An object store on loopback; `folder` is how its paths begin.
+fn bucket(folder: &'static str) -> FakeServer {
+    // Google's library writes the slashes in names in another way.
+    FakeServer::start(move |path, answer| match path.replace("%2F", "/").strip_prefix(folder) {
+        Some("/folder/a%20b.pdf") => {
+            answer.head(
+                "200 OK",
+                "Content-Length: 6\r\nETag: \"1\"\r\nLast-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n",
+            );
+            answer.part(b"object");
+        }
+        Some("/forbidden") => answer.whole("403 Forbidden", b"<Error/>"),
+        Some("/broken") => answer.whole("503 Slow Down", b"<Error/>"),
+        _ => answer.whole("404 Not Found", b"<Error/>"),
+    })
+}
+
+/// What every object store has to do with its credentials in the environment.
+fn reads_objects(scheme: &str, environment: &[(&str, &str)], variables: &str) {
+    let others = [("AWS_UNHEARD_OF", "x"), ("PATH", "/bin")];
+    let all = environment.iter().chain(&others);
+    let fetcher = Fetcher::new(&config(), all.map(|(name, v)| ((*name).into(), (*v).into())).collect());
+    let fetch = |name: &str, most| fetcher.fetch_at_most(&format!("{scheme}://bucket/{name}"), most);
+    assert_eq!(fetch("folder/a%20b.pdf", 6).unwrap(), b"object");
+    rejected(fetch("folder/a%20b.pdf", 5), Class::TooLarge, &["6 bytes"]);
+    rejected(fetch("missing", 9), Class::Unreachable, &["no such object"]);
+    rejected(fetch("forbidden", 9), Class::Unreachable, &[variables]);
+    retried(fetch("broken", 9), &[]);
+}
+
 #[test]
 fn objects_are_read_as_the_environment_says() {
-    let server = FakeServer::start(|path, answer| match path {
-        "/bucket/folder/a%20b.pdf" => answer.whole("200 OK", b"object"),
-        "/bucket/forbidden" => answer.whole("403 Forbidden", b"<Error/>"),
-        "/bucket/broken" => answer.whole("503 Slow Down", b"<Error/>"),
-        _ => answer.whole("404 Not Found", b"<Error/>"),
-    });
+    let server = bucket("/bucket");
+    let address = format!("http://{}", server.address);
     let environment = [
-        ("AWS_ENDPOINT", format!("http://{}", server.address)),
-        ("AWS_ALLOW_HTTP", "true".to_owned()),
-        ("AWS_ACCESS_KEY_ID", "id".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "key".to_owned()),
-        ("AWS_REGION", "eu-central-1".to_owned()),
-        ("AWS_UNHEARD_OF", "x".to_owned()),
-        ("PATH", "/bin".to_owned()),
+        ("AWS_ENDPOINT", address.as_str()),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "key"),
+        ("AWS_REGION", "eu-central-1"),
     ];
-    let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
-    let fetcher = Fetcher::new(&config(), environment);
-    assert_eq!(fetcher.fetch_at_most("s3://bucket/folder/a%20b.pdf", 6).unwrap(), b"object");
+    reads_objects("s3", &environment, "AWS_");
     let asked = server.requests.lock().unwrap()[0].to_lowercase();
     assert!(asked.contains("credential=id/") && asked.contains("eu-central-1"), "{asked}");
-    rejected(fetcher.fetch_at_most("s3://bucket/folder/a%20b.pdf", 5), Class::TooLarge, &["6 bytes"]);
-    rejected(fetcher.fetch_at_most("s3://bucket/missing", 9), Class::Unreachable, &["no such object"]);
-    rejected(fetcher.fetch_at_most("s3://bucket/forbidden", 9), Class::Unreachable, &["AWS_"]);
-    retried(fetcher.fetch_at_most("s3://bucket/broken", 9), &[]);
+}
+
+#[test]
+fn so_are_those_of_google_and_azure() {
+    let server = bucket("/bucket");
+    let account = format!(
+        r#"{{"private_key": "key", "private_key_id": "id", "client_email": "a@b.example", "disable_oauth": true,
+            "gcs_base_url": "http://{}"}}"#,
+        server.address
+    );
+    let environment = [("GOOGLE_SERVICE_ACCOUNT_KEY", account.as_str()), ("GOOGLE_ALLOW_HTTP", "true")];
+    reads_objects("gs", &environment, "GOOGLE_");
+
+    let server = bucket("/bucket");
+    let address = format!("http://{}", server.address);
+    let environment = [
+        ("AZURE_STORAGE_ENDPOINT", address.as_str()),
+        ("AZURE_ALLOW_HTTP", "true"),
+        ("AZURE_STORAGE_ACCOUNT_NAME", "ardley"),
+        ("AZURE_STORAGE_ACCOUNT_KEY", "c2VjcmV0"),
+    ];
+    reads_objects("az", &environment, "AZURE_");
+    let asked = server.requests.lock().unwrap()[0].to_lowercase();
+    assert!(asked.contains("authorization: sharedkey ardley:"), "{asked}");
 }

@@ -10,6 +10,19 @@ use ureq::Agent;
 use ureq::unversioned::resolver::Resolver;
 use ureq::unversioned::transport::DefaultConnector;
 
+/// What asks servers, found by `resolver`. Without redirects, the answer that asks for one is given.
+pub(super) fn agent(resolver: impl Resolver, redirects: u32, timeout: Duration) -> Agent {
+    let settings = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(redirects)
+        .max_redirects_will_error(redirects > 0)
+        .timeout_global(Some(timeout))
+        .proxy(None)
+        .user_agent(concat!("quire/", env!("CARGO_PKG_VERSION")))
+        .build();
+    Agent::with_parts(settings, DefaultConnector::default(), resolver)
+}
+
 pub(super) struct Web {
     agent: Agent,
 }
@@ -21,14 +34,7 @@ impl Web {
 
     /// With another way to find addresses.
     pub(super) fn resolving(config: &ConsumeConfig, resolver: impl Resolver) -> Self {
-        let settings = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(config.uri_redirects)
-            .timeout_global(Some(Duration::from_secs(config.uri_timeout_s)))
-            .proxy(None)
-            .user_agent(concat!("quire/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Self { agent: Agent::with_parts(settings, DefaultConnector::default(), resolver) }
+        Self { agent: agent(resolver, config.uri_redirects, Duration::from_secs(config.uri_timeout_s)) }
     }
 
     pub(super) fn fetch(&self, wanted: &Wanted) -> Result<Vec<u8>> {

@@ -15,6 +15,7 @@ use crate::consume::Watcher;
 use crate::document::DocumentId;
 use crate::metrics::Metrics;
 use crate::receipt::{Claim, lock};
+use crate::trace::Trace;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,9 @@ use std::time::{Duration, Instant};
 
 /// A partition of a lane.
 pub type Partition = (Lane, i32);
+
+/// The span from settling a record to its commit.
+pub const COMMIT: &str = "commit";
 
 /// What the threads share.
 pub struct Board {
@@ -54,7 +58,7 @@ pub struct State {
     pub in_flight: HashMap<Place, InFlight>,
     /// Ids that the pipeline has, with the records that wait for it to be done with them.
     pub busy: HashMap<DocumentId, VecDeque<Record>>,
-    /// Records under suspicion, each of which is tried alone.
+    /// Records under suspicion, which are tried apart.
     pub suspects: VecDeque<Record>,
     /// Records whose document is being fetched.
     pub fetching: usize,
@@ -101,10 +105,10 @@ pub struct Owned {
     pub deaths: Deaths,
     /// The offset that the last owner died with alone.
     pub was_alone: Option<i64>,
-    /// The offset that is to be tried alone.
-    pub alone: Option<i64>,
-    /// Whether `alone` is committed.
-    pub alone_noted: bool,
+    /// The offsets that are to be tried with nothing else in flight.
+    pub apart: Vec<i64>,
+    /// Whether `apart` is committed.
+    pub apart_noted: bool,
     /// Whether it is paused.
     pub paused: bool,
     /// Whether there is something to commit.
@@ -123,8 +127,8 @@ impl Owned {
             tracker: Tracker::new(0, &Marks::default()),
             deaths: Deaths::new(),
             was_alone: None,
-            alone: None,
-            alone_noted: false,
+            apart: Vec::new(),
+            apart_noted: false,
             paused: true,
             dirty: false,
             early: Vec::new(),
@@ -139,8 +143,8 @@ impl Owned {
         let unsettled = |offset: &i64| *offset >= reach || open.contains(offset);
         let deaths =
             self.deaths.range(position..).filter(|(o, _)| unsettled(o)).map(|(o, n)| (*o, *n)).collect();
-        let alone = self.alone.filter(unsettled);
-        Marks { reach, open, closed: self.phase == Phase::Closing, alone, deaths, commit: 0 }
+        let apart = self.apart.iter().copied().filter(unsettled).collect();
+        Marks { reach, open, closed: self.phase == Phase::Closing, apart, deaths, commit: 0 }
     }
 }
 
@@ -164,6 +168,8 @@ pub struct Finished {
     pub tenure: u64,
     /// What leaves.
     pub outputs: Vec<Output>,
+    /// Of its document; ends with the commit.
+    pub spans: Trace,
 }
 
 impl Board {
@@ -243,9 +249,10 @@ impl Board {
             let Some(flight) = state.in_flight.get(&place) else { continue };
             let outputs = self.outcomes.postponed(&flight.record, &flight.subject);
             let (claim, subject) = (flight.claim.clone(), flight.subject.clone());
+            let _about = flight.record.spans.log_span(&subject.id).entered();
             claim.postpone();
             state.finish(place, outputs);
-            tracing::info!(id = %subject.id, name = subject.name, "takes long; goes on in the slow lane");
+            tracing::info!(name = subject.name, "takes long; goes on in the slow lane");
             self.watcher.left(&subject.id, "postponed");
         }
         drop(state);
@@ -276,16 +283,16 @@ impl State {
     /// commit may be under way already, and its outcome would leave without its offset.
     pub fn finish(&mut self, place: Place, outputs: Vec<Output>) -> bool {
         let partition = (place.lane, place.partition);
-        if self.in_flight.remove(&place).is_none() {
-            return false;
-        }
+        let Some(flight) = self.in_flight.remove(&place) else { return false };
         let Some(owned) = self.owned.get_mut(&partition) else { return false };
         if !matches!(owned.phase, Phase::Opening | Phase::Open) || !owned.tracker.settle(place.offset) {
             return false;
         }
         owned.dirty = true;
         self.finished_bytes += outputs.iter().map(Output::size).sum::<usize>();
-        self.finished.push(Finished { partition, tenure: owned.tenure, outputs });
+        let spans = flight.record.spans.clone();
+        spans.enter(COMMIT);
+        self.finished.push(Finished { partition, tenure: owned.tenure, outputs, spans });
         true
     }
 

@@ -6,9 +6,9 @@ use super::board::Board;
 use super::client::{self, Context};
 use super::dead::{Sent, find};
 use super::record::Record;
-use super::settle::{Output, Subject};
+use super::settle::{Output, Subject, Value};
 use super::topics::{Lane, Topics};
-use crate::document::{Command, DocumentId, Event, Origin, Priority};
+use crate::document::{Command, DocumentId, Origin, Priority};
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::receipt::lock;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -164,7 +164,7 @@ impl Commands {
                 let id = id.unwrap_or_else(|| record.stand_in());
                 let subject = Subject { name: format!("command for {id}"), id };
                 let letter = board.outcomes.letter(record, &subject, String::new(), &failure);
-                tracing::warn!(id = %letter.id, "{failure}");
+                tracing::warn!(document = %letter.id, "{failure}");
                 board.outcomes.dead(record, &letter)
             }
         }
@@ -188,12 +188,17 @@ impl Commands {
                 ];
                 headers.extend(own.map(|(name, value)| (name.to_owned(), value.into_bytes())));
                 let topic = self.topics.lane(Lane::Normal);
-                vec![Output { topic, key: key.or(record.key.clone()), value: Some(value.into()), headers }]
+                vec![Output {
+                    topic,
+                    key: key.or(record.key.clone()),
+                    value: Some(Value::Made(value)),
+                    headers,
+                }]
             }
             Err(error) => {
-                tracing::warn!(id = %subject.id, "cannot be processed again: {error}");
+                tracing::warn!(document = %subject.id, "cannot be processed again: {error}");
                 let reasons = vec![format!("cannot be processed again: {}", error.failure())];
-                vec![board.outcomes.notification(record, &subject, Event::Failed, None, reasons)]
+                vec![board.outcomes.failed(record, &subject, reasons)]
             }
         }
     }

@@ -4,12 +4,13 @@
 //! The records of a transaction that did not happen are kept for the next one. If the partition is
 //! lost meanwhile they are dropped: its next owner settles the same records again.
 
-use super::board::{Board, Finished, Partition, Phase, State};
+use super::board::{Board, COMMIT, Finished, Partition, Phase, State};
 use super::marks::Marks;
 use super::settle::Output;
 use super::transaction::{Failed, Member, Transactions};
 use crate::document::{DocumentId, DocumentState, EVENT_SCHEMA, ProgressEvent};
 use crate::progress::Position;
+use crate::trace::Trace;
 use jiff::Timestamp;
 use rdkafka::error::KafkaError;
 use std::collections::HashMap;
@@ -54,7 +55,7 @@ pub struct Step {
     /// What stands beside it.
     pub marks: String,
     phase: Phase,
-    alone: Option<i64>,
+    apart: Vec<i64>,
 }
 
 impl Committer {
@@ -147,7 +148,8 @@ impl Committer {
             let now = (position.stage, position.pages_done);
             if self.told.get(&position.id) != Some(&now) {
                 let output = self.board.outcomes.position(&event(&position));
-                batch.finished.push(Finished { partition: NOWHERE, tenure: 0, outputs: vec![output] });
+                let (partition, spans) = (NOWHERE, Trace::default());
+                batch.finished.push(Finished { partition, tenure: 0, outputs: vec![output], spans });
             }
             told.insert(position.id, now);
         }
@@ -155,6 +157,7 @@ impl Committer {
     }
 
     fn committed(&self, batch: &Batch) {
+        batch.finished.iter().for_each(|finished| finished.spans.leave(COMMIT, &[]));
         let mut state = self.board.lock();
         for step in &batch.steps {
             let Some(owned) = state.held(step.partition, step.tenure) else { continue };
@@ -163,8 +166,8 @@ impl Committer {
                 (Phase::Closing, Phase::Closing) => Phase::Closed,
                 (_, now) => now,
             };
-            if owned.alone == step.alone {
-                owned.alone_noted = true;
+            if owned.apart == step.apart {
+                owned.apart_noted = true;
             }
         }
         state.finished_bytes = state.finished_bytes.saturating_sub(batch.bytes);
@@ -211,7 +214,7 @@ impl Batch {
                 position,
                 marks: marks.encode(position),
                 phase: owned.phase,
-                alone: owned.alone,
+                apart: owned.apart.clone(),
             });
         }
         Self { number, member, finished, bytes, steps }

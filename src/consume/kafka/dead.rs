@@ -196,6 +196,7 @@ fn note(
         attempts: said("attempts").and_then(|n| n.parse().ok()).unwrap_or(1),
         failure,
         lineage: said("lineage").and_then(|json| serde_json::from_str::<Lineage>(&json).ok()),
+        tags: Vec::new(),
         id,
     };
     let key = message.key().map_or_else(|| letter.id.as_str().as_bytes().to_vec(), <[u8]>::to_vec);

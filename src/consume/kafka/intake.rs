@@ -38,10 +38,13 @@ impl Intake {
     /// Puts a document in; every broker that must have it has it when this returns.
     pub fn put(&self, bytes: &[u8], upload: &Upload, priority: Priority) -> Result<()> {
         let _turn = lock(&self.turn);
+        let tags = (!upload.tags.is_empty()).then(|| upload.tags.join(","));
         let named = [
             ("filename", &upload.name),
             ("content-type", &upload.media_type),
             ("language", &upload.language),
+            ("tags", &tags),
+            ("traceparent", &upload.traceparent),
         ];
         let headers: Vec<Pair> = named
             .into_iter()

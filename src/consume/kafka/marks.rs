@@ -4,10 +4,14 @@
 //! So results need not wait for the slowest document before them, and still none is done twice; and
 //! a document that kills its worker is found wherever it goes next. Pure.
 //!
-//! Suspicion: when an owner dies, every unsettled offset that it may have begun is counted. Before the
-//! last of the deaths that convict it ([`alone_from`]) a document is tried alone, with a mark committed
-//! first: if the worker dies then, it was most likely the cause, and nothing else is counted. What ends
-//! its worker alone is convicted; what merely was there never is.
+//! Suspicion: when an owner dies, every unsettled offset that it may have begun is counted. From
+//! [`suspect_from`] deaths on a document is tried apart, with a note committed first: in a group of a few
+//! suspects with nothing else in flight, which is half as large after each death with it ([`group_size`]),
+//! and alone before the last of the deaths that convict. If the worker dies over a group, nothing else is
+//! counted. What ends its worker alone is convicted; what merely was there never is. Trying a suspect
+//! takes an empty pipeline and a commit, and where workers are killed for other reasons everything that
+//! waits is suspected by and by: in groups the innocent pass several at a time (Dorfman's group testing,
+//! Annals of Mathematical Statistics 14, 1943).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -26,8 +30,8 @@ pub struct Marks {
     pub open: Vec<i64>,
     /// The owner left in order: whatever is open was not the cause.
     pub closed: bool,
-    /// The offset that is being tried alone.
-    pub alone: Option<i64>,
+    /// The offsets that are being tried with nothing else in flight.
+    pub apart: Vec<i64>,
     /// How many owners died while they may have had an offset begun.
     pub deaths: Deaths,
     /// The number of the commit that wrote this note; 0 where it is not known.
@@ -37,17 +41,27 @@ pub struct Marks {
 /// Offsets with the number of owners that died with them.
 pub type Deaths = BTreeMap<i64, u8>;
 
-/// Deaths after which a document is tried alone, where `crashes` convict it: as late as possible, as
-/// trying alone is slow, and where workers are killed for other reasons everything that waits is
-/// counted by and by.
-pub fn alone_from(crashes: u32) -> u8 {
-    u8::try_from(crashes.saturating_sub(1).clamp(2, 8)).unwrap_or(8)
+/// The most suspects that are tried together.
+const LARGEST_GROUP: usize = 8;
+
+/// Deaths after which a document is tried apart, where `crashes` convict it: so late that its group is
+/// down to itself before the last of them.
+pub fn suspect_from(crashes: u32) -> u8 {
+    let halvings = LARGEST_GROUP.ilog2().min(crashes.saturating_sub(3));
+    u8::try_from(crashes.saturating_sub(1 + halvings).clamp(2, 8)).unwrap_or(8)
+}
+
+/// With how many suspects at most one is tried that `deaths` owners died with.
+pub fn group_size(deaths: u8, crashes: u32) -> usize {
+    let left = crashes.saturating_sub(1).saturating_sub(u32::from(deaths));
+    LARGEST_GROUP.min(1 << left.min(LARGEST_GROUP.ilog2()))
 }
 
 impl Marks {
-    /// The deaths to count at takeover. `margin` is how many offsets beyond `reach` an owner may
-    /// have begun without having noted it; in company a document has at most `alone_from` counted.
-    pub fn deaths_after_takeover(&self, position: i64, margin: i64, alone_from: u8) -> Deaths {
+    /// The deaths to count at takeover, where `crashes` of them convict. `margin` is how many offsets
+    /// beyond `reach` an owner may have begun without having noted it. In company a document has at
+    /// most [`suspect_from`] counted, in a group one less than convict.
+    pub fn deaths_after_takeover(&self, position: i64, margin: i64, crashes: u32) -> Deaths {
         let mut deaths: Deaths = self
             .deaths
             .range(position..)
@@ -57,22 +71,31 @@ impl Marks {
         if self.closed {
             return deaths;
         }
-        match self.alone {
-            Some(offset) if offset >= position => {
-                let alone = deaths.entry(offset).or_insert(alone_from);
-                *alone = alone.saturating_add(1);
-            }
-            _ => {
-                let reach = self.reach.max(position);
-                let noted = self.open.iter().copied().filter(|offset| *offset >= position);
-                for offset in noted.chain(reach..reach.saturating_add(margin)) {
-                    // In company it is suspected at most; only alone it can be the cause.
-                    let shared = deaths.entry(offset).or_insert(0);
-                    *shared = (*shared).max(shared.saturating_add(1).min(alone_from));
-                }
+        let suspect_from = suspect_from(crashes);
+        let apart: Vec<i64> = self.apart.iter().copied().filter(|offset| *offset >= position).collect();
+        if apart.is_empty() {
+            let reach = self.reach.max(position);
+            let noted = self.open.iter().copied().filter(|offset| *offset >= position);
+            for offset in noted.chain(reach..reach.saturating_add(margin)) {
+                let shared = deaths.entry(offset).or_insert(0);
+                *shared = (*shared).max(shared.saturating_add(1).min(suspect_from));
             }
         }
+        let alone = self.apart.len() == 1;
+        let most = if alone { u8::MAX } else { u8::try_from(crashes.saturating_sub(1)).unwrap_or(u8::MAX) };
+        for offset in apart {
+            let own = deaths.entry(offset).or_insert(suspect_from);
+            *own = (*own).max(own.saturating_add(1).min(most));
+        }
         deaths
+    }
+
+    /// The offset that was tried alone when the owner died.
+    pub fn died_alone(&self) -> Option<i64> {
+        match self.apart.as_slice() {
+            [offset] if !self.closed => Some(*offset),
+            _ => None,
+        }
     }
 
     fn is_open(&self, offset: i64) -> bool {
@@ -95,20 +118,15 @@ impl Marks {
     }
 
     fn bytes(&self, position: i64, least: u8) -> Vec<u8> {
-        let (alone, commit) = (u8::from(self.alone.is_some()), u8::from(self.commit != 0));
-        let mut bytes = vec![FORMAT, u8::from(self.closed) | alone << 1 | commit << 2];
+        let (apart, commit) = (u8::from(!self.apart.is_empty()), u8::from(self.commit != 0));
+        let mut bytes = vec![FORMAT, u8::from(self.closed) | apart << 1 | commit << 2];
         if self.commit != 0 {
             put(&mut bytes, self.commit);
         }
         put(&mut bytes, self.reach - position);
-        put(&mut bytes, i64::try_from(self.open.len()).unwrap_or(i64::MAX));
-        let mut last = position;
-        for offset in &self.open {
-            put(&mut bytes, offset - last);
-            last = *offset;
-        }
-        if let Some(offset) = self.alone {
-            put(&mut bytes, offset - position);
+        put_offsets(&mut bytes, &self.open, position);
+        if !self.apart.is_empty() {
+            put_offsets(&mut bytes, &self.apart, position);
         }
         let mut last = position;
         for (from, length, deaths) in runs(&self.deaths, least) {
@@ -133,13 +151,9 @@ impl Marks {
             marks.commit = number(&mut rest)?;
         }
         marks.reach = position.checked_add(number(&mut rest)?)?;
-        let mut last = position;
-        for _ in 0..number(&mut rest)? {
-            last = last.checked_add(number(&mut rest)?)?;
-            marks.open.push(last);
-        }
+        marks.open = offsets(&mut rest, position)?;
         if flags & 2 != 0 {
-            marks.alone = Some(position.checked_add(number(&mut rest)?)?);
+            marks.apart = offsets(&mut rest, position)?;
         }
         let mut last = position;
         while !rest.is_empty() {
@@ -177,6 +191,25 @@ fn put(bytes: &mut Vec<u8>, n: i64) {
         n >>= 7;
     }
     bytes.push(n as u8);
+}
+
+/// How many there are, and each as the distance from the one before.
+fn put_offsets(bytes: &mut Vec<u8>, offsets: &[i64], position: i64) {
+    put(bytes, i64::try_from(offsets.len()).unwrap_or(i64::MAX));
+    let mut last = position;
+    for offset in offsets {
+        put(bytes, offset - last);
+        last = *offset;
+    }
+}
+
+fn offsets(rest: &mut &[u8], position: i64) -> Option<Vec<i64>> {
+    let (mut offsets, mut last) = (Vec::new(), position);
+    for _ in 0..number(rest)? {
+        last = last.checked_add(number(rest)?)?;
+        offsets.push(last);
+    }
+    Some(offsets)
 }
 
 fn byte(rest: &mut &[u8]) -> Option<u8> {
@@ -217,44 +250,57 @@ mod tests {
     #[test]
     fn an_orderly_end_suspects_nobody_and_a_death_suspects_what_may_have_begun() {
         let mut marks = Marks { reach: 20, open: vec![12, 15], closed: true, ..Marks::default() };
-        assert!(marks.deaths_after_takeover(12, 3, 2).is_empty());
+        assert!(marks.deaths_after_takeover(12, 3, 5).is_empty());
         marks.closed = false;
-        let once: Vec<_> = marks.deaths_after_takeover(12, 3, 2).into_iter().collect();
+        let once: Vec<_> = marks.deaths_after_takeover(12, 3, 5).into_iter().collect();
         assert_eq!(once, [(12, 1), (15, 1), (20, 1), (21, 1), (22, 1)]);
         marks.deaths = once.into_iter().collect();
-        let twice = marks.deaths_after_takeover(12, 1, 2);
+        let twice = marks.deaths_after_takeover(12, 1, 5);
         assert_eq!(twice, Deaths::from([(12, 2), (15, 2), (20, 2), (21, 1), (22, 1)]));
         // However many more: in company nothing is more than suspected.
         marks.deaths = twice;
         assert!((0..9).all(|_| {
-            marks.deaths = marks.deaths_after_takeover(12, 3, 2);
-            marks.deaths.values().all(|deaths| *deaths <= 2)
+            marks.deaths = marks.deaths_after_takeover(12, 3, 5);
+            marks.deaths.values().all(|deaths| *deaths <= suspect_from(5))
         }));
     }
 
     #[test]
-    fn the_last_death_that_convicts_is_died_alone() {
-        for crashes in 3..=9 {
-            let (alone_from, mut marks) = (alone_from(crashes), Marks::default());
-            let mut died = 0;
-            while marks.deaths.get(&0).is_none_or(|deaths| *deaths < alone_from) {
-                marks.deaths = marks.deaths_after_takeover(0, 1, alone_from);
+    fn the_culprit_of_a_group_is_found_by_halves_and_dies_its_last_death_alone() {
+        let sizes: Vec<usize> = (2..=5).map(|deaths| group_size(deaths, 5)).collect();
+        assert_eq!((suspect_from(5), sizes), (2, vec![4, 2, 1, 1]));
+        for crashes in 3..=12 {
+            let (margin, culprit) = (9, 3);
+            let (mut marks, mut died) = (Marks::default(), 0);
+            while marks.died_alone() != Some(culprit) || u32::from(marks.deaths[&culprit]) < crashes {
+                let count = marks.deaths.get(&culprit).copied().unwrap_or(0);
+                marks.apart.clear();
+                if count >= suspect_from(crashes) {
+                    let size = i64::try_from(group_size(count, crashes)).unwrap();
+                    marks.apart = (culprit..culprit + size).collect();
+                }
+                marks.deaths = marks.deaths_after_takeover(0, margin, crashes);
                 died += 1;
+                assert!(died <= crashes, "{crashes}: {marks:?}");
             }
-            marks.alone = Some(0);
-            marks.deaths = marks.deaths_after_takeover(0, 1, alone_from);
-            assert_eq!((died + 1, u32::from(marks.deaths[&0])), (crashes, crashes));
+            assert_eq!((marks.apart.len(), died), (1, crashes));
+            let others = marks.deaths.iter().filter(|(offset, _)| **offset != culprit);
+            assert!(others.clone().count() > 0 && others.into_iter().all(|(_, n)| u32::from(*n) < crashes));
         }
     }
 
     #[test]
-    fn a_document_that_was_alone_is_the_only_one_counted() {
+    fn only_the_documents_of_a_group_are_counted_that_was_tried_apart() {
         let deaths = Deaths::from([(5, 2), (6, 2), (7, 2)]);
-        let marks = Marks { reach: 5, alone: Some(6), deaths, ..Marks::default() };
-        assert_eq!(marks.deaths_after_takeover(5, 9, 2), Deaths::from([(5, 2), (6, 3), (7, 2)]));
+        let marks = Marks { reach: 5, apart: vec![6], deaths, ..Marks::default() };
+        assert_eq!(marks.deaths_after_takeover(5, 9, 5), Deaths::from([(5, 2), (6, 3), (7, 2)]));
+        let pair = Marks { apart: vec![5, 7], ..marks.clone() };
+        assert_eq!(pair.deaths_after_takeover(5, 9, 5), Deaths::from([(5, 3), (6, 2), (7, 3)]));
+        assert_eq!((marks.died_alone(), pair.died_alone()), (Some(6), None));
         // What is settled meanwhile is no suspect.
         let marks = Marks { reach: 8, open: vec![6], closed: true, ..marks };
-        assert_eq!(marks.deaths_after_takeover(6, 9, 2), Deaths::from([(6, 2)]));
+        assert_eq!(marks.deaths_after_takeover(6, 9, 5), Deaths::from([(6, 2)]));
+        assert_eq!(marks.died_alone(), None);
     }
 
     #[test]
@@ -273,7 +319,7 @@ mod tests {
             position in 0i64..1 << 40,
             gaps in proptest::collection::vec(1i64..9, 0..MAX_OPEN),
             closed: bool,
-            alone in proptest::option::of(0i64..99),
+            apart in proptest::collection::btree_set(0i64..99, 0..8),
             deaths in proptest::collection::btree_map(0i64..99, 1u8..9, 0..40),
             commit in 0i64..i64::MAX,
         ) {
@@ -283,7 +329,7 @@ mod tests {
                 reach: open.last().map_or(position, |last| last + 1),
                 open,
                 closed,
-                alone: alone.map(|n| position + n),
+                apart: apart.into_iter().map(|n| position + n).collect(),
                 deaths: deaths.into_iter().map(|(n, count)| (position + n, count)).collect(),
                 commit,
             };

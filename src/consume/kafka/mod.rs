@@ -42,6 +42,7 @@ use crate::error::{Class, Error, Result, Stage};
 use crate::failpoint::Failpoints;
 use crate::metrics::Metrics;
 use crate::receipt::Budget;
+use crate::trace::Tracer;
 use board::Board;
 use client::{Context, Sender};
 use commands::Commands;
@@ -78,6 +79,8 @@ pub struct Parts {
     pub failpoints: Arc<Failpoints>,
     /// Set while this worker has the first partition of commands: one of a group has it.
     pub leads: Arc<AtomicBool>,
+    /// Records what becomes of documents.
+    pub tracer: Tracer,
 }
 
 /// Topics of Kafka.
@@ -95,7 +98,7 @@ impl KafkaSource {
     /// Errors: `Retry` within seconds where the brokers cannot be reached or refuse, with the
     /// setting to change; `Fatal` for settings that cannot work.
     pub fn open(parts: Parts, watcher: Arc<dyn Watcher>) -> Result<Self> {
-        let Parts { config, metrics, whence, variables, failpoints, leads } = parts;
+        let Parts { config, metrics, whence, variables, failpoints, leads, tracer } = parts;
         let kafka = config.kafka.clone();
         let topics = Topics::new(&kafka);
         let limits = {
@@ -141,7 +144,7 @@ impl KafkaSource {
         ];
         let arrived = Arc::clone(&board);
         let fetching = Fetching::start(fetcher, fetchers, move || arrived.notify())?;
-        let taker = Taker { board: Arc::clone(&board), commands, fetching, held: None, failpoints };
+        let taker = Taker { board: Arc::clone(&board), commands, fetching, held: None, failpoints, tracer };
         Ok(Self { taker, board, consumer, threads, closed: false })
     }
 }

@@ -20,6 +20,7 @@ impl Owed {
     /// Puts what leaves onto the board, and lets the next record of the document go.
     pub(super) fn settle(self, settled: Settled) {
         let Settled { result, document, children, permit } = settled;
+        let _about = self.head.log_span().entered();
         let mut outputs = self.outputs(&result, document.as_deref());
         // What came out of the document leaves in the same transaction, once it is done or given up.
         if let Some(outputs) = outputs.as_mut().filter(|_| self.is_over(&result)) {
@@ -57,7 +58,9 @@ impl Owed {
         let (outcomes, record) = (&self.board.outcomes, &*self.record);
         let subject = Subject { id: child.id.clone(), name: child.name.clone() };
         let mut headers = record.trace();
+        let tags = (!self.head.tags.is_empty()).then(|| self.head.tags.join(","));
         let said = [
+            ("tags", tags.as_ref()),
             ("filename", Some(&child.name)),
             ("content-type", child.declared.as_ref()),
             ("language", self.head.language.as_ref()),
@@ -137,9 +140,11 @@ pub(super) fn failed(
     if matches!(error, Error::Retry(_)) && record.attempts + 1 < board.config.consume.attempts {
         let (outputs, wait) = outcomes.retried(record, subject, error);
         board.watcher.retry(&subject.id, error, wait);
+        record.spans.outcome("retried");
         return outputs;
     }
     let letter = outcomes.letter(record, subject, sha256, error.failure());
     board.watcher.dead(&letter);
+    record.spans.outcome("dead");
     outcomes.dead(record, &letter)
 }

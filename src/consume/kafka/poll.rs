@@ -3,7 +3,7 @@
 
 use super::board::{Board, Partition, Phase};
 use super::group::GroupConsumer;
-use super::marks::{Marks, alone_from};
+use super::marks::Marks;
 use super::record::Record;
 use super::topics::{Lane, Topics};
 use super::tracker::Tracker;
@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// How long one poll waits for a record.
 const POLL: Duration = Duration::from_millis(50);
+/// After so many records the taker is told of them.
+const TOLD_AT: usize = 64;
 /// How often pauses, slow documents and new partitions are looked at.
 const HOUSEKEEPING: Duration = Duration::from_millis(20);
 /// How long the coordinator may take to tell committed offsets.
@@ -35,12 +37,20 @@ impl Poll {
     pub fn run(self) {
         let session = Duration::from_millis(u64::from(self.board.config.kafka.session_timeout_ms));
         let (mut kept, mut polled) = (Instant::now(), Instant::now());
+        let mut untold = 0;
         while !self.board.lock().ended {
-            if let Some(message) = self.consumer.poll(POLL) {
-                match message {
-                    Ok(message) => self.take(&message),
-                    Err(error) => self.broken(&error),
-                }
+            // Waking the taker for each record would cost more than the record: it is told when none is
+            // at hand any more, or of many at once.
+            let message = self.consumer.poll(if untold > 0 { Duration::ZERO } else { POLL });
+            let none = message.is_none();
+            match message {
+                Some(Ok(message)) => untold += usize::from(self.take(&message)),
+                Some(Err(error)) => self.broken(&error),
+                None => {}
+            }
+            if untold >= TOLD_AT || (untold > 0 && none) {
+                untold = 0;
+                self.board.notify();
             }
             if polled.elapsed() > session / 2 && self.stood_still(polled.elapsed()) {
                 kept = Instant::now();
@@ -55,24 +65,25 @@ impl Poll {
         }
     }
 
-    fn take(&self, message: &rdkafka::message::BorrowedMessage<'_>) {
-        let Some(record) = Record::new(message, &self.topics) else { return };
+    /// Whether there is something new to begin.
+    fn take(&self, message: &rdkafka::message::BorrowedMessage<'_>) -> bool {
+        let Some(record) = Record::new(message, &self.topics) else { return false };
         let mut state = self.board.lock();
         let partition = (record.place.lane, record.place.partition);
         state.quiet_since = Some(Instant::now());
-        let Some(owned) = state.owned.get_mut(&partition) else { return };
+        let Some(owned) = state.owned.get_mut(&partition) else { return false };
         if owned.phase == Phase::Pending {
             owned.early.push(record);
-            return;
+            return false;
         }
-        if owned.tracker.take(record.place.offset) {
+        let new = owned.tracker.take(record.place.offset);
+        if new {
             state.queues.push(record, jiff::Timestamp::now().as_millisecond());
-            drop(state);
-            self.board.notify();
         } else {
             // Settled by an earlier owner: the position may move.
             owned.dirty = true;
         }
+        new
     }
 
     fn broken(&self, error: &KafkaError) {
@@ -166,9 +177,8 @@ impl Poll {
         let mut state = self.board.lock();
         let Some(owned) = state.owned.get_mut(&partition) else { return };
         owned.tracker = Tracker::new(position, marks);
-        let alone_from = alone_from(self.board.config.consume.crashes);
-        owned.deaths = marks.deaths_after_takeover(position, margin, alone_from);
-        owned.was_alone = marks.alone.filter(|_| !marks.closed);
+        owned.deaths = marks.deaths_after_takeover(position, margin, self.board.config.consume.crashes);
+        owned.was_alone = marks.died_alone();
         (owned.phase, owned.dirty) = (Phase::Opening, true);
         let early = std::mem::take(&mut owned.early);
         let fresh: Vec<Record> = early.into_iter().filter(|r| owned.tracker.take(r.place.offset)).collect();

@@ -131,6 +131,8 @@ mod tests {
             priority: lane.priority(),
             force: false,
             lineage: None,
+            traceparent: None,
+            spans: Default::default(),
         }
     }
 

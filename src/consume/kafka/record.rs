@@ -3,6 +3,7 @@
 use super::topics::{Lane, Topics};
 use crate::document::{DocumentId, Lineage, Origin, Priority, sha256_hex};
 use crate::error::{Class, Error, Result, Stage};
+use crate::trace::{Context, Trace};
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Header, Headers, OwnedHeaders};
 use std::sync::Arc;
@@ -51,6 +52,10 @@ pub struct Record {
     pub force: bool,
     /// Where its document stands, if that came out of another one.
     pub lineage: Option<Lineage>,
+    /// The span that it comes from, as its sender or the try before said.
+    pub traceparent: Option<String>,
+    /// What becomes of it here; begun when it is its turn.
+    pub spans: Trace,
 }
 
 impl Record {
@@ -71,8 +76,12 @@ impl Record {
         };
         let here =
             Origin { topic: message.topic().to_owned(), partition: place.partition, offset: place.offset };
+        let given = headers.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case(TRACE[0]));
+        let given = given.map(|(_, value)| text(value));
         Some(Self {
             place,
+            traceparent: said(TRACE[0]).or(given),
+            spans: Trace::default(),
             key: message.key().filter(|key| !key.is_empty()).map(<[u8]>::to_vec),
             value: message.payload().map(Arc::from),
             attempts: said("attempt").and_then(|n| n.parse().ok()).unwrap_or(0),
@@ -131,13 +140,17 @@ impl Record {
         self.size() + headers + 512
     }
 
-    /// What holds on for records that come of this one.
+    /// What holds on for records that come of this one: as its sender said, or with the span of its
+    /// document in the sender's place where that is recorded.
     pub fn trace(&self) -> Vec<Pair> {
-        self.headers
-            .iter()
-            .filter(|(name, _)| TRACE.iter().any(|t| name.eq_ignore_ascii_case(t)))
-            .cloned()
-            .collect()
+        let own = self.spans.traceparent();
+        let is = |pair: &Pair, name: &str| pair.0.eq_ignore_ascii_case(name);
+        // Of a trace that is begun anew here the sender's state says nothing.
+        let anew = own.is_some() && self.traceparent.as_deref().and_then(Context::parse).is_none();
+        let dropped = |pair: &Pair| (own.is_some() && is(pair, TRACE[0])) || (anew && is(pair, TRACE[1]));
+        let carried = self.headers.iter().filter(|pair| TRACE.iter().any(|name| is(pair, name)));
+        let own = own.as_ref().map(|own| (TRACE[0].to_owned(), own.clone().into_bytes()));
+        carried.filter(|pair| !dropped(pair)).cloned().chain(own).collect()
     }
 
     /// The sender's headers with quire's own after them.

@@ -5,8 +5,8 @@ use super::topics::{Lane, Topics};
 use crate::config::ConsumeConfig;
 use crate::consume::backoff;
 use crate::document::{
-    DeadLetter, Decision, Document, DocumentId, DocumentState, EVENT_SCHEMA, Event, Notification,
-    ProgressEvent, sha256_hex,
+    DeadLetter, Document, DocumentId, DocumentState, EVENT_SCHEMA, Event, Notification, ProgressEvent,
+    sha256_hex,
 };
 use crate::error::{Error, Failure};
 use jiff::Timestamp;
@@ -22,9 +22,30 @@ pub struct Output {
     /// Its key; `None` where the sender gave none.
     pub key: Option<Vec<u8>>,
     /// Its value; `None` deletes.
-    pub value: Option<Arc<[u8]>>,
+    pub value: Option<Value>,
     /// Its headers.
     pub headers: Vec<Pair>,
+}
+
+/// The value of a record to be written. Results can be long: neither kind is copied on its way to the
+/// library.
+#[derive(Debug, Clone)]
+pub enum Value {
+    /// Of a record that came in, passed on.
+    Passed(Arc<[u8]>),
+    /// Written here.
+    Made(Vec<u8>),
+}
+
+impl std::ops::Deref for Value {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Passed(bytes) => bytes,
+            Self::Made(bytes) => bytes,
+        }
+    }
 }
 
 impl Output {
@@ -67,10 +88,7 @@ impl Outcomes {
         let subject = Subject { id: document.id.clone(), name: document.name.clone() };
         let mut outputs = vec![self.result(record, document)];
         if state == DocumentState::Done {
-            let review = document.verdict.decision != Decision::Accept;
-            let event = if review { Event::NeedsReview } else { Event::Finished };
-            let kind = Some(document.kind.label.clone());
-            outputs.push(self.notification(record, &subject, event, kind, document.verdict.reasons.clone()));
+            outputs.push(self.told(record, &Notification::of(document)));
         }
         let pages = u32::try_from(document.pages.len()).unwrap_or(u32::MAX);
         outputs.push(self.progress(record, &subject, state, (pages, pages)));
@@ -156,18 +174,17 @@ impl Outcomes {
         let mut output = Output {
             topic: self.topics.dead(),
             key: record.key.clone(),
-            value: record.value.clone().or_else(|| Some(Arc::from(&[][..]))),
+            value: Some(record.value.clone().map_or_else(|| Value::Made(Vec::new()), Value::Passed)),
             headers: record.with(&own).into_iter().chain(lineage(record)).collect(),
         };
         if output.size() + FRAMING > self.max_dead {
             // The topic takes less than the one it came from; where it is is said in the headers.
-            output.value = Some(Arc::from(&[][..]));
+            output.value = Some(Value::Made(Vec::new()));
             output.headers.push(("quire-value-left-out".to_owned(), record.size().to_string().into_bytes()));
         }
-        let reasons = vec![failure.to_string()];
         vec![
             output,
-            self.notification(record, &subject, Event::Failed, None, reasons),
+            self.told(record, &Notification::failed(letter)),
             self.progress(record, &subject, DocumentState::Dead, (0, 0)),
         ]
     }
@@ -192,6 +209,7 @@ impl Outcomes {
             attempts: record.attempts + 1,
             failure: failure.clone(),
             lineage: record.lineage.clone(),
+            tags: Vec::new(),
         }
     }
 
@@ -223,18 +241,14 @@ impl Outcomes {
     }
 
     /// A document's failure, where there is no record to bury.
-    pub fn notification(
-        &self,
-        record: &Record,
-        subject: &Subject,
-        event: Event,
-        kind: Option<String>,
-        reasons: Vec<String>,
-    ) -> Output {
-        let (id, name) = (subject.id.clone(), subject.name.clone());
-        let note =
-            Notification { schema: EVENT_SCHEMA, id, name, event, at: Timestamp::now(), kind, reasons };
-        self.json(self.topics.notifications(), &subject.id, &note, record.trace())
+    pub fn failed(&self, record: &Record, subject: &Subject, reasons: Vec<String>) -> Output {
+        let note = Notification::plain(subject.id.clone(), subject.name.clone(), Event::Failed);
+        self.told(record, &Notification { reasons, ..note })
+    }
+
+    /// What happened to a document.
+    fn told(&self, record: &Record, note: &Notification) -> Output {
+        self.json(self.topics.notifications(), &note.id, note, record.trace())
     }
 
     /// The record once more, as its sender wrote it.
@@ -250,10 +264,13 @@ impl Outcomes {
             headers.push(("quire-force".to_owned(), b"1".to_vec()));
         }
         headers.extend(lineage(record));
+        // The next try is of the same trace, below this one.
+        let span = record.spans.traceparent();
+        headers.extend(span.map(|span| ("quire-traceparent".to_owned(), span.into_bytes())));
         Output {
             topic: self.topics.lane(lane),
             key: record.key.clone(),
-            value: record.value.clone(),
+            value: record.value.clone().map(Value::Passed),
             headers,
         }
     }
@@ -266,7 +283,7 @@ impl Outcomes {
         Output {
             topic: self.topics.lane(lane),
             key: record.key.clone(),
-            value: record.value.clone(),
+            value: record.value.clone().map(Value::Passed),
             headers: record.headers.iter().cloned().chain(own.into_iter().flatten()).collect(),
         }
     }
@@ -274,7 +291,15 @@ impl Outcomes {
     /// The result. Where the topic does not take it whole, what is longest is left out and named;
     /// the store has it all.
     fn result(&self, record: &Record, document: &Document) -> Output {
-        let mut output = self.json(self.topics.results(), &document.id, document, record.trace());
+        // Room for the text, what JSON escapes in it, and the rest: a buffer that grows copies what it has.
+        let room = document.text.len() + document.text.len() / 8 + FRAMING;
+        let mut output = self.json_in(
+            self.topics.results(),
+            &document.id,
+            document,
+            record.trace(),
+            Vec::with_capacity(room),
+        );
         if output.size() + FRAMING > self.max_result {
             let mut less = document.clone();
             less.omitted.push("text".to_owned());
@@ -291,11 +316,22 @@ impl Outcomes {
         output
     }
 
-    fn json(&self, topic: String, id: &DocumentId, value: &impl Serialize, mut headers: Vec<Pair>) -> Output {
+    fn json(&self, topic: String, id: &DocumentId, value: &impl Serialize, headers: Vec<Pair>) -> Output {
+        self.json_in(topic, id, value, headers, Vec::with_capacity(256))
+    }
+
+    fn json_in(
+        &self,
+        topic: String,
+        id: &DocumentId,
+        value: &impl Serialize,
+        mut headers: Vec<Pair>,
+        mut bytes: Vec<u8>,
+    ) -> Output {
         headers.push(("content-type".to_owned(), b"application/json".to_vec()));
         // These types have no map with keys that are no strings: serialising cannot fail.
-        let value = serde_json::to_vec(value).unwrap_or_default();
-        Output { topic, key: Some(id.as_str().as_bytes().to_vec()), value: Some(value.into()), headers }
+        let _ = serde_json::to_writer(&mut bytes, value);
+        Output { topic, key: Some(id.as_str().as_bytes().to_vec()), value: Some(Value::Made(bytes)), headers }
     }
 }
 

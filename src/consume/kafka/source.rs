@@ -14,6 +14,7 @@ use crate::document::{DeadLetter, DocumentId, Head, RawDocument, sha256_hex};
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::failpoint::Failpoints;
 use crate::receipt::{Budget, Claim, Permit, Receipt};
+use crate::trace::Tracer;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +31,8 @@ pub struct Ready {
     pub declared: Option<String>,
     /// Its language, as declared.
     pub language: Option<String>,
+    /// Its tags, as declared.
+    pub tags: Vec<String>,
 }
 
 /// Takes documents from the board; the threads behind it are the caller's.
@@ -40,6 +43,7 @@ pub struct Taker {
     /// Found no room in the budget.
     pub(super) held: Option<Ready>,
     pub(super) failpoints: Arc<Failpoints>,
+    pub(super) tracer: Tracer,
 }
 
 /// What is to be done with what was picked.
@@ -128,11 +132,16 @@ impl Taker {
     }
 
     /// Looks into a record. `None`: it is settled, or its document is being fetched.
-    fn open(&mut self, record: Record) -> Option<Ready> {
+    fn open(&mut self, mut record: Record) -> Option<Ready> {
         if record.place.lane == Lane::Commands {
             let outputs = self.commands.act(&record, &self.board);
             self.settle_unbegun(&record, outputs);
             return None;
+        }
+        // It may have been here before, and waited for an earlier record of its document.
+        if !record.spans.is_begun() {
+            record.spans = self.tracer.begin(record.traceparent.as_deref());
+            record.spans.enter(Stage::Consume.as_str());
         }
         let id = match record.id() {
             Ok(id) => id,
@@ -144,27 +153,32 @@ impl Taker {
         if self.is_cancelled(&record, &id) {
             return None;
         }
-        let plain = |record: &Record| Ready {
+        let said = record.header("tags").unwrap_or_default();
+        let mut tags = said.split(',').map(str::to_owned).collect::<Vec<String>>();
+        let plain = |record: Record, tags: Vec<String>| Ready {
+            tags,
             bytes: record.value.clone(),
             name: record.header("filename"),
             declared: record.header("content-type"),
             language: record.header("language"),
-            record: record.clone(),
+            record,
         };
-        let Some(value) = record.value.clone() else { return Some(plain(&record)) };
+        let Some(value) = record.value.clone() else { return Some(plain(record, tags)) };
         // What came out of a document is never taken for an envelope: it could name any URI.
         let outer = record.lineage.is_none();
         let declared = record.header("content-type");
         let recognised = outer.then(|| Envelope::recognise(declared.as_deref(), &value)).flatten();
         let envelope = match recognised {
-            None => return Some(plain(&record)),
+            None => return Some(plain(record, tags)),
             Some(Ok(envelope)) => envelope,
             Some(Err(error)) => {
                 self.refuse(&record, error);
                 return None;
             }
         };
+        tags.extend(envelope.tags);
         let mut ready = Ready {
+            tags,
             name: envelope.filename.or_else(|| record.header("filename")),
             declared: envelope.content_type,
             language: envelope.language.or_else(|| record.header("language")),
@@ -207,6 +221,14 @@ impl Taker {
             self.refuse(&ready.record, too_large(size, self.board.config.consume.max_document_mb));
             return Begun::Settled;
         }
+        let tags = match crate::document::tags(ready.tags.iter().map(String::as_str)) {
+            Ok(tags) => tags,
+            Err(reason) => {
+                self.refuse(&ready.record, Error::reject(Stage::Consume, Class::Malformed, reason));
+                return Begun::Settled;
+            }
+        };
+        let record = &mut ready.record;
         // Once more: it may have waited for long, and only now the id is sure.
         if self.is_cancelled(record, &id) {
             return Begun::Settled;
@@ -224,13 +246,14 @@ impl Taker {
             self.held = Some(ready);
             return Begun::NoRoom;
         };
-        let Ready { record, bytes, name, declared, language } = ready;
+        let Ready { record, bytes, name, declared, language, .. } = ready;
         let name = name.unwrap_or_else(|| id.to_string());
         let head = Arc::new(Head {
             id,
             name,
             declared,
             language,
+            tags,
             priority: record.priority,
             size,
             sha256,
@@ -239,6 +262,7 @@ impl Taker {
             origin: Some(record.origin.clone()),
             force: record.force,
             lineage: record.lineage.clone(),
+            trace: record.spans.clone(),
         });
         match self.register(record, &head, permit) {
             None => Begun::Settled,
@@ -279,6 +303,8 @@ impl Taker {
     fn refuse(&self, record: &Record, error: Error) {
         let id = record.id().unwrap_or_else(|_| record.stand_in());
         let name = record.header("filename").unwrap_or_else(|| id.to_string());
+        let _about = record.spans.log_span(&id).entered();
+        record.spans.fail(error.failure());
         let subject = Subject { id, name };
         self.board.metrics.failed(error.failure().stage, error.failure().class);
         let outputs = failed(&self.board, record, &subject, String::new(), &error);

@@ -1,7 +1,7 @@
-//! Records under suspicion of ending their worker: each is tried with nothing else in flight.
+//! Records under suspicion of ending their worker: a few at a time are tried with nothing else in flight.
 
-use super::board::{Board, InFlight, State};
-use super::marks::alone_from;
+use super::board::{Board, InFlight, Owned, Partition, State};
+use super::marks::{group_size, suspect_from};
 use super::record::Record;
 use super::settle::Subject;
 use super::source::Picked;
@@ -10,42 +10,65 @@ use crate::receipt::Claim;
 use std::sync::{Arc, MutexGuard};
 use std::time::Instant;
 
-/// Puts a record aside that must be tried alone.
+/// Puts a record aside that must be tried apart.
 pub(super) fn aside(board: &Board, state: &mut MutexGuard<'_, State>, record: Record) -> Option<Record> {
     let owned = state.owned.get(&(record.place.lane, record.place.partition))?;
-    let alone_from = alone_from(board.config.consume.crashes);
-    if owned.deaths.get(&record.place.offset).is_some_and(|deaths| *deaths >= alone_from) {
+    if deaths(owned, record.place.offset) >= suspect_from(board.config.consume.crashes) {
         state.suspects.push_back(record);
         return None;
     }
     Some(record)
 }
 
-/// The first suspect, once nothing else is in flight and it is noted that it is tried alone.
+/// The first suspect, once nothing but its group is in flight and it is noted who they are.
 pub(super) fn next(board: &Board, state: &mut MutexGuard<'_, State>) -> Option<Picked> {
-    if !state.in_flight.is_empty() || !state.busy.is_empty() || state.fetching > 0 {
-        return None;
-    }
     let place = state.suspects.front()?.place;
-    let Some(owned) = state.owned.get_mut(&(place.lane, place.partition)) else {
+    let partition = (place.lane, place.partition);
+    let Some(owned) = state.owned.get(&partition) else {
         state.suspects.pop_front();
         return None;
     };
-    let deaths = owned.deaths.get(&place.offset).copied().unwrap_or(0);
-    let convicted =
-        u32::from(deaths) >= board.config.consume.crashes && owned.was_alone == Some(place.offset);
-    if convicted {
-        return convict(board, state);
-    }
-    if owned.alone == Some(place.offset) && owned.alone_noted {
+    if owned.apart_noted && owned.apart.contains(&place.offset) {
         return state.suspects.pop_front().map(Picked::Record);
     }
-    if owned.alone != Some(place.offset) || !owned.dirty {
-        (owned.alone, owned.alone_noted, owned.dirty) = (Some(place.offset), false, true);
+    if !state.in_flight.is_empty() || !state.busy.is_empty() || state.fetching > 0 {
+        return None;
+    }
+    let convicts = u32::from(deaths(owned, place.offset)) >= board.config.consume.crashes;
+    if convicts && owned.was_alone == Some(place.offset) {
+        return convict(board, state);
+    }
+    let group = group(board, state, owned, partition);
+    if let Some(owned) = state.owned.get_mut(&partition)
+        && (owned.apart != group || !owned.dirty)
+    {
+        (owned.apart, owned.apart_noted, owned.dirty) = (group, false, true);
         state.urgent = true;
         board.urge();
     }
     None
+}
+
+/// The suspects that are tried next, all of one partition: as many as the most suspicious of them may be
+/// tried with.
+fn group(board: &Board, state: &State, owned: &Owned, partition: Partition) -> Vec<i64> {
+    let (mut group, mut most) = (Vec::new(), usize::MAX);
+    for suspect in &state.suspects {
+        let place = suspect.place;
+        let size = group_size(deaths(owned, place.offset), board.config.consume.crashes).min(most);
+        if (place.lane, place.partition) != partition || group.len() >= size {
+            break;
+        }
+        group.push(place.offset);
+        most = size;
+    }
+    group.sort_unstable();
+    group
+}
+
+/// How many owners died with an offset.
+fn deaths(owned: &Owned, offset: i64) -> u8 {
+    owned.deaths.get(&offset).copied().unwrap_or(0)
 }
 
 /// The worker died over it, again and again, with nothing else in flight.

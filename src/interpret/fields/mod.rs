@@ -4,22 +4,29 @@
 //! - `layout` makes pages into rows of cells; `reader` follows labels and expressions on them.
 //! - `dates`, `amounts`, `identifiers` read values and are pure.
 //! - `recognise` finds the same in any text, for the names of a document.
-//! - `parties`, `table`, `sections` find what has no label; the table `EXTRACTORS` names them.
+//! - `parties`, `suppliers`, `table`, `movements`, `sections`, `forms` find what has no label; the table `EXTRACTORS` names them.
+//! - `several` notices files of several documents, `doubts` text that is not to be relied on.
 //! - `rules` checks what was found.
 
 mod amounts;
+mod choose;
 mod columns;
 mod dates;
+mod doubts;
+mod forms;
 mod identifiers;
 mod labels;
 mod layout;
+mod movements;
 mod names;
 mod parties;
 mod reader;
 mod recognise;
 mod rules;
 mod sections;
+mod several;
 mod spec;
+mod suppliers;
 mod table;
 
 pub use dates::find as find_dates;
@@ -35,20 +42,22 @@ type Extract = fn(&Reader<'_>, &[Entity], &Kind, &mut Vec<Field>);
 
 /// The extractors that kinds name.
 const EXTRACTORS: &[(&str, Extract)] = &[
-    ("supplier", parties::supplier),
-    ("address", parties::address),
+    ("supplier", suppliers::supplier),
+    ("address", suppliers::address),
     ("buyer", parties::buyer),
     ("sender", parties::sender),
     ("recipient", parties::recipient),
     ("person", parties::person),
     ("subject", sections::subject),
     ("title", sections::title),
+    ("authors", sections::authors),
     ("positions", sections::positions),
     ("skills", sections::skills),
-    ("labels", sections::labels),
+    ("labels", forms::labels),
     ("currency", table::currency),
     ("tax", table::tax),
     ("lines", table::lines),
+    ("transactions", movements::transactions),
 ];
 
 /// Pages beyond these hold annexes, and a document of thousands must not take minutes.
@@ -91,12 +100,19 @@ pub fn find(
     text: &Characters,
     entities: &[Entity],
 ) -> Found {
-    let Some(kind) = spec.kind.get(kind) else { return Found::default() };
+    let (label, Some(kind)) = (kind, spec.kind.get(kind)) else { return Found::default() };
     let pages = pages.get(..pages.len().min(MAX_PAGES)).unwrap_or_default();
     let month_first =
         pages.iter().find_map(|page| dates::order(&page.text)).or_else(|| usual_order(language, pages));
     let sheets = pages.iter().enumerate().map(|(index, page)| layout::sheet(index, page)).collect();
-    let reader = Reader { pages, sheets, text, month_first };
+    let mut reader = Reader { pages, sheets, text, month_first, within: 0..pages.len() };
+    let parts = several::parts(spec, label, &reader);
+    let like = kind.like.as_deref().unwrap_or(label);
+    let read = parts.iter().find(|part| part.kind.is_some_and(|k| k == label || k == like)).or(parts.first());
+    if let Some(part) = read {
+        reader.within = part.pages.clone();
+        reader.sheets.retain(|sheet| part.pages.contains(&sheet.page));
+    }
     let mut fields = reader.labelled(kind);
     let mut done: Vec<&str> = Vec::new();
     for wanted in &kind.extractors {
@@ -110,6 +126,10 @@ pub fn find(
     fields.retain(|field| field.confidence >= LEAST);
     let mut checks = rules::check(&kind.rule, &mut fields);
     checks.extend(one_currency(&mut fields));
+    if let Some(part) = read.filter(|_| parts.len() > 1) {
+        checks.push(doubts::fail("one-document", several::told(&parts, part), &mut fields));
+    }
+    checks.extend(doubts::doubt(pages, &mut fields));
     for field in &mut fields {
         field.confidence = field.confidence.clamp(0.0, 1.0);
         if field.validity == Validity::Valid && field.confidence < 0.5 {
@@ -183,5 +203,7 @@ fn one_currency(fields: &mut [Field]) -> Option<Check> {
     Some(Check { name: "one-currency".to_owned(), outcome: fine.into(), fields: about, detail })
 }
 
+#[cfg(test)]
+mod bad_tests;
 #[cfg(test)]
 mod tests;

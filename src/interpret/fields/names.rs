@@ -99,6 +99,9 @@ const TITLES: &[&str] = &[
     "thank you",
 ];
 
+/// Lines above a name.
+const ADDRESSES: &[&str] = &["herrn", "herr", "frau", "firma", "mr", "mrs", "ms", "dr", "messrs"];
+
 /// Whether two names are the same.
 pub fn same(a: &str, b: &str) -> bool {
     !b.is_empty() && a.to_lowercase().trim() == b.to_lowercase().trim()
@@ -118,19 +121,25 @@ pub fn has_form(text: &str) -> bool {
         .any(|word| FORMS.contains(&word.replace('.', "").trim_matches(['(', ')'])))
 }
 
+/// Whether a line is a document's title.
+pub fn is_title(text: &str) -> bool {
+    let short = |t: &str| text.chars().count() < t.chars().count() + 14;
+    TITLES.iter().any(|t| matches(text, 0, t).is_some() && short(t))
+}
+
 /// Whether a line can be a name: letters, few digits, no label, no title, no sentence.
 pub fn is_name(text: &str) -> bool {
     let text = text.trim();
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
     let digits = text.chars().filter(char::is_ascii_digit).count();
-    let title =
-        TITLES.iter().any(|t| matches(text, 0, t).is_some() && text.chars().count() < t.chars().count() + 14);
+    let title = is_title(text);
     let capital = text.starts_with(|c: char| c.is_uppercase() || c.is_numeric() || !c.is_alphabetic());
     let label = text.ends_with(':') || text.contains(": ") || text.contains('@');
     letters >= 3
         && digits <= 3
         && digits * 3 < letters
         && !title
+        && !ADDRESSES.contains(&text.to_lowercase().as_str())
         && capital
         && !label
         && text.chars().count() <= 70
@@ -138,13 +147,23 @@ pub fn is_name(text: &str) -> bool {
         && amounts::find(text, false).iter().all(|n| !n.is_money())
 }
 
-/// The name without what a dash or bar adds to it.
+/// What parts a name from what is added to it in its line.
+const MARKS: &[&str] = &[" - ", " | ", " · ", " – ", " — ", " • ", " * ", " / ", "  "];
+
+/// Where a name ends: before a dash, bar or wide gap, and before the comma of an address in its line.
 pub fn name_end(text: &str) -> usize {
-    [" - ", " | ", " · ", " – ", " • ", "  "]
-        .iter()
-        .filter_map(|mark| text.find(mark))
-        .min()
-        .unwrap_or(text.len())
+    let end = MARKS.iter().filter_map(|mark| text.find(mark)).min().unwrap_or(text.len());
+    let comma = text.get(..end).and_then(|head| head.find(", "));
+    comma.filter(|at| text.get(*at..).is_some_and(holds_address)).unwrap_or(end)
+}
+
+/// Whether marks and commas part off a piece with a postcode.
+pub fn holds_address(text: &str) -> bool {
+    let mut pieces = vec![text];
+    for mark in MARKS.iter().chain(&[", "]) {
+        pieces = pieces.into_iter().flat_map(|piece| piece.split(mark)).collect();
+    }
+    pieces.len() > 1 && pieces.iter().any(|piece| postcode(piece.trim()))
 }
 
 /// Whether a line holds a postcode: five digits and a town, a British one, or state and ZIP.

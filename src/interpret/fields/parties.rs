@@ -3,12 +3,14 @@
 
 use super::labels::matches;
 use super::layout::{Cell, Sheet};
-use super::names::{has_form, is_name, name_end, named, postcode, same};
+use super::names::{has_form, is_name, named, postcode, same};
 use super::reader::Reader;
 use super::spec::Kind;
-use crate::document::{Entity, Field, FieldValue};
+use super::suppliers::SUPPLIER_LABELS;
+use crate::document::{Entity, Field, FieldValue, Validity};
 
-const BUYER_LABELS: &[&str] = &[
+/// What stands before a customer's name.
+pub const BUYER_LABELS: &[&str] = &[
     "bill to",
     "billed to",
     "invoice to",
@@ -38,108 +40,27 @@ const BUYER_LABELS: &[&str] = &[
     "for",
 ];
 
-const SUPPLIER_LABELS: &[&str] = &[
-    "from",
-    "seller",
-    "supplier",
-    "vendor",
-    "issued by",
-    "payee",
-    "von",
-    "verkäufer",
-    "lieferant",
-    "rechnungssteller",
-    "vendeur",
-    "émetteur",
-    "proveedor",
-    "emisor",
-    "fornitore",
+/// How letters greet.
+pub const GREETINGS: &[&str] =
+    &["dear", "sehr geehrte", "sehr geehrter", "liebe", "lieber", "to whom it may concern", "hello"];
+
+/// How letters close.
+pub const CLOSINGS: &[&str] = &[
+    "yours sincerely",
+    "yours faithfully",
+    "yours truly",
+    "sincerely",
+    "kind regards",
+    "best regards",
+    "regards",
+    "with kind regards",
+    "mit freundlichen grüßen",
+    "mit freundlichem gruß",
+    "freundliche grüße",
+    "viele grüße",
+    "hochachtungsvoll",
+    "herzliche grüße",
 ];
-
-/// `supplier`.
-pub fn supplier(reader: &Reader<'_>, entities: &[Entity], _: &Kind, fields: &mut Vec<Field>) {
-    let Some(sheet) = reader.sheets.first() else { return };
-    if let Some((cell, start)) = labelled(sheet, SUPPLIER_LABELS) {
-        let part = start..cell.text.len();
-        let value = FieldValue::Text(cell.text.get(part.clone()).unwrap_or_default().to_owned());
-        fields.push(reader.field("supplier", value, sheet, cell, &part, 0.85));
-        return;
-    }
-    let buyer = labelled(sheet, BUYER_LABELS).map(|(cell, _)| std::ptr::from_ref(cell));
-    let mut best: Option<(f32, &Cell)> = None;
-    let usual = usual_height(sheet);
-    for (row, cells) in sheet.rows.iter().enumerate().take(12) {
-        for cell in cells {
-            if buyer == Some(std::ptr::from_ref(cell)) || !is_name(&cell.text) {
-                continue;
-            }
-            let mut score = 0.55 - 0.03 * row as f32;
-            score += if has_form(&cell.text) { 0.3 } else { 0.0 };
-            score += if named(entities, &cell.text, "ORG") { 0.15 } else { 0.0 };
-            score += if sheet.boxed && cell.height() > usual * 1.25 { 0.15 } else { 0.0 };
-            if best.is_none_or(|(most, _)| score > most) {
-                best = Some((score, cell));
-            }
-        }
-    }
-    if let Some((score, cell)) = best {
-        let part = 0..name_end(&cell.text);
-        let value = FieldValue::Text(cell.text.get(part.clone()).unwrap_or_default().to_owned());
-        fields.push(reader.field("supplier", value, sheet, cell, &part, score.clamp(0.3, 0.95)));
-    }
-}
-
-/// `supplier.address`: the rows below the name, up to the first that is no address.
-pub fn address(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>) {
-    let (Some(sheet), Some(supplier)) = (reader.sheets.first(), fields.iter().find(|f| f.name == "supplier"))
-    else {
-        return;
-    };
-    let name = supplier.raw.clone();
-    let Some(row) = sheet.rows.iter().position(|cells| cells.iter().any(|c| c.text.starts_with(&name)))
-    else {
-        return;
-    };
-    let mut parts: Vec<&Cell> = Vec::new();
-    for cells in sheet.rows.iter().skip(row + 1).take(8) {
-        let Some(cell) = cells.first() else { continue };
-        let text = cell.text.to_lowercase();
-        let number = text.starts_with('(')
-            || text.chars().filter(char::is_ascii_digit).count() * 2 > text.chars().count();
-        let other = [
-            "tel", "fax", "gst", "vat", "tax", "phone", "email", "www", "ph ", "ph:", "inv", "receipt",
-            "date", "reg", "co no", "co.", "company", "roc", "cash", "bill", "doc",
-        ];
-        if other.iter().any(|word| text.starts_with(word)) {
-            if parts.is_empty() && !text.starts_with("tel") { continue } else { break }
-        }
-        if parts.is_empty() && (number || !text.contains(|c: char| c.is_ascii_digit()) || has_form(&text)) {
-            continue;
-        }
-        if cells.len() > 2
-            || (!text.contains([',', '.']) && !text.contains(|c: char| c.is_ascii_digit()) && parts.len() > 2)
-        {
-            break;
-        }
-        parts.push(cell);
-    }
-    let (Some(first), Some(last)) = (parts.first(), parts.last()) else { return };
-    let joined = parts.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join(" ");
-    let (start, end) = (reader.whole("", sheet, first, 0.7), reader.whole("", sheet, last, 0.7));
-    let bounds = start
-        .bounds
-        .zip(end.bounds)
-        .map(|(a, b)| [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])]);
-    let value = FieldValue::Text(joined.clone());
-    fields.push(Field {
-        name: "supplier.address".to_owned(),
-        value,
-        raw: joined,
-        end: end.end.max(start.start),
-        bounds,
-        ..start
-    });
-}
 
 /// `buyer`: after its label, or the head of the second address.
 pub fn buyer(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>) {
@@ -171,7 +92,11 @@ pub fn sender(reader: &Reader<'_>, entities: &[Entity], _: &Kind, fields: &mut V
             fields.push(reader.whole("sender", sheet, cell, 0.95))
         }
         (Some(cell), _) if known(cell) => fields.push(reader.whole("sender", sheet, cell, 0.8)),
-        (Some(cell), None) => fields.push(reader.whole("sender", sheet, cell, 0.55)),
+        (Some(cell), None) => fields.push(Field {
+            validity: Validity::Doubtful,
+            reasons: vec!["only its place says that this is the sender".to_owned()],
+            ..reader.whole("sender", sheet, cell, 0.5)
+        }),
         (_, Some((on, by))) => fields.push(reader.whole("sender", on, by, 0.75)),
         (None, None) => {}
     }
@@ -233,7 +158,7 @@ pub fn person(reader: &Reader<'_>, entities: &[Entity], _: &Kind, fields: &mut V
 }
 
 /// The value of a label: the rest of its cell, the cell at its right, or the one below it.
-fn labelled<'s>(sheet: &'s Sheet, labels: &[&str]) -> Option<(&'s Cell, usize)> {
+pub fn labelled<'s>(sheet: &'s Sheet, labels: &[&str]) -> Option<(&'s Cell, usize)> {
     for label in labels {
         for (row, cells) in sheet.rows.iter().enumerate().take(30) {
             for (column, cell) in cells.iter().enumerate() {
@@ -269,13 +194,10 @@ fn labelled<'s>(sheet: &'s Sheet, labels: &[&str]) -> Option<(&'s Cell, usize)> 
 }
 
 /// The head of the address that is not the sender's: the first row of a block with a postcode.
-fn addressee<'s>(sheet: &'s Sheet, sender: &str) -> Option<&'s Cell> {
+pub fn addressee<'s>(sheet: &'s Sheet, sender: &str) -> Option<&'s Cell> {
     for (row, cells) in sheet.rows.iter().enumerate().take(30) {
         for cell in cells {
-            let salutation = ["herrn", "herr ", "frau ", "firma", "mr ", "mrs ", "ms ", "dr "]
-                .iter()
-                .any(|s| cell.text.to_lowercase().starts_with(s));
-            if salutation && row > 0 && cell.text.chars().count() < 50 && !cell.text.starts_with("Dear") {
+            if salutes(row, &cell.text) {
                 if cell.text.contains(' ') && is_name(&cell.text) {
                     return Some(cell);
                 }
@@ -314,28 +236,23 @@ fn addressee<'s>(sheet: &'s Sheet, sender: &str) -> Option<&'s Cell> {
     None
 }
 
+/// Whether a line of an address begins with "Herrn", "Firma", "Mrs" and the like.
+pub fn salutes(row: usize, text: &str) -> bool {
+    // At the very head, with a name behind it, it is a doctor's own letterhead.
+    if (row == 0 && text.contains(' ')) || has_form(text) {
+        return false;
+    }
+    let lower = text.to_lowercase();
+    let words = ["herrn", "herr", "frau", "firma", "mr", "mrs", "ms", "dr"];
+    words.iter().any(|word| matches(&lower, 0, word).is_some()) && text.chars().count() < 50
+}
+
 /// Who signs: the row below the closing.
 fn signature<'r>(reader: &'r Reader<'_>) -> Option<(&'r Sheet, &'r Cell)> {
-    let closings = [
-        "yours sincerely",
-        "yours faithfully",
-        "yours truly",
-        "sincerely",
-        "kind regards",
-        "best regards",
-        "regards",
-        "with kind regards",
-        "mit freundlichen grüßen",
-        "mit freundlichem gruß",
-        "freundliche grüße",
-        "viele grüße",
-        "hochachtungsvoll",
-        "herzliche grüße",
-    ];
     for sheet in reader.sheets.iter().rev() {
         for (row, cells) in sheet.rows.iter().enumerate() {
             let closes = cells.first().is_some_and(|c| {
-                c.text.chars().count() < 40 && closings.iter().any(|w| matches(&c.text, 0, w).is_some())
+                c.text.chars().count() < 40 && CLOSINGS.iter().any(|w| matches(&c.text, 0, w).is_some())
             });
             if closes {
                 let name = sheet.rows.iter().skip(row + 1).take(3).flatten().find(|c| is_name(&c.text));
@@ -344,10 +261,4 @@ fn signature<'r>(reader: &'r Reader<'_>) -> Option<(&'r Sheet, &'r Cell)> {
         }
     }
     None
-}
-
-fn usual_height(sheet: &Sheet) -> f32 {
-    let mut heights: Vec<f32> = sheet.rows.iter().flatten().map(Cell::height).collect();
-    heights.sort_by(f32::total_cmp);
-    heights.get(heights.len() / 2).copied().unwrap_or(1.0)
 }

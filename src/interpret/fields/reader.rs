@@ -1,9 +1,10 @@
 //! Fields that labels or expressions lead to: what stands after a label, right of it or below it.
 
+use super::choose::{Candidate, choose, whole};
 use super::labels::{Label, labels};
 use super::layout::{Cell, Sheet};
 use super::spec::{FieldSpec, Form, Kind};
-use super::{amounts, dates, identifiers};
+use super::{amounts, dates, identifiers, recognise};
 use crate::document::{Field, FieldValue, PageText, Validity};
 use crate::interpret::characters::Characters;
 use std::ops::Range;
@@ -16,9 +17,14 @@ pub struct Reader<'d> {
     pub sheets: Vec<Sheet>,
     /// Its text, for offsets.
     pub text: &'d Characters,
+    /// Which of them are read, from 0: a file may hold several documents.
+    pub within: Range<usize>,
     /// Whether 03/04/2024 is in March; `None` where nothing says so.
     pub month_first: Option<bool>,
 }
+
+/// Letters between a label and an amount that make a sentence of them.
+const SENTENCE: usize = 24;
 
 /// A value within a text.
 struct Read {
@@ -29,17 +35,16 @@ struct Read {
     doubt: Option<String>,
 }
 
-/// Something that a label led to.
-struct Candidate {
-    rank: usize,
-    field: Field,
-}
-
 impl Reader<'_> {
     /// Every field of `kind` that labels, expressions or its form lead to.
     pub fn labelled(&self, kind: &Kind) -> Vec<Field> {
+        self.labelled_on(kind, &self.sheets)
+    }
+
+    /// The same with the labels of these sheets.
+    pub fn labelled_on(&self, kind: &Kind, sheets: &[Sheet]) -> Vec<Field> {
         let mut found: Vec<(usize, Candidate)> = Vec::new();
-        for sheet in &self.sheets {
+        for sheet in sheets {
             for (row, cells) in sheet.rows.iter().enumerate() {
                 for (column, cell) in cells.iter().enumerate() {
                     for label in labels(kind, cell) {
@@ -47,8 +52,10 @@ impl Reader<'_> {
                         let index = kind.field.iter().position(|f| f.name == spec.name).unwrap_or(0);
                         // A row of several amounts sums up something else: taxes, or a statement's columns.
                         let several = spec.last && money(cells.get(column..).unwrap_or_default()) > 1;
-                        let rank = label.rank + if several { 1000 } else { 0 };
                         if let Some(field) = self.beside(sheet, row, column, spec, &label) {
+                            let rank = label.rank
+                                + if several { 1000 } else { 0 }
+                                + if whole(&field.value) { 500 } else { 0 };
                             found.push((index, Candidate { rank, field }));
                         }
                     }
@@ -69,6 +76,11 @@ impl Reader<'_> {
             fields.extend(choose(spec, mine));
         }
         fields
+    }
+
+    /// The pages that are read, with their places.
+    pub fn read_pages(&self) -> impl Iterator<Item = (usize, &PageText)> {
+        self.pages.iter().enumerate().filter(|(index, _)| self.within.contains(index))
     }
 
     /// A field with a value that stands in a part of a cell.
@@ -157,7 +169,7 @@ impl Reader<'_> {
     fn by_pattern(&self, spec: &FieldSpec) -> Vec<Candidate> {
         let mut found = Vec::new();
         for (rank, pattern) in spec.patterns.iter().enumerate() {
-            for (index, page) in self.pages.iter().enumerate() {
+            for (index, page) in self.read_pages() {
                 for groups in pattern.captures_iter(&page.text).take(16) {
                     let Some(group) = groups.get(1) else { continue };
                     if let Some(read) = self.read(spec.form, group.as_str(), 0, false) {
@@ -172,7 +184,7 @@ impl Reader<'_> {
 
     fn anywhere(&self, spec: &FieldSpec) -> Vec<Candidate> {
         let mut found = Vec::new();
-        for (index, page) in self.pages.iter().enumerate().take(4) {
+        for (index, page) in self.read_pages().take(4) {
             let upto = page.text.char_indices().nth(20_000).map_or(page.text.len(), |(at, _)| at);
             if let Some(read) = self.read(spec.form, page.text.get(..upto).unwrap_or_default(), 0, false) {
                 let sure = if spec.form == Form::Date { 0.7 } else { 0.95 };
@@ -189,7 +201,7 @@ impl Reader<'_> {
     fn at(&self, spec: &FieldSpec, index: usize, bytes: Range<usize>, read: Read, sure: f32) -> Field {
         let place = self.text.range(index, &bytes);
         let raw = self.pages.get(index).and_then(|page| page.text.get(bytes.clone())).unwrap_or_default();
-        let sheet = self.sheets.get(index);
+        let sheet = self.sheets.iter().find(|sheet| sheet.page == index);
         let within = sheet.and_then(|sheet| sheet.within(&bytes));
         let reasons: Vec<String> = read.doubt.into_iter().collect();
         Field {
@@ -239,8 +251,16 @@ impl Reader<'_> {
                 } else {
                     numbers.iter().find(|n| n.is_money())
                 };
-                let found = money.or(numbers.last()).cloned()?;
-                let weak = !found.is_money();
+                // "14 Tagen" is no amount: a bare number counts where no word stands beside it.
+                let bare = numbers.iter().rfind(|n| {
+                    !text.get(..n.bytes.start).is_some_and(|t| t.contains(char::is_alphabetic))
+                        && !text.get(n.bytes.end..).is_some_and(|t| t.contains(char::is_alphabetic))
+                });
+                let found = money.or(bare).cloned()?;
+                let between = text.get(..found.bytes.start).unwrap_or_default();
+                // Whole sentences stand between a label and what it is not the label of.
+                let weak =
+                    !found.is_money() || between.chars().filter(|c| c.is_alphabetic()).count() > SENTENCE;
                 let doubt =
                     found.ambiguous.then(|| "its separator may mean thousands or decimals".to_owned());
                 let value =
@@ -268,6 +288,10 @@ impl Reader<'_> {
                 id.right = Some(identifiers::luhn(&id.value));
                 Some(checked(id, "number"))
             }
+            Form::Phone => recognise::phone(text).map(|part| {
+                let value = text.get(part.clone()).unwrap_or_default().to_owned();
+                sure(FieldValue::Text(value), part)
+            }),
             Form::Email => email(text).map(|part| {
                 let value = text.get(part.clone()).unwrap_or_default().to_owned();
                 sure(FieldValue::Identifier(value), part)
@@ -311,40 +335,4 @@ fn money(cells: &[Cell]) -> usize {
         .flat_map(|cell| amounts::find(&cell.text, false))
         .filter(amounts::FoundNumber::is_money)
         .count()
-}
-
-/// The best candidates of a field: one, or all where it asks for all.
-fn choose(spec: &FieldSpec, mut candidates: Vec<Candidate>) -> Vec<Field> {
-    if spec.all {
-        let mut fields: Vec<Field> = Vec::new();
-        candidates.sort_by_key(|c| (c.field.start, c.rank));
-        for candidate in candidates {
-            if !fields.iter().any(|f| f.value == candidate.field.value) && fields.len() < 8 {
-                let name = format!("{}[{}]", spec.name, fields.len());
-                fields.push(Field { name, ..candidate.field });
-            }
-        }
-        return fields;
-    }
-    let Some(best) = candidates.iter().map(|c| c.rank).min() else { return Vec::new() };
-    // Labels that are much alike in rank stand side by side in different languages, not documents.
-    candidates.retain(|c| c.rank == best);
-    let at = if spec.last { candidates.len() - 1 } else { 0 };
-    let chosen = candidates.swap_remove(at);
-    let mut field = chosen.field;
-    let other =
-        candidates.iter().map(|c| &c.field).find(|f| differ(&f.value, &field.value) && f.confidence > 0.5);
-    if let Some(other) = other.filter(|_| spec.form != Form::Text) {
-        field.validity = Validity::Doubtful;
-        field.confidence *= 0.8;
-        field.reasons.push(format!("{} stands there too", other.value.plain()));
-    }
-    vec![field]
-}
-
-fn differ(a: &FieldValue, b: &FieldValue) -> bool {
-    match (a.number(), b.number()) {
-        (Some(a), Some(b)) => a != b,
-        _ => a != b,
-    }
 }

@@ -103,6 +103,21 @@ fn mail_address(word: &str) -> Option<&str> {
     right.then(|| word.get(from..)).flatten()
 }
 
+/// The first telephone number of a text that is known to hold one.
+pub fn phone(text: &str) -> Option<Range<usize>> {
+    let mut at = 0;
+    while let Some(start) = text.get(at..)?.find(|c: char| c == '+' || c == '(' || c.is_ascii_digit()) {
+        let start = at + start;
+        let end = start + phone_end(text.get(start..)?);
+        let digits = text.get(start..end)?.chars().filter(char::is_ascii_digit).count();
+        if PHONE_DIGITS.contains(&digits) {
+            return Some(start..end);
+        }
+        at = end.max(start + 1);
+    }
+    None
+}
+
 /// Telephone numbers: with a country's code, an area in brackets, or a word that says so before them.
 fn phones(text: &str, found: &mut Found) {
     let starts = |c: char| c == '+' || c == '(' || c.is_ascii_digit();
@@ -209,6 +224,7 @@ mod tests {
                 prop_assert!(one.bytes.start >= end && text.get(one.bytes.clone()).is_some());
                 end = one.bytes.end;
             }
+            prop_assert!(phone(&text).is_none_or(|part| text.get(part).is_some()));
         }
     }
 }

@@ -22,6 +22,14 @@ pub fn check(rules: &[Rule], fields: &mut [Field]) -> Vec<Check> {
         let sums = rules.iter().any(|r| r.name == check.name && matches!(r.test, Test::Sum { .. }));
         for field in fields.iter_mut().filter(|f| sums && check.fields.contains(&f.name)) {
             field.confidence = 1.0 - (1.0 - field.confidence) * 0.5;
+            // What stands elsewhere was the wrong one then.
+            let before = field.reasons.len();
+            field
+                .reasons
+                .retain(|reason| !reason.contains(" stands at") && !reason.contains(" stands there"));
+            if field.validity == Validity::Doubtful && field.reasons.is_empty() && before > 0 {
+                field.validity = Validity::Valid;
+            }
         }
     }
     checks

@@ -1,8 +1,11 @@
 //! What stands in a place of its own: subjects, titles, positions and skills, labels of forms.
 
 use super::dates;
+use super::doubts::is_worded;
 use super::labels::matches;
 use super::layout::{Cell, Sheet};
+use super::names::{has_form, is_name, named};
+use super::parties::GREETINGS;
 use super::reader::Reader;
 use super::spec::Kind;
 use crate::document::{Entity, Field, FieldValue};
@@ -12,11 +15,7 @@ pub fn subject(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Fie
     let Some(sheet) = reader.sheets.first().filter(|_| !fields.iter().any(|f| f.name == "subject")) else {
         return;
     };
-    let greets = |cell: &Cell| {
-        ["dear", "sehr geehrte", "sehr geehrter", "liebe", "lieber", "to whom it may concern", "hello"]
-            .iter()
-            .any(|g| matches(&cell.text, 0, g).is_some())
-    };
+    let greets = |cell: &Cell| GREETINGS.iter().any(|g| matches(&cell.text, 0, g).is_some());
     let Some(row) = sheet.rows.iter().position(|row| row.first().is_some_and(greets)) else { return };
     let line = |at: usize| sheet.rows.get(at).and_then(|row| row.first());
     let fits = |cell: &&Cell| {
@@ -33,6 +32,18 @@ pub fn subject(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Fie
     }
 }
 
+/// What programs call a document that nobody gave a title.
+const NO_TITLES: &[&str] = &[
+    "document",
+    "untitled",
+    "untitled document",
+    "report",
+    "bericht",
+    "confidential",
+    "vertraulich",
+    "draft",
+];
+
 /// `title` of a report: the line in the largest type at its head, or the first one.
 pub fn title(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>) {
     let Some(sheet) = reader.sheets.first() else { return };
@@ -42,12 +53,18 @@ pub fn title(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field
         .take(15)
         .flatten()
         .filter(|c| {
-            c.text.chars().filter(|c| c.is_alphabetic()).count() >= 6 && c.text.chars().count() <= 120
+            c.text.chars().filter(|c| c.is_alphabetic()).count() >= 6
+                && c.text.chars().count() <= 120
+                && is_worded(&c.text)
+                && !NO_TITLES.iter().any(|word| c.text.eq_ignore_ascii_case(word))
         })
         .collect();
+    // Whose report it is stands above its title, often.
+    let own = |cell: &&Cell| !has_form(&cell.text);
+    let first = candidates.iter().copied().find(own).or(candidates.first().copied());
     let largest =
         candidates.iter().copied().reduce(|a, b| if b.height() > a.height() * 1.15 { b } else { a });
-    if let Some(cell) = largest.filter(|_| sheet.boxed).or(candidates.first().copied()) {
+    if let Some(cell) = largest.filter(|_| sheet.boxed).or(first) {
         fields.push(reader.whole("title", sheet, cell, if sheet.boxed { 0.85 } else { 0.75 }));
     }
 }
@@ -93,7 +110,7 @@ const HEADINGS: &[(&str, &str)] = &[
 ];
 
 /// The section that a row begins, where it is a heading.
-fn heading(row: &[Cell]) -> Option<&'static str> {
+pub fn heading(row: &[Cell]) -> Option<&'static str> {
     let [cell] = row else { return None };
     let text = cell.text.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
     HEADINGS.iter().find(|(name, _)| *name == text).map(|(_, section)| *section)
@@ -129,7 +146,18 @@ pub fn skills(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Fiel
             })
             .collect();
     }
+    let bulleted =
+        |row: &[Cell]| row.first().is_some_and(|cell| cell.text.starts_with(['•', '·', '-', '–', '*']));
+    let (mut bullets, mut bottom) = (false, None::<(usize, f32)>);
     for (sheet, row) in rows {
+        let Some(first) = row.first() else { continue };
+        // A list ends where its bullets end, or behind a wide gap.
+        let gap = bottom.filter(|(page, _)| *page == sheet.page).map_or(0.0, |(_, b)| first.bounds[1] - b);
+        if number > 0 && ((bullets && !bulleted(row)) || gap > first.height() * 2.5) {
+            break;
+        }
+        bullets |= bulleted(row);
+        bottom = Some((sheet.page, first.bounds[3]));
         for cell in row {
             let skip = cell.text.find(':').map_or(0, |at| at + 1);
             let mut at = skip;
@@ -255,146 +283,63 @@ fn period(text: &str) -> Option<std::ops::Range<usize>> {
     Some(if month.is_some() { word } else { first }..end)
 }
 
-/// `label:…` of a form: what stands left of a colon or a gap, and what stands right of it.
-pub fn labels(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>) {
-    let known = [
-        "family name",
-        "first name",
-        "last name",
-        "given name",
-        "surname",
-        "full name",
-        "name",
-        "date of birth",
-        "place of birth",
-        "nationality",
-        "street and number",
-        "street",
-        "town and postcode",
-        "postcode",
-        "town",
-        "city",
-        "address",
-        "telephone",
-        "phone",
-        "mobile",
-        "electronic mail",
-        "email",
-        "e-mail",
-        "occupation",
-        "signature",
-        "place and date",
-        "date",
-        "nachname",
-        "vorname",
-        "geburtsdatum",
-        "geburtsort",
-        "staatsangehörigkeit",
-        "straße",
-        "hausnummer",
-        "plz und ort",
-        "plz",
-        "ort",
-        "wohnort",
-        "anschrift",
-        "telefon",
-        "beruf",
-        "unterschrift",
-        "datum",
-        "ort und datum",
-        "familienstand",
-        "steuernummer",
-        "kontoinhaber",
-    ];
-    let push = |label: &str,
-                sheet: &Sheet,
-                cell: &Cell,
-                part: std::ops::Range<usize>,
-                sure: f32,
-                fields: &mut Vec<Field>| {
-        let text = cell.text.get(part.clone()).unwrap_or_default();
-        let lead = text.len() - text.trim_start_matches([' ', ':', '_', '.']).len();
-        let body = text.get(lead..).unwrap_or_default().trim_end_matches([' ', '_', '.']);
-        let label = label.trim_matches(|c: char| c.is_whitespace() || ":*_".contains(c)).trim();
-        let name = format!("label:{label}");
-        let words = label.split(' ').count();
-        let fine = !body.is_empty()
-            && !label.is_empty()
-            && words <= 7
-            && body.chars().count() <= 120
-            && label.contains(char::is_alphabetic);
-        if fine && fields.len() < 200 && !fields.iter().any(|f| f.name == name) {
-            let part = part.start + lead..part.start + lead + body.len();
-            let found = dates::find(body, false);
-            let value = match found.as_slice() {
-                [date] if date.bytes.len() == body.len() && date.swapped.is_none() => {
-                    FieldValue::Date(date.date)
-                }
-                _ => FieldValue::Text(body.to_owned()),
-            };
-            fields.push(reader.field(&name, value, sheet, cell, &part, sure));
-        }
-    };
-    for sheet in &reader.sheets {
-        for row in &sheet.rows {
-            let mut column = 0;
-            while let Some(cell) = row.get(column) {
-                column += 1;
-                let next = row.get(column);
-                let colon = cell.text.find(':').filter(|at| {
-                    !cell
-                        .text
-                        .get(at + 1..)
-                        .is_some_and(|t| t.starts_with(|c: char| c.is_ascii_digit() || c == '/'))
-                });
-                match (colon, next) {
-                    (Some(at), _)
-                        if cell
-                            .text
-                            .get(at + 1..)
-                            .is_some_and(|rest| rest.contains(char::is_alphanumeric)) =>
-                    {
-                        push(
-                            cell.text.get(..at).unwrap_or_default(),
-                            sheet,
-                            cell,
-                            at + 1..cell.text.len(),
-                            0.9,
-                            fields,
-                        );
-                    }
-                    (Some(at), Some(next)) if at + 1 >= cell.text.trim_end_matches(['_', ' ', '.']).len() => {
-                        push(
-                            cell.text.get(..at).unwrap_or_default(),
-                            sheet,
-                            next,
-                            0..next.text.len(),
-                            0.9,
-                            fields,
-                        );
-                        column += 1;
-                    }
-                    (None, Some(next)) if row.len() == 2 && column == 1 => {
-                        push(&cell.text, sheet, next, 0..next.text.len(), 0.8, fields);
-                        column += 1;
-                    }
-                    _ => {
-                        let label = known.iter().filter_map(|l| matches(&cell.text, 0, l)).max();
-                        if let Some(end) =
-                            label.filter(|end| *end < cell.text.len() && cell.text.chars().count() < 70)
-                        {
-                            push(
-                                cell.text.get(..end).unwrap_or_default(),
-                                sheet,
-                                cell,
-                                end..cell.text.len(),
-                                0.75,
-                                fields,
-                            );
-                        }
-                    }
-                }
-            }
+/// `authors[0]`, `authors[1]`, …: the names after their label, else the row of names below the title.
+pub fn authors(reader: &Reader<'_>, entities: &[Entity], kind: &Kind, fields: &mut Vec<Field>) {
+    let Some(sheet) = reader.sheets.first() else { return };
+    let mut found: Vec<(&Cell, std::ops::Range<usize>, f32)> = Vec::new();
+    let labels = kind.field.iter().find(|f| f.name == "authors").map_or(&[][..], |f| f.labels.as_slice());
+    for (row, cells) in sheet.rows.iter().enumerate().take(30) {
+        let Some(cell) = cells.first().filter(|_| found.is_empty()) else { continue };
+        let Some(end) = labels.iter().filter_map(|label| matches(&cell.text, 0, label)).max() else {
+            continue;
+        };
+        let rest = cell.text.get(end..).unwrap_or_default();
+        if rest.contains(char::is_alphabetic) {
+            found.extend(people(cell, end).map(|part| (cell, part, 0.9)));
+        } else if let Some(right) = cells.get(1) {
+            found.extend(people(right, 0).map(|part| (right, part, 0.9)));
+        } else {
+            let below = sheet.rows.iter().skip(row + 1).filter_map(|cells| cells.first());
+            let listed = below.take_while(|c| people(c, 0).next().is_some()).take(8);
+            found.extend(listed.flat_map(|c| people(c, 0).map(move |part| (c, part, 0.8))));
         }
     }
+    if found.is_empty() {
+        let title = fields.iter().find(|f| f.name == "title").map(|f| f.raw.clone()).unwrap_or_default();
+        let at = sheet.rows.iter().position(|cells| cells.iter().any(|c| c.text == title));
+        let below = sheet.rows.iter().skip(at.map_or(0, |at| at + 1)).take(3).flatten();
+        // Without a label only names that the model found as people's count.
+        let known = |c: &&Cell| named(entities, &c.text, "PER");
+        found.extend(below.filter(known).flat_map(|c| people(c, 0).map(move |part| (c, part, 0.6))));
+    }
+    // What its label led to and is no list of people is one author: an institution.
+    if let Some(at) = fields.iter().position(|f| f.name == "authors") {
+        let whole = fields.remove(at);
+        if found.is_empty() {
+            fields.push(Field { name: "authors[0]".to_owned(), ..whole });
+        }
+    }
+    for (number, (cell, part, sure)) in found.into_iter().take(20).enumerate() {
+        let value = FieldValue::Text(cell.text.get(part.clone()).unwrap_or_default().to_owned());
+        fields.push(reader.field(&format!("authors[{number}]"), value, sheet, cell, &part, sure));
+    }
+}
+
+/// The people of a list: names of two words at least, parted by commas and "and".
+fn people(cell: &Cell, from: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let mut parts = Vec::new();
+    let mut at = from;
+    let text = cell.text.get(from..).unwrap_or_default();
+    let pieces =
+        text.split([',', ';', '&', '·']).flat_map(|p| p.split(" and ")).flat_map(|p| p.split(" und "));
+    for piece in pieces {
+        let bare = piece.trim_matches(|c: char| !c.is_alphanumeric() && c != '.' && c != ')');
+        let start = cell.text.get(at..).and_then(|rest| rest.find(bare)).map(|i| at + i);
+        let name = is_name(bare) && (2..=5).contains(&bare.split(' ').count()) && !has_form(bare);
+        if let Some(start) = start.filter(|_| name) {
+            at = start + bare.len();
+            parts.push(start..at);
+        }
+    }
+    parts.into_iter()
 }

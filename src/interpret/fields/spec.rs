@@ -81,6 +81,7 @@ pub enum Form {
     VatId,
     Luhn,
     Email,
+    Phone,
 }
 
 /// Something that must hold; its `check` says what. A rule whose fields are not there is skipped.

@@ -190,8 +190,15 @@ fn line(
         let end = words_end.filter(|(c, _)| std::ptr::eq(*c, cell)).map_or(cell.text.len(), |(_, end)| end);
         let body = cell.text.get(..end).unwrap_or_default().trim_end_matches([' ', '-', '€', '$', '£']);
         let (start, quantity) = leading(body, columns);
-        if let Some((value, part)) = quantity {
-            line.push(reader.field(&name("quantity"), FieldValue::Number(value), sheet, cell, &part, 0.8));
+        let before = row.iter().take_while(|c| !std::ptr::eq(*c, cell)).last();
+        let apart = before
+            .filter(|_| columns.first() == Some(&Column::Quantity))
+            .and_then(|c| Some((c, amounts::find(&c.text, false).into_iter().next()?)))
+            .map(|(c, found)| (c, found.value, found.bytes));
+        let there = line.iter().any(|f| f.name.ends_with(".quantity"));
+        let quantity = apart.or(quantity.map(|(value, part)| (cell, value, part))).filter(|_| !there);
+        if let Some((of, value, part)) = quantity {
+            line.push(reader.field(&name("quantity"), FieldValue::Number(value), sheet, of, &part, 0.8));
         }
         let value = FieldValue::Text(body.get(start..).unwrap_or_default().to_owned());
         line.push(reader.field(&name("description"), value, sheet, cell, &(start..body.len()), 0.9));
@@ -277,7 +284,11 @@ pub fn tax(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>)
             let cells: Vec<&Cell> = row.iter().skip(at).collect();
             let numbers: Vec<(&Cell, FoundNumber)> = cells
                 .iter()
-                .flat_map(|c| amounts::find(&c.text, false).into_iter().map(move |n| (*c, n)))
+                .flat_map(|c| {
+                    // In a cell of its own, a blank parts thousands.
+                    let alone = !c.text.contains(char::is_alphabetic) && !c.text.contains('%');
+                    amounts::find(&c.text, alone).into_iter().map(move |n| (*c, n))
+                })
                 .collect();
             let rate = numbers.iter().find(|(_, n)| n.percent && n.value < Decimal::from(100));
             let amount = numbers.iter().rfind(|(_, n)| n.is_money());

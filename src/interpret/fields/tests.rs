@@ -6,22 +6,22 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 /// Read once: its expressions take longer to compile than a page to read.
-static SPEC: LazyLock<Spec> = LazyLock::new(|| {
+pub static SPEC: LazyLock<Spec> = LazyLock::new(|| {
     let spec = load(Path::new("")).unwrap();
     check_spec(&spec).unwrap();
     spec
 });
 
-fn found(kind: &str, text: &str) -> Found {
+pub fn found(kind: &str, text: &str) -> Found {
     of_pages(&SPEC, kind, &[PageText::plain(text)])
 }
 
 /// `name = value` of every field.
-fn said(kind: &str, text: &str) -> Vec<String> {
+pub fn said(kind: &str, text: &str) -> Vec<String> {
     found(kind, text).fields.iter().map(|f| format!("{} = {}", f.name, f.value.plain())).collect()
 }
 
-fn expect(kind: &str, text: &str, wanted: &[&str]) {
+pub fn expect(kind: &str, text: &str, wanted: &[&str]) {
     let said = said(kind, text);
     for line in wanted {
         assert!(said.iter().any(|s| s == line), "{line} is not among {said:#?}");
@@ -155,6 +155,80 @@ fn other_kinds_are_read() {
             "date = 2024-02-07",
             "subject = Complaint about a washing machine",
         ],
+    );
+}
+
+#[test]
+fn rows_of_statements_are_read_with_their_signs() {
+    // Of the corpus: days without a year, columns by their heads, signs by the balances.
+    expect(
+        "statement",
+        "Severn Valley Bank\nAccount number 40882716\nPeriod 1 July 2024 to 31 July 2024\n\nDate   Description   Paid out   Paid in   Balance\n1 July   Balance brought forward   1,204.55\n2 July   Rent to Cadwell Estates   780.00   424.55\n5 July   Supermarket Fairley   63.18   361.37\n12 July   Refund Tailors Row   45.00   406.37\n31 July   Balance carried forward   406.37",
+        &[
+            "opening_balance = 1204.55",
+            "closing_balance = 406.37",
+            "transactions[0].date = 2024-07-02",
+            "transactions[0].description = Rent to Cadwell Estates",
+            "transactions[0].amount = -780.00",
+            "transactions[1].balance = 361.37",
+            "transactions[2].amount = 45.00",
+        ],
+    );
+    let text = "Kontoauszug\nIBAN DE89 3704 0044 0532 0130 00\nZeitraum: 01.03.2024 bis 31.03.2024\nAlter Saldo   100,00 EUR\n01.03.2024   Miete März   500,00-\n04.03.   Gehalt   1.900,00 H\n05.03.   Strom   40,50 S\nNeuer Saldo   1.459,50 EUR";
+    expect(
+        "statement",
+        text,
+        &[
+            "transactions[0].amount = -500.00",
+            "transactions[0].description = Miete März",
+            "transactions[1].amount = 1900.00",
+            "transactions[1].date = 2024-03-04",
+            "transactions[2].amount = -40.50",
+        ],
+    );
+    let balanced = |text: &str| {
+        let found = found("statement", text);
+        found.checks.iter().find(|c| c.name == "transactions-make-balance").unwrap().outcome
+    };
+    assert_eq!(balanced(text), crate::document::Outcome::Pass);
+    assert_eq!(balanced(&text.replace("1.900,00", "1.800,00")), crate::document::Outcome::Fail);
+}
+
+#[test]
+fn authors_and_contacts_are_lists() {
+    expect(
+        "report",
+        "Survey of Library Visitors\nPrepared by Ada Lindqvist, Omar Okoye and Greta Brandt\n3 May 2024\n\nSummary",
+        &[
+            "authors[0] = Ada Lindqvist",
+            "authors[1] = Omar Okoye",
+            "authors[2] = Greta Brandt",
+            "date = 2024-05-03",
+        ],
+    );
+    expect(
+        "report",
+        "Prüfbericht zur Heizung\nErstellt von: Stadtwerke Ulm\nStand 3. Mai 2024",
+        &["authors[0] = Stadtwerke Ulm"],
+    );
+    expect(
+        "resume",
+        "Camila Duarte\n12 Mill Lane, Leeds LS1 4AP\nTel. +44 20 7946 0018 - camila@mail.example",
+        &["phone = +44 20 7946 0018", "email = camila@mail.example"],
+    );
+}
+
+#[test]
+fn a_quantity_in_a_column_before_the_words_is_read() {
+    expect(
+        "invoice",
+        "Norvale Timber Ltd\nInvoice # 17\nQty   Description   Rate   Amount\n3   Oak panel   10.00   30.00\n12   Cable drum   2.50   30.00\nBalance due   $60.00",
+        &["lines[0].quantity = 3", "lines[0].description = Oak panel", "lines[1].quantity = 12"],
+    );
+    expect(
+        "invoice",
+        "Facture n° F1\nTotal HT   23 651,10 €\nTVA 20 %   4 730,22 €\nTotal TTC   28 381,32 €",
+        &["tax[0].amount = 4730.22 EUR"],
     );
 }
 

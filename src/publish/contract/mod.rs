@@ -15,7 +15,7 @@ pub use walk::a_walk_meets_everything_once;
 
 use super::{Filter, Hit, Query, Standing, Store};
 use crate::document::Document;
-use samples::{entity, seed, time};
+use samples::{entity, filters, seed, time};
 use std::collections::BTreeMap;
 
 /// Makes one `#[test]` of each promise.
@@ -190,37 +190,6 @@ pub fn of_versions_at_once_the_latest_stays(store: &dyn Store) {
         assert_eq!(search(store, "amber")[0].passage.as_ref().unwrap().text, latest.text);
         store.delete(&id("a")).unwrap();
     }
-}
-
-/// Filters over [`seed`] with what passes them, newest first.
-fn filters() -> Vec<(Filter, Vec<&'static str>)> {
-    let list = |values: &[&str]| values.iter().map(|&value| value.to_owned()).collect::<Vec<_>>();
-    let all = Filter::default;
-    vec![
-        (all(), vec!["d", "c", "b", "a"]),
-        (Filter { kind: list(&["invoice"]), ..all() }, vec!["b", "a"]),
-        (Filter { kind: list(&["invoice", "report"]), ..all() }, vec!["d", "b", "a"]),
-        (Filter { kind: list(&["none such"]), ..all() }, vec![]),
-        (Filter { kind: list(&["') OR 1=1 --"]), ..all() }, vec![]),
-        (Filter { language: list(&["de"]), ..all() }, vec!["c", "b"]),
-        (Filter { verdict: list(&["accept"]), ..all() }, vec!["d", "a"]),
-        (Filter { entity: list(&["Acme GMBH"]), ..all() }, vec!["b", "a"]),
-        (Filter { entity: list(&["globex", "ärztehaus"]), ..all() }, vec!["d", "b"]),
-        (Filter { since: Some(time(1)), ..all() }, vec!["d", "c", "b"]),
-        (Filter { until: Some(time(1)), ..all() }, vec!["a"]),
-        (Filter { since: Some(time(1)), until: Some(time(3)), ..all() }, vec!["c", "b"]),
-        (
-            Filter {
-                kind: list(&["invoice"]),
-                language: list(&["de", "en"]),
-                entity: list(&["ACME GMBH"]),
-                verdict: list(&["review", "reject"]),
-                since: Some(time(0)),
-                until: None,
-            },
-            vec!["b"],
-        ),
-    ]
 }
 
 pub fn filters_join_by_and_and_or(store: &dyn Store) {

@@ -5,7 +5,7 @@ use crate::document::{
     SCHEMA_VERSION, Scored, SummarySentence, Verdict, sha256_hex,
 };
 use crate::error::{Class, Failure, Stage};
-use crate::publish::{DeadLetter, Store};
+use crate::publish::{DeadLetter, Filter, Store};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -50,6 +50,7 @@ pub fn document(name: &str, texts: &[&str]) -> Document {
         size: text.len(),
         sha256: sha256_hex(text.as_bytes()),
         priority: Priority::Normal,
+        tags: Vec::new(),
         received_at: time(0),
         version: 0,
         origin: None,
@@ -95,6 +96,7 @@ pub fn letter(name: &str, seconds: i64) -> DeadLetter {
         attempts: 2,
         failure: Failure::new(Stage::Decode, Class::Corrupt, "no xref"),
         lineage: None,
+        tags: Vec::new(),
     }
 }
 
@@ -125,6 +127,46 @@ pub fn seed(store: &dyn Store) {
         document.verdict.decision = decision;
         document.entities = entities.into_iter().map(entity).collect();
         document.ingested_at = time(seconds);
+        document.tags = match name {
+            "a" | "c" => vec!["case 7".to_owned()],
+            "b" => vec!["legal".to_owned()],
+            _ => Vec::new(),
+        };
         store.put(&document).unwrap();
     }
+}
+
+/// Filters over [`seed`] with what passes them, newest first.
+pub fn filters() -> Vec<(Filter, Vec<&'static str>)> {
+    let list = |values: &[&str]| values.iter().map(|&value| value.to_owned()).collect::<Vec<_>>();
+    let all = Filter::default;
+    vec![
+        (all(), vec!["d", "c", "b", "a"]),
+        (Filter { kind: list(&["invoice"]), ..all() }, vec!["b", "a"]),
+        (Filter { kind: list(&["invoice", "report"]), ..all() }, vec!["d", "b", "a"]),
+        (Filter { kind: list(&["none such"]), ..all() }, vec![]),
+        (Filter { kind: list(&["') OR 1=1 --"]), ..all() }, vec![]),
+        (Filter { language: list(&["de"]), ..all() }, vec!["c", "b"]),
+        (Filter { verdict: list(&["accept"]), ..all() }, vec!["d", "a"]),
+        (Filter { entity: list(&["Acme GMBH"]), ..all() }, vec!["b", "a"]),
+        (Filter { entity: list(&["globex", "ärztehaus"]), ..all() }, vec!["d", "b"]),
+        (Filter { tag: list(&["Case 7"]), ..all() }, vec!["c", "a"]),
+        (Filter { tag: list(&["case 7", "legal"]), ..all() }, vec!["c", "b", "a"]),
+        (Filter { tag: list(&["case"]), ..all() }, vec![]),
+        (Filter { since: Some(time(1)), ..all() }, vec!["d", "c", "b"]),
+        (Filter { until: Some(time(1)), ..all() }, vec!["a"]),
+        (Filter { since: Some(time(1)), until: Some(time(3)), ..all() }, vec!["c", "b"]),
+        (
+            Filter {
+                kind: list(&["invoice"]),
+                language: list(&["de", "en"]),
+                entity: list(&["ACME GMBH"]),
+                verdict: list(&["review", "reject"]),
+                since: Some(time(0)),
+                until: None,
+                tag: list(&["legal"]),
+            },
+            vec!["b"],
+        ),
+    ]
 }

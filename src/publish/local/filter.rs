@@ -20,6 +20,7 @@ impl Condition {
         let mut terms = vec!["TRUE"];
         let mut values = Vec::new();
         let folded: Vec<String> = filter.entity.iter().map(|entity| fold(entity)).collect();
+        let tags: Vec<String> = filter.tag.iter().map(|tag| tag.trim().to_lowercase()).collect();
         let lists = [
             ("d.kind IN (SELECT value FROM json_each(?))", &filter.kind),
             ("d.language IN (SELECT value FROM json_each(?))", &filter.language),
@@ -28,6 +29,10 @@ impl Condition {
                 "d.row IN (SELECT e.document FROM entities e \
                  WHERE e.folded IN (SELECT value FROM json_each(?)))",
                 &folded,
+            ),
+            (
+                "d.row IN (SELECT t.document FROM tags t WHERE t.tag IN (SELECT value FROM json_each(?)))",
+                &tags,
             ),
         ];
         for (term, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {

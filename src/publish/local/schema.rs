@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Each entry takes the file one version further; `PRAGMA user_version` counts them. Entries that
 /// were released are never changed.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 /// - `documents` is narrow, so that lists and filters read few pages; what is long is in `bodies`.
 /// - `bodies.payload` is the `Document` as JSON without its text, which has a column of its own:
@@ -97,6 +97,16 @@ const VERSION_3: &str = "
         'priority', 'normal', 'opened_at', strftime('%Y-%m-%dT%H:%M:%SZ', d.ingested_at / 1000000, 'unixepoch'),
         'reasons', coalesce(json_extract(b.payload, '$.verdict.reasons'), json('[]')))
     FROM documents d JOIN bodies b ON b.document = d.row WHERE d.verdict = 'review';
+";
+
+/// What senders put on their documents.
+const VERSION_4: &str = "
+    CREATE TABLE tags (
+        tag TEXT NOT NULL,
+        document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+        PRIMARY KEY (tag, document)
+    ) WITHOUT ROWID;
+    CREATE INDEX tags_document ON tags (document);
 ";
 
 /// How long a connection waits for another before it reports busy. Writers hold the lock for the

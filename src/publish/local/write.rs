@@ -28,6 +28,7 @@ pub(super) fn put(store: &LocalStore, document: &Document) -> Result<()> {
     put_body(&transaction, row, document)?;
     let passages = put_passages(&transaction, row, document)?;
     put_entities(&transaction, row, document)?;
+    put_tags(&transaction, row, document)?;
     transaction.prepare_cached("DELETE FROM dead WHERE id = ?")?.execute([document.id.as_str()])?;
     transaction.commit()?;
     let added = Added { document: row, vector: Rounded::new(&document.vector), passages };
@@ -119,6 +120,7 @@ fn clear(transaction: &Transaction<'_>, row: i64) -> Result<()> {
         "DELETE FROM keywords WHERE rowid IN (SELECT row FROM passages WHERE document = ?)",
         "DELETE FROM passages WHERE document = ?",
         "DELETE FROM entities WHERE document = ?",
+        "DELETE FROM tags WHERE document = ?",
         "DELETE FROM bodies WHERE document = ?",
     ] {
         transaction.prepare_cached(sql)?.execute([row])?;
@@ -169,6 +171,13 @@ pub(super) fn put_entities(transaction: &Transaction<'_>, row: i64, document: &D
     for entity in folded {
         statement.execute(params![entity, row])?;
     }
+    Ok(())
+}
+
+fn put_tags(transaction: &Transaction<'_>, row: i64, document: &Document) -> Result<()> {
+    let mut statement =
+        transaction.prepare_cached("INSERT OR IGNORE INTO tags (tag, document) VALUES (?, ?)")?;
+    document.tags.iter().try_for_each(|tag| statement.execute(params![tag, row]).map(drop))?;
     Ok(())
 }
 

@@ -139,6 +139,7 @@ fn indexes(passages: bool) -> Vec<(&'static str, FieldType)> {
         (points::LANGUAGE, Keyword),
         (points::VERDICT, Keyword),
         (points::ENTITIES, Keyword),
+        (points::TAGS, Keyword),
         (points::INGESTED_AT, Datetime),
         (points::INGESTED_US, Integer),
         (points::VERSION, Integer),

@@ -88,11 +88,18 @@ fn failure(class: Class, reason: impl fmt::Display, remedy: String) -> Failure {
 
 /// Qdrant is away, too slow or full. No fault of a document: `Failure::is_outage`.
 pub(super) fn outage(reason: impl fmt::Display, url: &str) -> Error {
+    let mut remedy =
+        "check that it runs, has free space, and that qdrant.url is its gRPC address (usually port 6334)"
+            .to_owned();
+    if url.starts_with("https:") {
+        remedy.push_str(
+            "; where its certificate is of an authority of your own, let SSL_CERT_FILE name that one",
+        );
+    }
     Error::Retry(failure(
         Class::Storage,
         format_args!("Qdrant at {url} does not do its work: {reason}"),
-        "check that it runs, has free space, and that qdrant.url is its gRPC address (usually port 6334)"
-            .to_owned(),
+        remedy,
     ))
 }
 

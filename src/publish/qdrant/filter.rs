@@ -1,8 +1,8 @@
 //! A [`Filter`] as conditions on payloads, the same for documents and passages.
 
 use super::points::{
-    DOCUMENT, ENTITIES, GENERATION, INGESTED_US, KIND, LANGUAGE, NUMBER, STATE, STATE_UNDERSTOOD, VERDICT,
-    VERSION,
+    DOCUMENT, ENTITIES, GENERATION, INGESTED_US, KIND, LANGUAGE, NUMBER, STATE, STATE_UNDERSTOOD, TAGS,
+    VERDICT, VERSION,
 };
 use crate::document::DocumentId;
 use crate::publish::{Filter, words};
@@ -64,8 +64,14 @@ fn up_to(version: i64) -> Range {
 
 fn conditions(filter: &Filter) -> Vec<Condition> {
     let folded: Vec<String> = filter.entity.iter().map(|entity| words::fold(entity)).collect();
-    let lists =
-        [(KIND, &filter.kind), (LANGUAGE, &filter.language), (VERDICT, &filter.verdict), (ENTITIES, &folded)];
+    let tags: Vec<String> = filter.tag.iter().map(|tag| tag.trim().to_lowercase()).collect();
+    let lists = [
+        (KIND, &filter.kind),
+        (LANGUAGE, &filter.language),
+        (VERDICT, &filter.verdict),
+        (ENTITIES, &folded),
+        (TAGS, &tags),
+    ];
     let mut conditions: Vec<Condition> = lists
         .into_iter()
         .filter(|(_, list)| !list.is_empty())

@@ -6,7 +6,7 @@
 //! - `points` is what they hold; `sparse` makes texts into keyword vectors; `filter` speaks of both.
 //! - `write` is every change, and says in which order and why; `read` is everything that needs no
 //!   ranking; `search` ranks.
-//! - `reindex` goes over to another embedding model.
+//! - `reindex` goes over to another embedding model; `snapshots` are what backups hold.
 //!
 //! Workers share nothing but the server. A writer holds on to the collections that it opened, by
 //! their own names, and stops when the alias points elsewhere; a reader goes by the alias.
@@ -20,6 +20,7 @@ mod read;
 mod records;
 pub mod reindex;
 mod search;
+pub mod snapshots;
 mod sparse;
 mod write;
 

@@ -33,6 +33,7 @@ pub(super) const KIND: &str = "kind";
 pub(super) const LANGUAGE: &str = "language";
 pub(super) const VERDICT: &str = "verdict";
 pub(super) const ENTITIES: &str = "entities";
+pub(super) const TAGS: &str = "tags";
 pub(super) const INGESTED_AT: &str = "ingested_at";
 /// The same in microseconds: an order that is exact and needs no parsing.
 pub(super) const INGESTED_US: &str = "ingested_us";
@@ -212,6 +213,7 @@ fn columns(document: &Document) -> Map<String, Json> {
     let folded: BTreeSet<String> = document.entities.iter().map(|entity| words::fold(&entity.text)).collect();
     let mut columns = Map::new();
     columns.insert(ENTITIES.to_owned(), json!(folded));
+    columns.insert(TAGS.to_owned(), json!(document.tags));
     columns.insert(INGESTED_US.to_owned(), json!(document.ingested_at.as_microsecond()));
     columns.insert(VERSION.to_owned(), json!(document.version));
     columns

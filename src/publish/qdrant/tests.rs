@@ -10,6 +10,7 @@ use tonic::Code;
 mod fake;
 mod real;
 mod renewal;
+mod snapshots;
 
 const MODEL: &str = "test@1";
 

@@ -100,7 +100,7 @@ pub(super) fn listeners(ports: &Ports, dir: Option<&Path>) -> Vec<String> {
 }
 
 /// An authority, a broker's certificate for 127.0.0.1 and a client's, by the `openssl` command.
-pub(super) fn make_certificates(dir: &Path) {
+pub fn make_certificates(dir: &Path) {
     let script = r#"
         set -e
         new() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$1.key" -subj "/CN=$2" "${@:3}"; }

@@ -11,6 +11,7 @@ mod conditions;
 mod faults;
 mod points;
 mod ranking;
+mod rest;
 mod state;
 
 use ::qdrant_client::qdrant::collections_server::CollectionsServer;
@@ -20,7 +21,7 @@ use ::qdrant_client::qdrant::{HealthCheckReply, HealthCheckRequest};
 use faults::Faults;
 use state::State;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -42,6 +43,7 @@ pub struct QdrantFake {
     address: SocketAddr,
     shared: Arc<Shared>,
     runtime: Mutex<Option<Runtime>>,
+    rest: OnceLock<(Runtime, SocketAddr)>,
 }
 
 /// What outlives a stop.
@@ -63,11 +65,24 @@ impl QdrantFake {
             Shared { state: Mutex::default(), faults: Mutex::default(), api_key: api_key.map(str::to_owned) };
         let (runtime, address) = serve(SocketAddr::from(([127, 0, 0, 1], 0)), &Arc::new(shared));
         let (runtime, shared) = runtime;
-        Self { address, shared, runtime: Mutex::new(Some(runtime)) }
+        Self { address, shared, runtime: Mutex::new(Some(runtime)), rest: OnceLock::new() }
     }
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The address of its REST port, which is open from now on.
+    pub fn rest_url(&self) -> String {
+        let (_, address) = self.rest.get_or_init(|| {
+            let runtime = Runtime::new().unwrap();
+            let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+            let address = listener.local_addr().unwrap();
+            let router = rest::router(Arc::clone(&self.shared));
+            runtime.spawn(async move { axum::serve(listener, router).await });
+            (runtime, address)
+        });
+        format!("http://{address}")
     }
 
     /// Closes the port and every connection; what is stored stays.

@@ -20,6 +20,7 @@ pub struct State {
     pub operations: u64,
 }
 
+#[derive(Clone)]
 pub struct Collection {
     /// Sizes and distances by name.
     pub dense: BTreeMap<String, VectorParams>,

@@ -192,7 +192,7 @@ def sheet_of(blocks, dpi=150, **look):
 
 add("minutes-text-and-scanned-page.pdf", PDF, "degraded",
     "page 1 set with a text layer, page 2 a picture (150 dpi, blur, grain, JPEG) of the end of the minutes and a receipt",
-    mixed, lambda: plain(load("minutes")) + plain(load("receipt")), kind="report", sentiment="neutral", pages=2,
+    mixed, lambda: plain(load("minutes")) + plain(load("receipt")), kind="minutes", sentiment="neutral", pages=2,
     needs_ocr=True, entities=["Ashby Magna", "Farouk Aziz", "Judith Penrose", "Harriet Bloom", "Swift Oak Playgrounds"])
 add("lease-scanned-inside.pdf", PDF, "degraded",
     "pages 1 and 2 of contract-lease.txt at 150 dpi with blur and grain, as JPEG pictures, no text layer",
@@ -311,7 +311,7 @@ original("tokio-reactor-design.md", "text/markdown", "unchanged; the truth is th
 original("die-sternthaler.txt", "text/plain", "text of the edition of 1857; the truth is the file",
          "Brüder Grimm, Kinder- und Hausmärchen, 7th edition 1857, number 153", "public domain", "other", language="de")
 original("bzip2-manual.pdf", PDF, "manual.pdf.gz unpacked; the truth is what poppler's pdftotext reads",
-         "Debian package bzip2-doc 1.0.8-5, /usr/share/doc/bzip2/manual.pdf.gz", "bzip2-1.0.6 (BSD style)", "other",
+         "Debian package bzip2-doc 1.0.8-5, /usr/share/doc/bzip2/manual.pdf.gz", "bzip2-1.0.6 (BSD style)", "manual",
          pages=38, entities=["Julian Seward", "Burrows-Wheeler"])
 original("phototest-page.tif", "image/tiff", "unchanged, a page used to test the Tesseract engine",
          "github.com/tesseract-ocr/test, testing/phototest.tif at 232ff181c665", "Apache-2.0", "other", pages=1, needs_ocr=True)

@@ -1,12 +1,14 @@
-//! The kind of a document: likeness to descriptions of each kind, and words that give it away.
+//! Kinds by likeness to descriptions and by words with given weights: for kinds that a user describes,
+//! and for all of them where no learned head fits the embedding model.
 
-use super::cosine;
-use super::fields::Spec;
-use crate::document::{MediaType, Scored, TextDocument};
+use super::signs::words;
+use crate::document::TextDocument;
+use crate::interpret::cosine;
+use crate::interpret::fields::Spec;
 
 /// Each kind with descriptions whose vectors are its prototypes. Kinds that the format settles
 /// (mail, presentation, spreadsheet) need none.
-pub const KIND_PROTOTYPES: &[(&str, &[&str])] = &[
+const PROTOTYPES: &[(&str, &[&str])] = &[
     (
         "invoice",
         &[
@@ -55,7 +57,6 @@ pub const KIND_PROTOTYPES: &[(&str, &[&str])] = &[
         &[
             "Report with executive summary, introduction, method, results, conclusions and recommendations.",
             "Annual report on the financial year with figures and outlook.",
-            "Minutes of a meeting: present, apologies, decisions, actions.",
             "Inspection report with findings and condition.",
         ],
     ),
@@ -71,10 +72,24 @@ pub const KIND_PROTOTYPES: &[(&str, &[&str])] = &[
         &[
             "A news article: what happened, who said what.",
             "A review of a product, a restaurant or a book.",
-            "Documentation of software: how it works and how to use it.",
             "A story told in chapters.",
             "A scientific article with abstract, methods, results and references.",
             "A personal travel report, a blog post.",
+        ],
+    ),
+    (
+        "manual",
+        &[
+            "User manual: safety instructions, installation, operation, maintenance, troubleshooting.",
+            "Documentation of software: options, commands, how to use it.",
+            "Bedienungsanleitung: Sicherheitshinweise, Inbetriebnahme, Wartung, Störungen.",
+        ],
+    ),
+    (
+        "minutes",
+        &[
+            "Minutes of a meeting: present, apologies, decisions, actions.",
+            "Protokoll der Sitzung: Anwesende, Tagesordnung, Beschlüsse.",
         ],
     ),
     (
@@ -178,9 +193,7 @@ const CUES: &[(&str, &[(&str, f32)])] = &[
             ("conclusions", 0.1),
             ("recommendations", 0.1),
             ("findings", 0.1),
-            ("minutes of", 0.3),
             ("bericht", 0.15),
-            ("protokoll", 0.2),
         ],
     ),
     (
@@ -207,6 +220,26 @@ const CUES: &[(&str, &[(&str, f32)])] = &[
         ],
     ),
     (
+        "manual",
+        &[
+            ("user manual", 0.3),
+            ("user guide", 0.3),
+            ("operating instructions", 0.3),
+            ("troubleshooting", 0.15),
+            ("bedienungsanleitung", 0.3),
+        ],
+    ),
+    (
+        "minutes",
+        &[
+            ("minutes of", 0.3),
+            ("apologies", 0.15),
+            ("any other business", 0.25),
+            ("protokoll", 0.2),
+            ("tagesordnung", 0.2),
+        ],
+    ),
+    (
         "notice",
         &[
             ("notice", 0.2),
@@ -225,89 +258,93 @@ const CUES: &[(&str, &[(&str, f32)])] = &[
 ];
 
 /// How sharply scores become probabilities; set so that a lead of 0.1 is about 3 to 1.
-const SHARPNESS: f32 = 12.0;
-
-/// The kinds with the vectors of their descriptions.
-pub struct Kinds {
-    prototypes: Vec<(String, Vec<Vec<f32>>)>,
-    /// Words that give a kind away, of the user's kinds.
-    cues: Vec<(String, String, f32)>,
-}
+pub const SHARPNESS: f32 = 12.0;
 
 /// Likeness of a kind that has words and no descriptions: what unrelated texts have.
 const NO_DESCRIPTION: f32 = 0.2;
 
-impl Kinds {
+/// The kinds with the vectors of their descriptions.
+pub struct Described {
+    prototypes: Vec<(String, Vec<Vec<f32>>)>,
+    /// What the user's file says of kinds.
+    users: Vec<Own>,
+}
+
+/// A kind that the user's file describes, or says words of.
+struct Own {
+    kind: String,
+    vectors: Vec<Vec<f32>>,
+    cues: Vec<(String, f32)>,
+}
+
+/// What speaks for a kind.
+pub struct Said {
+    /// The kind.
+    pub kind: String,
+    /// Likeness plus words.
+    pub score: f32,
+    /// Whether the user's file says something of it.
+    pub users: bool,
+}
+
+impl Described {
     /// Embeds the descriptions, those of the user's kinds too.
     pub fn new<E>(spec: &Spec, mut embed: impl FnMut(&str) -> Result<Vec<f32>, E>) -> Result<Self, E> {
         let mut prototypes: Vec<(String, Vec<Vec<f32>>)> = Vec::new();
-        for (kind, texts) in KIND_PROTOTYPES {
+        for (kind, texts) in PROTOTYPES {
             let vectors: Result<_, E> = texts.iter().map(|text| embed(text)).collect();
             prototypes.push(((*kind).to_owned(), vectors?));
         }
-        let mut cues = Vec::new();
+        let mut users = Vec::new();
         for (name, kind) in &spec.kind {
-            for (cue, weight) in &kind.cues {
-                cues.push((name.clone(), cue.to_lowercase(), *weight));
+            if kind.descriptions.is_empty() && kind.cues.is_empty() {
+                continue;
             }
             let vectors: Result<Vec<_>, E> = kind.descriptions.iter().map(|text| embed(text)).collect();
-            match prototypes.iter_mut().find(|(known, _)| known == name) {
-                Some((_, known)) => known.extend(vectors?),
-                None if kind.descriptions.is_empty() && kind.cues.is_empty() => {}
-                None => prototypes.push((name.clone(), vectors?)),
-            }
+            let cues = kind.cues.iter().map(|(cue, weight)| (cue.to_lowercase(), *weight)).collect();
+            users.push(Own { kind: name.clone(), vectors: vectors?, cues });
         }
-        Ok(Self { prototypes, cues })
+        Ok(Self { prototypes, users })
     }
 
-    /// The most likely kind with its probability among all kinds.
-    pub fn guess(&self, document: &TextDocument, vector: &[f32]) -> Scored {
-        let told = match document.media_type {
-            // The format settles these.
-            MediaType::Email | MediaType::Msg => Some("email"),
-            MediaType::Pptx | MediaType::Odp => Some("presentation"),
-            MediaType::Xlsx | MediaType::Ods | MediaType::Csv => Some("spreadsheet"),
-            _ => None,
-        };
-        if let Some(label) = told {
-            return Scored { label: label.to_owned(), confidence: 0.95 };
-        }
-        if vector.is_empty() {
-            return Scored { label: "other".to_owned(), confidence: 0.0 };
-        }
+    /// What speaks for each kind: those that are built in, and those of the user.
+    pub fn scores(&self, document: &TextDocument, vector: &[f32]) -> Vec<Said> {
         let opening = opening(document);
         let long = document.pages.iter().map(|p| p.text.len()).sum::<usize>() > 15_000;
-        let scores: Vec<(&str, f32)> = self
-            .prototypes
-            .iter()
-            .map(|(kind, vectors)| {
-                let likeness =
-                    vectors.iter().map(|v| cosine(v, vector)).reduce(f32::max).unwrap_or(NO_DESCRIPTION);
-                // No letter or receipt has five thousand words; an article has.
-                let length = if long && matches!(kind.as_str(), "article" | "report") { 0.15 } else { 0.0 };
-                (kind.as_str(), likeness + cues(kind, &opening) + self.own_cues(kind, &opening) + length)
-            })
-            .collect();
-        let best = scores.iter().fold(f32::MIN, |m, (_, s)| m.max(*s));
-        let total: f32 = scores.iter().map(|(_, s)| ((s - best) * SHARPNESS).exp()).sum();
-        let label = scores.iter().max_by(|a, b| a.1.total_cmp(&b.1)).map_or("other", |(kind, _)| kind);
-        Scored { label: label.to_owned(), confidence: 1.0 / total }
-    }
-
-    fn own_cues(&self, kind: &str, opening: &str) -> f32 {
-        let found = self.cues.iter().filter(|(k, cue, _)| k == kind && opening.contains(&format!(" {cue} ")));
-        found.map(|(_, _, weight)| weight).sum::<f32>().min(0.6)
+        let built_in = self.prototypes.iter().map(|(kind, vectors)| {
+            let likeness =
+                vectors.iter().map(|v| cosine(v, vector)).reduce(f32::max).unwrap_or(NO_DESCRIPTION);
+            // No letter or receipt has five thousand words; an article has.
+            let length = if long && matches!(kind.as_str(), "article" | "report") { 0.15 } else { 0.0 };
+            let score = likeness + cues(kind, &opening) + length;
+            Said { kind: kind.clone(), score, users: self.users.iter().any(|own| own.kind == *kind) }
+        });
+        let mut scores: Vec<Said> = built_in.collect();
+        for own in &self.users {
+            let likeness = own.vectors.iter().map(|v| cosine(v, vector)).reduce(f32::max);
+            let found = own.cues.iter().filter(|(cue, _)| opening.contains(&format!(" {cue} ")));
+            let words = found.map(|(_, weight)| weight).sum::<f32>().min(0.6);
+            match scores.iter_mut().find(|said| said.kind == own.kind) {
+                // One of them was likeness to the built-in descriptions, if those fit better.
+                Some(said) => {
+                    let known = said.score - cues(&own.kind, &opening);
+                    said.score += words + likeness.map_or(0.0, |l| (l - known).max(0.0));
+                }
+                None => {
+                    let score = likeness.unwrap_or(NO_DESCRIPTION) + words;
+                    scores.push(Said { kind: own.kind.clone(), score, users: true });
+                }
+            }
+        }
+        scores
     }
 }
 
-/// The first page, in lower case with punctuation as blanks: kinds give themselves away at the
-/// start, and a later page may be an attachment of another kind.
+/// The first page that holds text, as the words are read.
 fn opening(document: &TextDocument) -> String {
     let page =
         document.pages.iter().map(|p| p.text.as_str()).find(|text| !text.is_empty()).unwrap_or_default();
-    let words = page.chars().take(4_000).flat_map(char::to_lowercase);
-    let blanked: String = words.map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
-    format!(" {} ", blanked.split_whitespace().collect::<Vec<_>>().join(" "))
+    words(&page.chars().take(4_000).collect::<String>())
 }
 
 fn cues(kind: &str, opening: &str) -> f32 {

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# The table of docs/fields.md: makes documents of layouts that nobody looked at, understands them with the whole
+# pipeline, and counts the fields that are right; then again with their kinds given, for the speed of one core.
+# Usage: fields.sh DOCUMENTS-OF-EACH-LAYOUT QUIRE...
+set -euo pipefail
+cd "$(dirname "$0")/.."
+count=$1 python=python3
+shift
+quire=("$@")
+
+# Scans are painted with Pillow; where the system has none, it comes into a folder of its own.
+if ! python3 -c 'import PIL' 2>/dev/null; then
+  python=data/pillow/bin/python
+  if ! cmp -s tests/fields/requirements.txt data/pillow/requirements.txt; then
+    rm -rf data/pillow && python3 -m venv data/pillow
+    data/pillow/bin/pip install --quiet --disable-pip-version-check -r tests/fields/requirements.txt
+    cp tests/fields/requirements.txt data/pillow/requirements.txt
+  fi
+fi
+
+rm -rf target/fields
+"$python" tests/fields/make.py target/fields "$count" test-
+models=$PWD/data/models
+echo "the whole pipeline:"
+"${quire[@]}" --log error --set infer.models_dir="$models" bench fields target/fields
+echo "kinds given:"
+"${quire[@]}" --log error bench fields target/fields --kinds-known | tail -n 6

@@ -1,0 +1,83 @@
+//! `quire keys`: the keys of the API, in a file below the data folder that holds digests only. A running
+//! quire takes changes over within a second.
+
+use super::running::serving;
+use super::{App, print};
+use crate::document::sha256_hex;
+use crate::serve::{Entry, Role, read_keys, write_keys};
+use anyhow::{Context, Result, bail};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use clap::Subcommand;
+use serde_json::json;
+use std::process::ExitCode;
+
+/// Commands of `quire keys`.
+#[derive(Subcommand)]
+pub enum KeysCommand {
+    /// Make a key and print it; it is not kept and cannot be printed again
+    Add {
+        /// Who it is for, as the history of reviews shows it
+        name: String,
+        /// reader: look and search; writer: send and delete, too; reviewer: decide, too; admin: everything
+        #[arg(long, default_value = "reader")]
+        role: Role,
+    },
+    /// Names and roles
+    List,
+    /// Take a key back
+    Remove {
+        /// Whose
+        name: String,
+    },
+}
+
+/// Runs one of them.
+pub fn keys(app: &App, command: &KeysCommand) -> Result<ExitCode> {
+    let file = serving(&app.config).keys_file;
+    let mut entries = read_keys(&file).map_err(anyhow::Error::msg)?;
+    match command {
+        KeysCommand::Add { name, role } => {
+            let name = name.trim();
+            let fine = (1..=80).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+            if !fine {
+                bail!("a name has 1 to 80 characters");
+            }
+            if entries.iter().any(|entry| entry.caller.name == name) {
+                bail!("there is a key of `{name}` already; `quire keys remove` takes it back");
+            }
+            let mut bytes = [0; 32];
+            getrandom::fill(&mut bytes)
+                .map_err(|e| anyhow::anyhow!("the system gives no random bytes: {e}"))?;
+            let key = format!("quire_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes));
+            let line = format!("{role}:sha256:{}:{name}", sha256_hex(key.as_bytes()));
+            entries.push(Entry::parse(&line).map_err(anyhow::Error::msg)?);
+            crate::durable::make_private(&app.config.data.dir).context("cannot make the data folder")?;
+            write_keys(&file, &entries).with_context(|| format!("cannot write {}", file.display()))?;
+            match app.json {
+                true => print::json(&json!({ "name": name, "role": role, "key": key }))?,
+                false => println!("{key}"),
+            }
+        }
+        KeysCommand::List => {
+            let rows = entries.iter().map(|entry| {
+                let caller = &entry.caller;
+                let digest = entry.digest.get(..8).unwrap_or_default().to_owned();
+                vec![caller.name.clone(), caller.role.to_string(), digest]
+            });
+            match app.json {
+                true => print::json(&rows.collect::<Vec<_>>())?,
+                false => print::table(&["name", "role", "digest"], rows.collect()),
+            }
+        }
+        KeysCommand::Remove { name } => {
+            let before = entries.len();
+            entries.retain(|entry| entry.caller.name != *name);
+            if entries.len() == before {
+                bail!("there is no key of `{name}`; `quire keys list` shows whose there are");
+            }
+            write_keys(&file, &entries).with_context(|| format!("cannot write {}", file.display()))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

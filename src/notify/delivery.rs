@@ -1,0 +1,128 @@
+//! What is still to be told to somebody.
+
+use crate::document::{DocumentId, Notification};
+use crate::error::{Result, named};
+use crate::publish::{Record, Shelf};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+named! {
+    /// Where a delivery is.
+    DeliveryState {
+        /// It is sent when it is due.
+        Waiting = "waiting",
+        /// It was given up.
+        Dead = "dead",
+    }
+}
+
+/// A message to one subscription.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Delivery {
+    /// Its key, the `webhook-id` of the message: the same however often it is sent.
+    pub id: String,
+    /// To which subscription it goes.
+    pub subscription: String,
+    /// Where it is.
+    pub state: DeliveryState,
+    /// The document that it tells of; none for a test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<DocumentId>,
+    /// What is sent.
+    pub body: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it is sent next; when it was given up.
+    pub due_at: Timestamp,
+    /// How often it was sent in vain.
+    pub attempts: u32,
+    /// What came of it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Counts its changes.
+    #[serde(default)]
+    pub version: u64,
+}
+
+/// Which deliveries to list.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    /// In these states; all if empty.
+    pub state: Vec<DeliveryState>,
+    /// To these subscriptions; all if empty.
+    pub subscription: Vec<String>,
+}
+
+/// What a receiver reads.
+#[derive(Serialize)]
+struct Message<'m> {
+    r#type: String,
+    timestamp: Timestamp,
+    data: &'m Notification,
+}
+
+impl Delivery {
+    /// What tells a subscription of something; `occasion` tells it from other things of the document.
+    pub fn new(subscription: &str, note: &Notification, occasion: &str) -> Result<Self> {
+        let whole = format!("urn:quire:{subscription}:{}:{}:{occasion}", note.event, note.id);
+        let kind = format!("document.{}", note.event);
+        let message = Message { r#type: kind, timestamp: note.at, data: note };
+        let delivery = Self::bare(subscription, Record::body(&message)?.to_string());
+        let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, whole.as_bytes());
+        Ok(Self { id: format!("msg_{}", id.simple()), document: Some(note.id.clone()), ..delivery })
+    }
+
+    /// A message that only shows that messages arrive.
+    pub fn test(subscription: &str) -> Self {
+        let body = serde_json::json!({ "type": "test", "timestamp": Timestamp::now(), "data": {} });
+        Self::bare(subscription, body.to_string())
+    }
+
+    fn bare(subscription: &str, body: String) -> Self {
+        let now = Timestamp::now();
+        Self {
+            id: format!("msg_{}", Uuid::new_v4().simple()),
+            subscription: subscription.to_owned(),
+            state: DeliveryState::Waiting,
+            document: None,
+            body,
+            created_at: now,
+            due_at: now,
+            attempts: 0,
+            error: None,
+            version: 0,
+        }
+    }
+
+    /// Given up for this reason.
+    pub fn dead(self, why: String) -> Self {
+        Self { state: DeliveryState::Dead, due_at: Timestamp::now(), error: Some(why), ..self }
+    }
+
+    /// Once more from the start.
+    pub fn again(self) -> Self {
+        Self { state: DeliveryState::Waiting, due_at: Timestamp::now(), attempts: 0, ..self }
+    }
+
+    /// As the store keeps it, as its next version. Those that wait: the soonest first; the dead: the
+    /// latest first.
+    pub fn next_record(&self) -> Result<Record> {
+        let at = self.due_at.as_microsecond();
+        Ok(Record {
+            shelf: Shelf::Delivery,
+            key: self.id.clone(),
+            version: self.version + 1,
+            state: self.state.to_string(),
+            group: self.subscription.clone(),
+            rank: if self.state == DeliveryState::Dead { at } else { -at },
+            body: Record::body(self)?,
+        })
+    }
+
+    /// As the store gave it.
+    pub fn of(record: &Record) -> Result<Self> {
+        Ok(Self { version: record.version, ..record.read()? })
+    }
+}

@@ -1,0 +1,259 @@
+//! What is to be told goes in here; subscriptions are kept here.
+
+use super::Refused;
+use super::cache::{Cache, List, MOST};
+use super::delivery::{Delivery, DeliveryState, Listing};
+use super::send::Lanes;
+use super::subscription::{Draft, Kept, Subscription, WithSecret};
+use crate::config::NotifyConfig;
+use crate::document::{Document, DocumentId, Notification};
+use crate::error::Result;
+use crate::metrics::Metrics;
+use crate::publish::{Selection, Shelf, Store};
+use crate::receipt::lock;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+/// Records that are read at a time.
+const PAGE: usize = 500;
+
+/// Keeps subscriptions, and what is to be told to them.
+pub struct Notifier {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) config: NotifyConfig,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) lanes: Lanes,
+    cache: Cache,
+    held: Mutex<HashMap<DocumentId, usize>>,
+}
+
+/// While it lives, what tells of its document is not sent.
+pub struct Held<'n> {
+    notifier: &'n Notifier,
+    id: DocumentId,
+    lanes: Vec<String>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let mut held = lock(&self.notifier.held);
+        if let Some(count) = held.get_mut(&self.id) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.id);
+            }
+        }
+        drop(held);
+        self.notifier.lanes.wake(&self.lanes);
+    }
+}
+
+impl Notifier {
+    /// Keeps everything in `store`.
+    pub fn new(config: &NotifyConfig, store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            lanes: Lanes::default(),
+            store,
+            config: config.clone(),
+            metrics,
+            cache: Cache::default(),
+            held: Mutex::default(),
+        }
+    }
+
+    /// Tells of a document that is about to be stored: durable when this returns, and sent once the
+    /// guard is gone. Done again, it is told once.
+    pub fn understood(&self, document: &Document) -> Result<Held<'_>> {
+        let models: Vec<String> =
+            document.models.iter().map(|(task, model)| format!("{task}={model}")).collect();
+        let occasion = format!("{}:{}:{}", document.sha256, document.version, models.join(","));
+        self.tell(&Notification::of(document), &occasion)
+    }
+
+    /// Tells of something; `occasion` tells it from other things of the document.
+    pub fn tell(&self, note: &Notification, occasion: &str) -> Result<Held<'_>> {
+        *lock(&self.held).entry(note.id.clone()).or_default() += 1;
+        let mut held = Held { notifier: self, id: note.id.clone(), lanes: Vec::new() };
+        for kept in self.subscriptions()?.iter().filter(|kept| kept.wants(note)) {
+            let id = &kept.subscription.id;
+            self.queue(Delivery::new(id, note, occasion)?)?;
+            held.lanes.push(id.clone());
+        }
+        Ok(held)
+    }
+
+    /// Puts a delivery in, unless it is there already. Where too many wait for its subscription it is
+    /// a dead letter at once.
+    fn queue(&self, delivery: Delivery) -> Result<()> {
+        let most = self.config.waiting;
+        let lane = delivery.subscription.clone();
+        let full = self.lanes.waiting(&lane) >= most;
+        let delivery = match full {
+            true => delivery.dead(format!("{most} messages wait already (the setting notify.waiting)")),
+            false => delivery,
+        };
+        if self.store.put_record(&delivery.next_record()?)? {
+            self.metrics.webhook(if full { "dead" } else { "queued" });
+            if !full {
+                self.lanes.added(&lane, 1);
+                self.metrics.webhooks_waiting(self.lanes.all_waiting());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing of this document is to be sent yet.
+    pub(super) fn is_held(&self, id: Option<&DocumentId>) -> bool {
+        id.is_some_and(|id| lock(&self.held).contains_key(id))
+    }
+
+    /// All subscriptions.
+    pub(super) fn subscriptions(&self) -> Result<List> {
+        self.cache.all(self.store.as_ref())
+    }
+
+    /// All subscriptions, the oldest first.
+    pub fn list(&self) -> Result<Vec<Subscription>> {
+        self.cache.forget();
+        Ok(self.subscriptions()?.iter().map(|kept| kept.subscription.clone()).collect())
+    }
+
+    /// One of them.
+    pub fn subscription(&self, id: &str) -> Result<Subscription, Refused> {
+        Ok(self.kept(id)?.subscription)
+    }
+
+    /// Makes a subscription.
+    pub fn subscribe(&self, draft: Draft) -> Result<WithSecret, Refused> {
+        let kept = Kept::new(draft, &self.config)?;
+        if self.list()?.len() >= MOST {
+            return Err(Refused::Full(format!("there are {MOST} subscriptions already; remove one")));
+        }
+        let (subscription, secret) = self.put(kept)?;
+        Ok(WithSecret { subscription, secret })
+    }
+
+    /// Changes a subscription.
+    pub fn change(&self, id: &str, draft: Draft) -> Result<Subscription, Refused> {
+        let kept = self.kept(id)?.changed(draft, &self.config)?;
+        Ok(self.put(kept)?.0)
+    }
+
+    /// Gives a subscription a new secret. The former one signs for a day more, beside it.
+    pub fn renew(&self, id: &str) -> Result<WithSecret, Refused> {
+        let (subscription, secret) = self.put(self.kept(id)?.renewed()?)?;
+        Ok(WithSecret { subscription, secret })
+    }
+
+    /// Removes a subscription with everything that waits for it.
+    pub fn unsubscribe(&self, id: &str) -> Result<(), Refused> {
+        if !self.store.remove_record(Shelf::Subscription, id)? {
+            return Err(Refused::Unknown);
+        }
+        self.cache.forget();
+        let of = Selection { group: vec![id.to_owned()], ..Selection::default() };
+        loop {
+            let records = self.store.records(Shelf::Delivery, &of, PAGE, 0)?;
+            if records.is_empty() {
+                break;
+            }
+            for record in records {
+                self.store.remove_record(Shelf::Delivery, &record.key)?;
+            }
+        }
+        self.lanes.forget(id);
+        self.metrics.webhooks_waiting(self.lanes.all_waiting());
+        Ok(())
+    }
+
+    /// Sends a message that only shows that messages arrive; gives its id.
+    pub fn test(&self, id: &str) -> Result<Delivery, Refused> {
+        if !self.kept(id)?.subscription.active {
+            return Err(Refused::Wrong("the subscription is not active; set `active` first".to_owned()));
+        }
+        let delivery = Delivery::test(id);
+        self.queue(delivery.clone())?;
+        self.lanes.wake(&[id.to_owned()]);
+        Ok(delivery)
+    }
+
+    /// Deliveries: those that wait, the soonest first; the dead, the latest first.
+    pub fn deliveries(&self, wanted: &Listing, limit: usize, offset: usize) -> Result<Vec<Delivery>> {
+        let state = wanted.state.iter().map(|state| state.to_string()).collect();
+        let selection = Selection { state, group: wanted.subscription.clone() };
+        let records = self.store.records(Shelf::Delivery, &selection, limit, offset)?;
+        records.iter().map(Delivery::of).collect()
+    }
+
+    /// Sends a delivery now, with as many tries as a new one.
+    pub fn replay(&self, id: &str) -> Result<Delivery, Refused> {
+        let before = self.delivery(id)?;
+        let was_dead = before.state == DeliveryState::Dead;
+        let delivery = before.again();
+        if !self.store.put_record(&delivery.next_record()?)? {
+            return Err(Refused::Stale(delivery.version + 1));
+        }
+        if was_dead {
+            self.lanes.added(&delivery.subscription, 1);
+        }
+        self.metrics.webhook("replayed");
+        self.lanes.resume(&delivery.subscription);
+        Ok(Delivery { version: delivery.version + 1, ..delivery })
+    }
+
+    /// Sends every dead delivery of a subscription once more; how many those are.
+    pub fn replay_all(&self, id: &str) -> Result<usize, Refused> {
+        let wanted = Listing { state: vec![DeliveryState::Dead], subscription: vec![id.to_owned()] };
+        self.kept(id)?;
+        let mut replayed = 0;
+        loop {
+            let dead = self.deliveries(&wanted, PAGE, 0)?;
+            if dead.is_empty() {
+                return Ok(replayed);
+            }
+            for delivery in dead {
+                match self.replay(&delivery.id) {
+                    Ok(_) => replayed += 1,
+                    Err(Refused::Stale(_) | Refused::Unknown) => {}
+                    Err(refused) => return Err(refused),
+                }
+            }
+        }
+    }
+
+    /// Forgets a delivery.
+    pub fn discard(&self, id: &str) -> Result<(), Refused> {
+        let delivery = self.delivery(id)?;
+        self.store.remove_record(Shelf::Delivery, id)?;
+        if delivery.state == DeliveryState::Waiting {
+            self.lanes.removed(&delivery.subscription);
+        }
+        Ok(())
+    }
+
+    /// Removes a delivery from the store.
+    pub(super) fn remove(&self, delivery: &Delivery) -> Result<bool> {
+        self.store.remove_record(Shelf::Delivery, &delivery.id)
+    }
+
+    fn delivery(&self, id: &str) -> Result<Delivery, Refused> {
+        let record = self.store.record(Shelf::Delivery, id)?.ok_or(Refused::Unknown)?;
+        Ok(Delivery::of(&record)?)
+    }
+
+    fn kept(&self, id: &str) -> Result<Kept, Refused> {
+        let record = self.store.record(Shelf::Subscription, id)?.ok_or(Refused::Unknown)?;
+        Ok(Kept::of(&record)?)
+    }
+
+    /// Writes the next version.
+    pub(super) fn put(&self, mut kept: Kept) -> Result<(Subscription, String), Refused> {
+        kept.subscription.version += 1;
+        if !self.store.put_record(&kept.record()?)? {
+            return Err(Refused::Stale(kept.subscription.version));
+        }
+        self.cache.forget();
+        self.lanes.wake(std::slice::from_ref(&kept.subscription.id));
+        Ok((kept.subscription, kept.secret))
+    }
+}

@@ -1,0 +1,74 @@
+//! Snapshots: what was saved comes back, whole or not at all.
+
+use super::*;
+use crate::publish::qdrant::snapshots::Snapshots;
+use crate::tend::{Run, backup};
+use std::fs;
+use std::path::Path;
+
+fn remote(fake: &QdrantFake, key: &str) -> Snapshots {
+    let settings = QdrantConfig { rest_url: fake.rest_url(), ..with_key(config(&fake.url()), key) };
+    Snapshots::open(&settings).unwrap()
+}
+
+/// A backup of a server that holds two documents and a dead letter.
+fn backed_up(into: &Path) -> (QdrantFake, std::path::PathBuf) {
+    let fake = QdrantFake::start_with(Some("secret"));
+    let store = QdrantStore::open(&with_key(config(&fake.url()), "secret"), MODEL, DIMENSION).unwrap();
+    store.put(&document("a", &["a walk in the wood"])).unwrap();
+    store.put(&document("b", &["a tax on windows"])).unwrap();
+    store.put_dead(&letter("c", 1)).unwrap();
+    let data = into.join("data");
+    fs::create_dir(&data).unwrap();
+    let made =
+        backup::backup(&data, &into.join("backups"), 0, Some(&remote(&fake, "secret")), &Run::default());
+    (fake, made.unwrap().folder)
+}
+
+#[test]
+fn collections_come_back_to_an_empty_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, made) = backed_up(folder.path());
+    assert_eq!(backup::verify(&made, &Run::default()).unwrap().collections.len(), 2);
+    let to = QdrantFake::start();
+    let back = folder.path().join("back");
+    backup::restore(&made, &back, Some(&remote(&to, "")), &Run::default()).unwrap();
+    for alias in ["documents", "passages"] {
+        assert_eq!(to.alias(alias), from.alias(alias));
+        let told = |fake: &QdrantFake| format!("{:?}", fake.points(alias));
+        assert_eq!(told(&to), told(&from), "{alias}");
+    }
+    let store = open(&to);
+    assert_eq!(store.counts().unwrap().documents, 2);
+    assert_eq!(names(&search(&store, "tax windows"))[0], "b");
+    // Nothing is replaced.
+    let again = backup::restore(&made, &folder.path().join("more"), Some(&remote(&to, "")), &Run::default());
+    assert!(format!("{:#}", again.unwrap_err()).contains("already"));
+    let without = backup::restore(&made, &folder.path().join("more"), None, &Run::default());
+    assert!(format!("{:#}", without.unwrap_err()).contains("qdrant.url"));
+}
+
+#[test]
+fn a_damaged_snapshot_is_found_before_anything_is_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, made) = backed_up(folder.path());
+    let snapshot = fs::read_dir(made.join("qdrant")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&snapshot).unwrap();
+    bytes[300_000] ^= 1;
+    fs::write(&snapshot, bytes).unwrap();
+    assert!(backup::verify(&made, &Run::default()).is_err());
+    let to = QdrantFake::start();
+    let back = folder.path().join("back");
+    assert!(backup::restore(&made, &back, Some(&remote(&to, "")), &Run::default()).is_err());
+    assert!(to.collections().is_empty() && !back.exists());
+}
+
+#[test]
+fn a_wrong_key_or_a_server_that_is_away_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let (fake, _) = backed_up(folder.path());
+    let settings = QdrantConfig { rest_url: fake.rest_url(), ..with_key(config(&fake.url()), "wrong") };
+    assert!(misconfigured(Snapshots::open(&settings)).contains("qdrant.api_key"));
+    let gone = QdrantConfig { rest_url: "http://127.0.0.1:9".to_owned(), ..config(&fake.url()) };
+    outage(Snapshots::open(&gone));
+}

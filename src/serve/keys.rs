@@ -1,0 +1,222 @@
+//! API keys: those of the settings, and those of a file that `quire keys` writes, read again when it
+//! changes. Only digests are kept there.
+
+use super::admit::{Caller, LOCAL, Role};
+use crate::config::ServeConfig;
+use crate::document::sha256_hex;
+use crate::durable::write_whole;
+use crate::receipt::lock;
+use axum::http::{HeaderMap, header};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How often the file is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// One entry: `KEY`, which may do everything, or `ROLE:sha256:HEX` with the digest of a key, or
+/// `ROLE:sha256:HEX:NAME`.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// SHA-256 of the key, in hex.
+    pub digest: String,
+    /// Who bears it.
+    pub caller: Caller,
+}
+
+impl Entry {
+    /// Reads an entry; says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = text.splitn(4, ':');
+        let (role, scheme, hex) = (parts.next(), parts.next(), parts.next());
+        if scheme != Some("sha256") {
+            let digest = sha256_hex(text.as_bytes());
+            let name = format!("key-{}", digest.get(..8).unwrap_or_default());
+            return Ok(Self { digest, caller: Caller { name, role: Role::Admin } });
+        }
+        let known = || Role::ALL.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
+        let role = role.unwrap_or_default();
+        let role = role.parse().map_err(|_| format!("`{role}` is none of the roles {}", known()))?;
+        let digest = hex.unwrap_or_default().to_ascii_lowercase();
+        if digest.len() != 64 || !digest.chars().all(|c| c.is_ascii_hexdigit()) {
+            return Err("after `sha256:` come 64 hex digits".to_owned());
+        }
+        let short = format!("key-{}", digest.get(..8).unwrap_or_default());
+        let name = parts.next().map_or(short, str::to_owned);
+        Ok(Self { digest, caller: Caller { name, role } })
+    }
+
+    /// As it is written.
+    pub fn line(&self) -> String {
+        format!("{}:sha256:{}:{}", self.caller.role, self.digest, self.caller.name)
+    }
+}
+
+/// The entries of a key file; none where there is no file.
+///
+/// Errors: it cannot be read, or what is wrong with which line.
+pub fn read(path: &Path) -> Result<Vec<Entry>, String> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(format!("cannot read {}: {e}", path.display())),
+    };
+    let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
+    lines
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(number, line)| match line.contains(":sha256:") {
+            true => Entry::parse(line).map_err(|e| format!("{}, line {number}: {e}", path.display())),
+            false => Err(format!("{}, line {number}: not ROLE:sha256:HEX:NAME", path.display())),
+        })
+        .collect()
+}
+
+/// Writes a key file, whole or not at all, for its owner only.
+pub fn write(path: &Path, entries: &[Entry]) -> std::io::Result<()> {
+    let mut text =
+        "# API keys of quire: ROLE:sha256:DIGEST:NAME. `quire keys` writes this file.\n".to_owned();
+    for entry in entries {
+        text += &entry.line();
+        text.push('\n');
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    write_whole(folder, &name, text.as_bytes())
+}
+
+/// Every key.
+pub struct Keys {
+    given: Vec<Entry>,
+    file: PathBuf,
+    /// Keys were asked for at the start: they are until the end, whatever becomes of the file.
+    asked: bool,
+    read: Mutex<Read>,
+}
+
+#[derive(Default)]
+struct Read {
+    looked: Option<Instant>,
+    changed: Option<SystemTime>,
+    entries: Vec<Entry>,
+}
+
+impl Keys {
+    /// Those of the settings and of the file.
+    ///
+    /// Errors: what is wrong with which.
+    pub fn open(config: &ServeConfig) -> Result<Self, String> {
+        let given: Vec<Entry> = config
+            .api_keys
+            .iter()
+            .map(|key| match key.expose().trim() {
+                "" => Err("serve.api_keys holds an empty key".to_owned()),
+                _ => Entry::parse(key.expose())
+                    .map_err(|e| format!("an entry of serve.api_keys is wrong: {e}")),
+            })
+            .collect::<Result<_, _>>()?;
+        let file = config.keys_file.clone();
+        let entries = if file.as_os_str().is_empty() { Vec::new() } else { read(&file)? };
+        let asked = !given.is_empty() || !entries.is_empty();
+        let changed = changed(&file);
+        Ok(Self { given, file, asked, read: Mutex::new(Read { looked: None, changed, entries }) })
+    }
+
+    /// Whether a key is asked for.
+    pub fn are_asked_for(&self) -> bool {
+        self.asked || !self.current().is_empty()
+    }
+
+    /// Who bears the key that came with a request; `None`: none did, or nobody knows it.
+    pub fn bearer(&self, headers: &HeaderMap) -> Option<Caller> {
+        if !self.are_asked_for() {
+            return Some(Caller { name: LOCAL.to_owned(), role: Role::Admin });
+        }
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok())?;
+        let (scheme, given) = given.split_once(' ')?;
+        let given = sha256_hex(given.trim().as_bytes());
+        let mut found = None;
+        // All are compared, each to its end, so that the time tells nothing about a key.
+        for entry in self.given.iter().chain(&self.current()) {
+            let differs = given.bytes().zip(entry.digest.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
+            if std::hint::black_box(differs) == 0 {
+                found = Some(entry.caller.clone());
+            }
+        }
+        found.filter(|_| scheme.eq_ignore_ascii_case("bearer"))
+    }
+
+    /// Those of the file, as it is now. A file that is wrong changes nothing.
+    fn current(&self) -> Vec<Entry> {
+        let mut read = lock(&self.read);
+        if read.looked.is_none_or(|at| at.elapsed() > LOOK) {
+            read.looked = Some(Instant::now());
+            let changed = changed(&self.file);
+            if changed != read.changed {
+                read.changed = changed;
+                match self::read(&self.file) {
+                    Ok(entries) => read.entries = entries,
+                    Err(error) => tracing::error!("the keys are as before: {error}"),
+                }
+            }
+        }
+        read.entries.clone()
+    }
+}
+
+fn changed(file: &Path) -> Option<SystemTime> {
+    std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(key: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, format!("Bearer {key}").parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn keys_have_roles_and_names() {
+        let digest = sha256_hex(b"secret");
+        let config = super::super::support::config(
+            "127.0.0.1:0",
+            &["plain", &format!("reviewer:sha256:{digest}:ada")],
+        );
+        let keys = Keys::open(&config).unwrap();
+        let ask = |given: &str| keys.bearer(&headers(given)).map(|caller| (caller.name, caller.role));
+        assert_eq!(ask("secret"), Some(("ada".to_owned(), Role::Reviewer)));
+        assert_eq!(ask("plain").map(|caller| caller.1), Some(Role::Admin));
+        assert_eq!(ask(&digest), None, "the digest is no key");
+        for wrong in ["boss:sha256:00", "reader:sha256:12"] {
+            assert!(Entry::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_file_is_read_again_when_it_changes_and_never_opens_the_door() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = super::super::support::config("127.0.0.1:0", &[]);
+        config.keys_file = folder.path().join("keys");
+        let entry =
+            |key: &str| Entry::parse(&format!("reader:sha256:{}:bob", sha256_hex(key.as_bytes()))).unwrap();
+        write(&config.keys_file, &[entry("one")]).unwrap();
+        let keys = Keys::open(&config).unwrap();
+        assert!(keys.bearer(&headers("one")).is_some());
+        let later = |keys: &Keys| lock(&keys.read).looked = None;
+        for (content, one, two) in [(vec![entry("two")], false, true), (vec![], false, false)] {
+            std::thread::sleep(Duration::from_millis(20));
+            write(&config.keys_file, &content).unwrap();
+            later(&keys);
+            assert_eq!(keys.bearer(&headers("one")).is_some(), one);
+            assert_eq!(keys.bearer(&headers("two")).is_some(), two);
+        }
+        std::fs::remove_file(&config.keys_file).unwrap();
+        later(&keys);
+        assert!(keys.bearer(&HeaderMap::new()).is_none(), "keys that were there once are asked for");
+        std::fs::write(&config.keys_file, "nonsense").unwrap();
+        assert!(Keys::open(&config).is_err());
+    }
+}

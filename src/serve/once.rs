@@ -1,0 +1,177 @@
+//! `Idempotency-Key`: a request that is sent again, because its answer was lost, is answered as the
+//! first time and done once.
+//!
+//! The key is reserved in the store before the request is done, and the answer kept with it after.
+//! Only what succeeded is kept: what was refused changed nothing, and may be tried anew.
+
+use super::admit::Caller;
+use super::problem::{CONFLICT, Problem, REUSED};
+use super::{Api, Shared, body};
+use crate::document::sha256_hex;
+use crate::publish::{Record, Selection, Shelf};
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// How long an answer is kept.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// How long a request may take before one that comes again takes its place: its program was killed.
+const TAKES: SignedDuration = SignedDuration::from_mins(10);
+/// Answers that are kept; the oldest go first.
+const MOST: usize = 10_000;
+/// The longest answer that is kept, in bytes: those to uploads and decisions are far shorter.
+const LONGEST: usize = 1 << 20;
+/// The header.
+const KEY: &str = "idempotency-key";
+
+/// A request, and what was answered, as the store keeps it.
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    /// SHA-256 of method, path, what was said in headers, and body.
+    request: String,
+    at: Timestamp,
+    answer: Option<Answer>,
+}
+
+#[derive(Serialize, Deserialize, Clone)]
+struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+/// Passes a request on, unless it was answered before.
+pub async fn once(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let given = match (request.method(), request.headers().get(KEY)) {
+        (&Method::POST, Some(given)) => key(given)?,
+        _ => return Ok(next.run(request).await),
+    };
+    let (parts, body) = request.into_parts();
+    let (bytes, held) = body::read(shared, &parts.headers, body).await?;
+    let said = said(&parts.headers);
+    let digest = sha256_hex(&bytes);
+    let request = sha256_hex(format!("{} {} {said} {digest}", parts.method, parts.uri).as_bytes());
+    let id = sha256_hex(format!("{}\n{given}", caller.name).as_bytes());
+    let (wanted, place) = (request.clone(), id.clone());
+    let reserved = shared.blocking(move |api| reserve(api, &place, &wanted)).await?;
+    let version = match reserved {
+        Ok(version) => version,
+        Err(answer) => return Ok(replayed(answer)),
+    };
+    // The handler counts them again as its own.
+    drop(held);
+    let mut forwarded = Request::from_parts(parts, Body::from(bytes));
+    forwarded.headers_mut().remove(header::CONTENT_LENGTH);
+    let response = next.run(forwarded).await;
+    if !response.status().is_success() {
+        shared.blocking(move |api| Ok(api.store.remove_record(Shelf::Request, &id)?)).await?;
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let bytes =
+        to_bytes(body, LONGEST).await.map_err(|_| Problem::bad("its answer is too long to be kept"))?;
+    let answer = Answer {
+        status: parts.status.as_u16(),
+        headers: [header::CONTENT_TYPE, header::LOCATION]
+            .into_iter()
+            .filter_map(|name| Some((name.to_string(), parts.headers.get(&name)?.to_str().ok()?.to_owned())))
+            .collect(),
+        body: String::from_utf8_lossy(&bytes).into_owned(),
+    };
+    let keep = move |api: &Api| {
+        let remembered = Remembered { request, at: Timestamp::now(), answer: Some(answer) };
+        Ok(api.store.put_record(&record(&id, version + 1, &remembered)?)?)
+    };
+    // It is done: that its answer cannot be kept is no reason to say that it failed.
+    if let Err(problem) = shared.blocking(keep).await {
+        tracing::warn!(?problem, "an answer could not be kept for when its request comes again");
+    }
+    Ok(Response::from_parts(parts, Body::from(bytes)))
+}
+
+/// What headers say that changes what is done.
+fn said(headers: &HeaderMap) -> String {
+    let names = ["content-type", "x-document-id", "x-filename", "x-language", "x-priority"];
+    let values = names.iter().map(|name| headers.get(*name).map(HeaderValue::as_bytes).unwrap_or_default());
+    values.map(sha256_hex).collect::<Vec<_>>().join(",")
+}
+
+fn key(given: &HeaderValue) -> Result<String, Problem> {
+    let text = given.to_str().unwrap_or_default().trim();
+    let fine = (1..=255).contains(&text.len());
+    fine.then(|| text.to_owned())
+        .ok_or_else(|| Problem::bad("`Idempotency-Key` has 1 to 255 visible ASCII characters"))
+}
+
+/// Takes the place of this key: the version it has, or what was answered before.
+fn reserve(api: &Api, id: &str, request: &str) -> Result<Result<u64, Answer>, Problem> {
+    let now = Timestamp::now();
+    let before = api.store.record(Shelf::Request, id)?;
+    let mut version = 0;
+    if let Some(record) = before {
+        version = record.version;
+        let remembered: Remembered = record.read()?;
+        let age = now.duration_since(remembered.at);
+        match remembered.answer {
+            Some(_) if age > KEPT => {}
+            None if age > TAKES => {}
+            _ if remembered.request != request => {
+                return Err(Problem::new(&REUSED, "its method, path, headers or body were others")
+                    .with_remedy("use a new key for each new request"));
+            }
+            Some(answer) => return Ok(Err(answer)),
+            None => return Err(busy()),
+        }
+    }
+    let remembered = Remembered { request: request.to_owned(), at: now, answer: None };
+    let record = record(id, version + 1, &remembered)?;
+    if !api.store.put_record(&record)? {
+        return Err(busy());
+    }
+    // Looking for the oldest costs, so not each time.
+    if id.starts_with("00") {
+        for old in api.store.records(Shelf::Request, &Selection::default(), 1_000, MOST)? {
+            api.store.remove_record(Shelf::Request, &old.key)?;
+        }
+    }
+    Ok(Ok(version + 1))
+}
+
+fn busy() -> Problem {
+    Problem::new(&CONFLICT, "the first request with this idempotency key is still being answered")
+        .with_remedy("send it again in a moment")
+}
+
+fn record(id: &str, version: u64, remembered: &Remembered) -> crate::error::Result<Record> {
+    Ok(Record {
+        shelf: Shelf::Request,
+        key: id.to_owned(),
+        version,
+        state: if remembered.answer.is_some() { "answered" } else { "open" }.to_owned(),
+        group: String::new(),
+        rank: remembered.at.as_microsecond(),
+        body: Record::body(remembered)?,
+    })
+}
+
+fn replayed(answer: Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let mut response = (status, answer.body).into_response();
+    for (name, value) in answer.headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+    response
+}

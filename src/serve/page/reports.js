@@ -1,0 +1,89 @@
+// What all documents together are like, and how good the reading is.
+
+import { ask, card, count, day, exports, get, h, percent, save, seconds, show, table, tile, toast } from "./base.js";
+import { bars, columns, shares } from "./charts.js";
+
+const spans = [["7", "7 days"], ["30", "30 days"], ["90", "90 days"], ["", "all time"]];
+/** How many points a course over time has at most: each is one question to the store. */
+const POINTS = 12;
+const DAY = 86400000;
+
+const today = () => new Date(`${day(Date.now())}T00:00:00Z`).getTime();
+
+/** The times of the points, [[from, until], …], so that all documents of `days` are in one. */
+function points(days) {
+  if (!days.length) return [];
+  const first = new Date(`${days.at(-1).value}T00:00:00Z`).getTime();
+  const all = Math.round((today() - first) / DAY) + 1;
+  const each = Math.ceil(all / POINTS);
+  const found = [];
+  for (let from = first; from <= today(); from += each * DAY) found.push([from, from + each * DAY]);
+  return found;
+}
+
+const counted = (facet) => Object.fromEntries(facet.map(({ value, documents: n }) => [value, n]));
+
+/** Every day from the first with documents to today, those without any too. */
+function everyDay(days) {
+  const known = counted(days);
+  const found = [];
+  const first = Math.max(today() - 59 * DAY, new Date(`${days.at(-1)?.value ?? day(Date.now())}T00:00:00Z`).getTime());
+  for (let at = first; at <= today(); at += DAY) found.push({ value: day(at), documents: known[day(at)] || 0 });
+  return found;
+}
+
+export async function reports(query) {
+  const chosen = query.get("days") ?? "";
+  const kind = query.get("kind") || "";
+  const filter = new URLSearchParams();
+  if (chosen) filter.set("since", day(today() - (Number(chosen) - 1) * DAY));
+  if (kind) filter.set("kind", kind);
+  const part = (more = {}) => get(`/v1/reports/documents?${new URLSearchParams([...filter, ...Object.entries(more)])}`);
+  const [facets, all, stats] = await Promise.all([part(), get("/v1/reports/documents"), get("/v1/reports/reviews")]);
+  const times = points(facets.day);
+  const course = await Promise.all(times.map(async ([from, until]) => ({ value: day(from), facets: await part({ since: day(from), until: day(until) }) })));
+  const over = (name) => course.map((point) => ({ value: point.value, parts: counted(point.facets[name]) })).filter((point) => Object.keys(point.parts).length);
+  const to = (name) => (value) => `#/documents?${new URLSearchParams([...filter, [name, value]])}`;
+  const total = facets.verdict.reduce((sum, one) => sum + one.documents, 0);
+  const accepted = counted(facets.verdict).accept || 0;
+  const go = (name, value) => { const next = new URLSearchParams(query); next.set(name, value); if (!value) next.delete(name); location.hash = `#/reports?${next}`; };
+  const chart = (title, drawing, values) => card(title, values.length ? drawing() : h("p", { class: "soft" }, "Nothing yet."));
+  show(h("div", { class: "title" }, h("h1", {}, "Reports"), choices(chosen, kind, all.kind, go), exports("report", async () => rows(facets))),
+    h("div", { class: "tiles" }, tile(count(total), "documents", kind || "of all kinds"), tile(total ? percent(accepted / total) : "–", "accepted"),
+      tile(count(stats.open), "wait for review", stats.open ? `the oldest for ${seconds(stats.oldest_seconds)}` : "none"),
+      tile(stats.all.decisions ? percent(stats.all.agreement) : "–", "approved as found", `${count(stats.all.decisions)} decisions`),
+      tile(stats.all.decisions ? seconds(stats.all.median_seconds) : "–", "median to decide")),
+    h("div", { class: "charts" },
+      chart("Documents a day", () => columns(everyDay(facets.day), "Documents a day"), facets.day),
+      chart("Tone over time", () => shares(over("sentiment"), ["negative", "neutral", "positive"], "Tone over time"), facets.sentiment),
+      chart("Quality over time", () => shares(over("verdict"), ["reject", "review", "accept"], "Verdicts over time"), facets.verdict),
+      chart("Kinds", () => bars(facets.kind.slice(0, 12), "Kinds", to("kind")), facets.kind),
+      chart("Named most", () => bars(facets.entity.slice(0, 12), "Named most", to("entity")), facets.entity),
+      chart("Languages", () => bars(facets.language.slice(0, 12), "Languages", to("language")), facets.language)),
+    decisions("By reviewer", "reviewer", stats.by_reviewer), decisions("By kind", "kind", stats.by_kind),
+    stats.all.decisions > 0 && h("p", {}, h("button", { onclick: lessons }, "Save what was corrected, to learn from (JSON lines)")));
+}
+
+function choices(chosen, kind, kinds, go) {
+  const time = h("select", { id: "days", onchange: () => go("days", time.value) }, spans.map(([value, name]) => h("option", { value, selected: value === chosen }, name)));
+  const which = h("select", { id: "report-kind", onchange: () => go("kind", which.value) }, h("option", { value: "" }, "all kinds"),
+    kinds.map(({ value }) => h("option", { value, selected: value === kind }, value)));
+  return h("span", { class: "row grow" }, h("label", { class: "unseen", for: "days" }, "Time"), time, h("label", { class: "unseen", for: "report-kind" }, "Kind"), which);
+}
+
+const rows = (facets) => Object.entries(facets).flatMap(([facet, values]) => values.map(({ value, documents }) => ({ facet, value, documents })));
+
+function decisions(title, head, groups) {
+  const all = Object.entries(groups);
+  const row = ([name, group]) => h("tr", {}, h("td", {}, name), h("td", { class: "number" }, count(group.decisions)), h("td", { class: "number" }, percent(group.agreement)),
+    h("td", { class: "number" }, seconds(group.median_seconds)), h("td", { class: "number" }, seconds(group.p90_seconds)));
+  return all.length > 0 && card(title, table([head, "decisions", "approved as found", "median", "nine of ten within"], all.map(row), title));
+}
+
+async function lessons() {
+  try {
+    save("corrections.jsonl", "application/x-ndjson", await (await ask("/v1/reports/corrections")).text());
+  } catch (error) {
+    toast(error.message);
+  }
+}

@@ -1,0 +1,117 @@
+// Search by meaning and by words, with facets; and documents like a given one.
+
+import { card, chip, count, documentPath, empty, exports, fill, get, h, link, percent, show } from "./base.js";
+
+const STEP = 20;
+const dimensions = ["kind", "verdict", "language", "entity"];
+
+/** A text with the words of the query marked. */
+export function marked(text, query) {
+  const wanted = query.toLowerCase().split(/[^\p{L}\p{N}]+/u).filter((word) => word.length > 2);
+  if (!wanted.length) return text;
+  return text.split(new RegExp(`(${wanted.join("|")})`, "iu")).map((part, index) => (index % 2 ? h("mark", {}, part) : part));
+}
+
+/** The part of a passage around the first word of the query. */
+function excerpt(text, query) {
+  const wanted = query.toLowerCase().split(/[^\p{L}\p{N}]+/u).filter((word) => word.length > 2);
+  const lower = text.toLowerCase();
+  const first = Math.min(...wanted.map((word) => lower.indexOf(word)).filter((at) => at >= 0));
+  if (text.length <= 320) return text;
+  const from = Number.isFinite(first) && first > 200 ? text.indexOf(" ", first - 120) + 1 : 0;
+  return `${from ? "… " : ""}${text.slice(from, from + 320)} …`;
+}
+
+const filtersOf = (query, without) => new URLSearchParams([...query].filter(([name]) => name !== without && (dimensions.includes(name) || name === "since" || name === "until")));
+
+/** Counts per value. Where a value is chosen, the others are counted as if it were not: else they would vanish. */
+async function facetsOf(query) {
+  const all = await get(`/v1/reports/documents?${filtersOf(query)}`);
+  const chosen = dimensions.filter((name) => query.has(name));
+  const wider = await Promise.all(chosen.map((name) => get(`/v1/reports/documents?${filtersOf(query, name)}`)));
+  chosen.forEach((name, index) => { all[name] = wider[index][name]; });
+  return all;
+}
+
+export async function search(query) {
+  const text = query.get("q") || "";
+  const like = query.get("like");
+  const go = (changed) => {
+    const next = new URLSearchParams(query);
+    changed(next);
+    next.delete("offset");
+    location.hash = `#/search?${next}`;
+  };
+  const input = h("input", { type: "search", id: "q", value: text, class: "grow", placeholder: "unpaid invoices, late delivery, a name …", "aria-label": "Search" });
+  const submit = (event) => { event.preventDefault(); go((next) => { next.delete("like"); next.set("q", input.value); }); };
+  const form = h("form", { class: "row", role: "search", onsubmit: submit }, input, h("button", { class: "main" }, "Search"));
+  const result = h("div");
+  show(h("h1", {}, "Search"), h("section", { class: "card" }, form), result);
+  if (!text && !like) {
+    input.focus();
+    fill(result, hints());
+    return;
+  }
+  const offset = Number(query.get("offset") || 0);
+  const [found, facets, about] = await Promise.all([hitsOf(query, text, like, offset), facetsOf(query), like && get(documentPath(like))]);
+  const to = (at) => {
+    const next = new URLSearchParams(query);
+    next.set("offset", at);
+    return `#/search?${next}`;
+  };
+  const head = h("div", { class: "row" }, h("p", { class: "soft grow", role: "status" },
+    about?.document && ["Like ", link(like, about.document.name), ": "], `${found.hits.length} found in ${(found.seconds * 1000).toFixed(0)} ms`),
+  found.hits.length > 0 && exports("search", async () => found.hits.map(flat)));
+  fill(result, h("div", { class: "facets" }, h("section", { class: "card", "aria-label": "Filters" }, dimensions.map((name) => facet(name, facets[name], query, go)), dates(query, go)),
+    h("section", { class: "card" }, head,
+      found.hits.length ? found.hits.map((one) => hit(one, text)) : empty("Nothing was found. Use other words, or fewer filters."),
+      h("div", { class: "row" }, offset > 0 && h("a", { href: to(Math.max(0, offset - STEP)) }, "← back"),
+        h("span", { class: "grow" }), !like && found.hits.length === STEP && h("a", { href: to(offset + STEP) }, "more →")))));
+}
+
+function hitsOf(query, text, like, offset) {
+  const path = filtersOf(query);
+  path.set("limit", STEP);
+  if (like) return get(`${documentPath(like)}/similar?${path}`);
+  path.set("q", text);
+  path.set("offset", offset);
+  return get(`/v1/search?${path}`);
+}
+
+function facet(name, values, query, go) {
+  const chosen = query.getAll(name);
+  const shown = [...values.slice(0, 8), ...chosen.filter((value) => !values.slice(0, 8).some((one) => one.value === value)).map((value) => values.find((one) => one.value === value) || { value, documents: 0 })];
+  if (!shown.length) return null;
+  const toggle = (value) => go((next) => {
+    const others = chosen.filter((one) => one !== value);
+    next.delete(name);
+    for (const one of chosen.includes(value) ? others : [...others, value]) next.append(name, one);
+  });
+  return h("fieldset", {}, h("legend", {}, name), shown.map(({ value, documents: n }) => h("label", { title: value },
+    h("input", { type: "checkbox", name, value, checked: chosen.includes(value), onchange: () => toggle(value) }), h("span", {}, value), h("small", {}, count(n)))));
+}
+
+function dates(query, go) {
+  const one = (name, label) => {
+    const box = h("input", { type: "date", id: name, value: query.get(name) || "", onchange: () => go((next) => { if (box.value) next.set(name, box.value); else next.delete(name); }) });
+    return h("label", { for: name }, h("span", {}, label), box);
+  };
+  return h("fieldset", { class: "dates" }, h("legend", {}, "understood"), one("since", "from"), one("until", "before"));
+}
+
+function hit(one, text) {
+  const why = [one.similarity !== null && `${percent(one.similarity)} alike in meaning`, one.keyword_rank && `words: no. ${one.keyword_rank}`].filter(Boolean).join(" · ");
+  const passage = one.passage ? excerpt(one.passage.text, text) : one.summary;
+  return h("article", { class: "hit" }, h("div", { class: "row" }, link(one.id, one.name), chip(one.kind), chip(one.verdict, one.verdict),
+    one.passage && one.pages > 1 && h("small", {}, `page ${one.passage.page} of ${one.pages}`), h("span", { class: "grow" }), h("small", {}, why)),
+  h("p", {}, marked(passage, text)),
+  h("small", {}, h("a", { href: `#/search?like=${encodeURIComponent(one.id)}` }, "more like this")));
+}
+
+const flat = (one) => ({ id: one.id, name: one.name, kind: one.kind, verdict: one.verdict, language: one.language, pages: one.pages, score: one.score,
+  similarity: one.similarity, keyword_rank: one.keyword_rank, page: one.passage?.page ?? null, passage: one.passage?.text ?? one.summary, ingested_at: one.ingested_at });
+
+const hints = () => card("How it finds", h("ul", {},
+  h("li", {}, "By meaning: ", h("a", { href: "#/search?q=complaints+about+late+delivery" }, "complaints about late delivery"), " finds a parcel that did not arrive."),
+  h("li", {}, "By words: numbers, names and references are found as they are written."),
+  h("li", {}, "Filters at the left narrow it down by kind, verdict, language, name and time.")));

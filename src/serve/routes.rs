@@ -1,0 +1,341 @@
+//! Every path with its handler and its description.
+
+use super::describe::{About, Routes};
+use super::problem::{
+    CONFLICT, IN_FLIGHT, MEDIA, NO_PICTURE, NOT_FETCHED, NOT_FOUND, NOT_READY, OBJECTIONS, REUSED, SLOW,
+    STALE, TOO_LARGE,
+};
+use super::{
+    admin, documents, follow, live, metrics, openapi, pages, ready, reports, reviews, subscriptions,
+};
+use super::{tasks, upload};
+use crate::consume::envelope::WrittenEnvelope;
+use crate::notify::{DeliveryState, Draft, Subscription, WithSecret};
+use crate::publish::Facets;
+use crate::review::{Lesson, Review, State, Stats};
+use axum::extract::DefaultBodyLimit;
+use axum::http::Method;
+use axum::routing::{delete, get, post, put};
+use serde_json::{Value, json};
+
+/// Everything under `/v1`.
+pub fn v1() -> Routes {
+    let routes = operations(reviewing(flow(Routes::new("/v1"))));
+    telling(routes)
+}
+
+fn words() -> Value {
+    json!({ "type": "array", "items": { "type": "string" } })
+}
+
+fn text(longest: u32) -> Value {
+    json!({ "type": "string", "maxLength": longest })
+}
+
+/// What may be sent once more with the same key.
+fn again(about: About<'_>) -> About<'_> {
+    let key = json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" });
+    about
+        .header(
+            "Idempotency-Key",
+            key,
+            "done once, and answered alike, however often it is sent within a day",
+        )
+        .fails(&[&REUSED, &CONFLICT])
+}
+
+fn sent(mut about: About<'_>) -> About<'_> {
+    let bytes = json!({ "schema": {} });
+    let form = json!({ "schema": {
+        "type": "object",
+        "required": ["file"],
+        "additionalProperties": false,
+        "properties": { "file": { "type": "array", "minItems": 1,
+            "items": { "type": "string", "contentMediaType": "application/octet-stream" } } },
+    } });
+    let envelope = json!({ "schema": about.schema_of::<WrittenEnvelope>() });
+    let content = json!({
+        "application/octet-stream": bytes,
+        "multipart/form-data": form,
+        "application/vnd.quire.envelope+json": envelope,
+    });
+    let id = json!({ "type": "string", "pattern": "^[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,199}$" });
+    let language = json!({ "type": "string", "pattern": "^[A-Za-z]{2}$" });
+    let priority = json!({ "type": "string", "enum": ["high", "normal", "low"] });
+    again(about)
+        .query("id", id, "its key; else derived from the content; not with several files")
+        .query("filename", text(255), "for people, and as a hint for the format")
+        .query("language", language, "ISO 639-1; believed unless the text is sure of another")
+        .query("priority", priority, "normal if absent")
+        .body(true, content)
+        .gives::<upload::Taken>(202)
+        .fails(&[&TOO_LARGE, &SLOW, &NOT_FETCHED])
+}
+
+fn searched(about: About<'_>) -> About<'_> {
+    let query = json!({ "type": "string", "minLength": 1, "maxLength": 2_000 });
+    about
+        .required("q", query, "what to search for")
+        .filter()
+        .page(900)
+        .query(
+            "facets",
+            json!({ "type": "string", "enum": ["true", "false"] }),
+            "count what passes the filter",
+        )
+        .gives::<documents::Found>(200)
+}
+
+fn flow(routes: Routes) -> Routes {
+    // `body::read` has a limit of its own, which names the setting.
+    let upload = post(upload::create).layer(DefaultBodyLimit::disable());
+    routes
+        .add(Method::POST, "/documents", upload, "Send documents", sent)
+        .add(Method::GET, "/documents", get(documents::list), "Understood documents, newest first", |about| {
+            about.filter().page(i64::MAX as u64).gives::<documents::Listed>(200)
+        })
+        .add(
+            Method::GET,
+            "/documents/{id}",
+            get(documents::one),
+            "Where a document is; its result",
+            |about| about.gives::<documents::DocumentState>(200).fails(&[&NOT_FOUND]),
+        )
+        .add(Method::DELETE, "/documents/{id}", delete(documents::delete), "Forget a document", |about| {
+            about.empty(204).empty(202).fails(&[&NOT_FOUND, &IN_FLIGHT])
+        })
+        .add(
+            Method::GET,
+            "/documents/{id}/similar",
+            get(documents::similar),
+            "Documents like this one",
+            |about| about.filter().limit().gives::<documents::Found>(200).fails(&[&NOT_FOUND]),
+        )
+        .add(
+            Method::GET,
+            "/documents/{id}/events",
+            get(follow::events),
+            "Its way as server-sent events: waiting, processing, done, dead",
+            |about| about.answers(200, json!({ "text/event-stream": { "schema": { "type": "string" } } })),
+        )
+        .add(
+            Method::POST,
+            "/documents/{id}/{what}",
+            post(follow::ask),
+            "Cancel it, read it again, change its priority",
+            |about| {
+                again(about)
+                    .what(&["cancel", "reprocess", "priority"])
+                    .may_take::<follow::Ask>()
+                    .empty(202)
+                    .fails(&[&NOT_FOUND, &CONFLICT, &MEDIA, &TOO_LARGE])
+            },
+        )
+        .add(
+            Method::GET,
+            "/documents/{id}/pages/{page}/image",
+            get(pages::image),
+            "A page as a picture",
+            |about| {
+                let jpeg = json!({ "image/jpeg": { "schema": {} } });
+                about.answers(200, jpeg).fails(&[&NOT_FOUND, &NO_PICTURE])
+            },
+        )
+        .add(
+            Method::GET,
+            "/documents/{id}/pages/{page}/words",
+            get(pages::words),
+            "The words of a page with their places",
+            |about| about.gives::<pages::Placed>(200).fails(&[&NOT_FOUND, &NO_PICTURE]),
+        )
+        .add(Method::GET, "/search", get(documents::search), "By meaning and by words", searched)
+        .add(Method::GET, "/status", get(documents::status), "Counts, and what is in flight", |about| {
+            about.gives::<documents::Status>(200)
+        })
+}
+
+fn lines(mut about: About<'_>) -> About<'_> {
+    let schema = json!(about.schema_of::<Lesson>());
+    about.answers(200, json!({ "application/x-ndjson": { "schema": {}, "x-line": schema } }))
+}
+
+fn reviewing(routes: Routes) -> Routes {
+    routes
+        .add(Method::GET, "/reviews", get(reviews::list), "The queue, the most urgent first", |mut about| {
+            let states = json!({ "type": "array", "items": about.schema_of::<State>() });
+            about
+                .query("state", states, "open if absent")
+                .query("kind", words(), "any of these kinds")
+                .query("held_by", text(80), "only those that this person works on")
+                .page(i64::MAX as u64)
+                .gives::<reviews::Queue>(200)
+        })
+        .add(Method::GET, "/reviews/{id}", get(reviews::one), "One review with its history", |about| {
+            about.gives::<Review>(200).fails(&[&NOT_FOUND])
+        })
+        .add(Method::POST, "/reviews/{id}/decision", post(reviews::decide), "Decide", |about| {
+            again(about).takes::<reviews::Decide>().gives::<Review>(200).fails(&[
+                &NOT_FOUND,
+                &STALE,
+                &CONFLICT,
+                &OBJECTIONS,
+                &MEDIA,
+                &TOO_LARGE,
+            ])
+        })
+        .add(
+            Method::POST,
+            "/reviews/{id}/{what}",
+            post(reviews::change),
+            "Take it on, give it back, hand it over, comment on it",
+            |about| {
+                again(about)
+                    .what(&["claim", "release", "hand-over", "priority", "comment", "reopen"])
+                    .may_take::<reviews::Change>()
+                    .gives::<Review>(200)
+                    .fails(&[&NOT_FOUND, &STALE, &CONFLICT, &MEDIA, &TOO_LARGE])
+            },
+        )
+        .add(Method::GET, "/reports/reviews", get(reviews::stats), "Time to decision, agreement", |about| {
+            about.gives::<Stats>(200)
+        })
+        .add(
+            Method::GET,
+            "/reports/corrections",
+            get(reviews::lessons),
+            "What was corrected, by lines",
+            lines,
+        )
+        .add(Method::GET, "/reports/documents", get(reports::documents), "How many have what", |about| {
+            about.filter().gives::<Facets>(200)
+        })
+}
+
+fn operations(routes: Routes) -> Routes {
+    let any = || json!({ "application/json": { "schema": { "type": "object" } } });
+    routes
+        .add(Method::GET, "/models", get(reports::models), "The models", |about| {
+            about.gives::<reports::Models>(200)
+        })
+        .add(Method::GET, "/me", get(reports::me), "Who asks, and what it may do", |about| {
+            about.gives::<reports::Me>(200)
+        })
+        .add(Method::GET, "/tasks", get(tasks::list), "What runs by the clock", |about| {
+            about.gives::<tasks::Tasks>(200).fails(&[&NOT_FOUND])
+        })
+        .add(Method::POST, "/tasks/{name}", post(tasks::start), "Start a task", |about| {
+            about.gives::<tasks::StartedTask>(202).fails(&[&NOT_FOUND, &CONFLICT])
+        })
+        .add(Method::DELETE, "/tasks/{name}", delete(tasks::cancel), "Ask a task to end", |about| {
+            about.gives::<tasks::CancelledTask>(202).fails(&[&NOT_FOUND, &CONFLICT])
+        })
+        .add(Method::GET, "/dead-letters", get(admin::dead), "Documents that were given up", |about| {
+            about.limit().gives::<admin::DeadLetters>(200)
+        })
+        .add(
+            Method::POST,
+            "/dead-letters/{id}/replay",
+            post(admin::replay),
+            "Send a document that was given up once more",
+            |about| about.empty(202).fails(&[&NOT_FOUND]),
+        )
+        .add(Method::GET, "/admin/config", get(admin::config), "The settings; secrets left out", |about| {
+            about.answers(200, any())
+        })
+        .add(Method::POST, "/admin/pause", post(admin::pause), "Take no more documents", |about| {
+            about.gives::<admin::Flow>(200)
+        })
+        .add(Method::POST, "/admin/resume", post(admin::resume), "Take documents again", |about| {
+            about.gives::<admin::Flow>(200)
+        })
+        .add(Method::GET, "/openapi.json", get(openapi), "This description", |about| {
+            about.answers(200, any())
+        })
+}
+
+fn telling(routes: Routes) -> Routes {
+    routes
+        .add(Method::GET, "/subscriptions", get(subscriptions::list), "Who hears of what", |about| {
+            about.gives::<subscriptions::Subscribed>(200)
+        })
+        .add(Method::POST, "/subscriptions", post(subscriptions::create), "Subscribe", |about| {
+            again(about).takes::<Draft>().gives::<WithSecret>(201).fails(&[&CONFLICT, &MEDIA, &TOO_LARGE])
+        })
+        .add(Method::GET, "/subscriptions/{id}", get(subscriptions::one), "One subscription", |about| {
+            about.gives::<Subscription>(200).fails(&[&NOT_FOUND])
+        })
+        .add(Method::PUT, "/subscriptions/{id}", put(subscriptions::change), "Change it", |about| {
+            about.takes::<Draft>().gives::<Subscription>(200).fails(&[&NOT_FOUND, &STALE, &MEDIA, &TOO_LARGE])
+        })
+        .add(
+            Method::DELETE,
+            "/subscriptions/{id}",
+            delete(subscriptions::delete),
+            "End it, with everything that waits for it",
+            |about| about.empty(204).fails(&[&NOT_FOUND]),
+        )
+        .add(
+            Method::POST,
+            "/subscriptions/{id}/secret",
+            post(subscriptions::renew),
+            "Make a new secret; the former one signs for a day more",
+            |about| about.gives::<WithSecret>(200).fails(&[&NOT_FOUND, &STALE]),
+        )
+        .add(
+            Method::POST,
+            "/subscriptions/{id}/test",
+            post(subscriptions::test),
+            "Send a message that only shows that messages arrive",
+            |about| about.gives::<crate::notify::Delivery>(202).fails(&[&NOT_FOUND]),
+        )
+        .add(
+            Method::POST,
+            "/subscriptions/{id}/replay",
+            post(subscriptions::replay_all),
+            "Send every dead letter of it once more",
+            |about| about.gives::<subscriptions::Replayed>(202).fails(&[&NOT_FOUND, &STALE]),
+        )
+        .add(
+            Method::GET,
+            "/deliveries",
+            get(subscriptions::deliveries),
+            "Messages that wait or were given up",
+            |mut about| {
+                let states = json!({ "type": "array", "items": about.schema_of::<DeliveryState>() });
+                about
+                    .query("state", states, "all if absent")
+                    .query("subscription", words(), "only to these")
+                    .page(i64::MAX as u64)
+                    .gives::<subscriptions::Deliveries>(200)
+            },
+        )
+        .add(
+            Method::DELETE,
+            "/deliveries/{id}",
+            delete(subscriptions::discard),
+            "Forget a message",
+            |about| about.empty(204).fails(&[&NOT_FOUND]),
+        )
+        .add(
+            Method::POST,
+            "/deliveries/{id}/replay",
+            post(subscriptions::replay),
+            "Send a message now, with as many tries as a new one",
+            |about| about.gives::<crate::notify::Delivery>(202).fails(&[&NOT_FOUND, &STALE]),
+        )
+}
+
+/// What needs no key.
+pub fn open() -> Routes {
+    let plain = || json!({ "text/plain": { "schema": { "type": "string" } } });
+    Routes::new("")
+        .add(Method::GET, "/metrics", get(metrics), "Metrics, OpenMetrics text", |about| {
+            about.answers(200, json!({ "application/openmetrics-text": { "schema": { "type": "string" } } }))
+        })
+        .add(Method::GET, "/health/live", get(live), "Whether the process answers", |about| {
+            about.answers(200, plain())
+        })
+        .add(Method::GET, "/health/ready", get(ready), "Whether documents are taken", |about| {
+            about.answers(200, plain()).fails(&[&NOT_READY])
+        })
+}

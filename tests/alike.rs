@@ -1,0 +1,82 @@
+//! Documents that say the same, nearly the same or fill in the same form, from the folder to the
+//! verdict, with the local store.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod common;
+
+use common::*;
+use serde_json::Value;
+
+/// An invoice of Norvale; `terms` makes it long enough to be of one supplier's form.
+fn invoice(number: &str, date: &str, goods: &str, net: &str, tax: &str, total: &str) -> String {
+    format!(
+        "Norvale Timber Ltd\n\n14 Quayside Lane, Bristol BS1 6DE\nINVOICE\n\nInvoice number {number}\nInvoice date {date}\n\n\
+         Bill to:\nNorthgate Library Trust\n2 Castle Street\n\nDescription   Qty   Unit price   Amount\n{goods}\n\
+         Subtotal {net}\nVAT 20% {tax}\nTotal due GBP {total}\n\n\
+         Please pay within thirty days by bank transfer, quoting the invoice number. Goods remain our property until \
+         they have been paid for in full. Complaints about quality reach us within fourteen days of delivery; after \
+         that they cannot be accepted. Interest at four percent above base rate is charged on late payments. \
+         Timber is a natural product and differs in colour and grain from piece to piece, which is no fault. \
+         Deliveries are to the kerb; carrying goods into a building costs extra and must be agreed beforehand. \
+         Thank you for your business.\n"
+    )
+}
+
+fn relation<'r>(result: &'r Value, to: &str) -> &'r Value {
+    let all = result["duplicates"].as_array().unwrap();
+    all.iter().find(|one| one["id"] == to).unwrap_or(&Value::Null)
+}
+
+#[test]
+fn what_is_alike_is_named_with_its_score_and_what_differs() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let shelf = "Oak shelving unit   6   420.00   2,520.00";
+    let first = invoice("NT-0317", "12 March 2024", shelf, "2,520.00", "504.00", "3,024.00");
+    drop_file(data, "first.txt", first.as_bytes());
+    run_once(data, &[]);
+    let original = id_of(first.as_bytes());
+
+    let copy = first.replace("within thirty days", "within  thirty days");
+    let version = invoice("NT-0317", "12 March 2024", shelf, "2,520.00", "504.00", "3,042.00");
+    let desk = "Pine desk   2   300.00   600.00\nBrass lamp   4   25.00   100.00";
+    let form = invoice("NT-0999", "2 May 2024", desk, "700.00", "140.00", "840.00");
+    let other = "The night train left Vienna at ten. Snow lay on the fields, and nobody in the compartment spoke \
+                 until the border, where a man with a lantern asked each of them for a passport and a reason.";
+    for (name, text) in [("copy.txt", &copy), ("version.txt", &version), ("form.txt", &form)] {
+        drop_file(data, name, text.as_bytes());
+        run_once(data, &[]);
+    }
+    drop_file(data, "other.txt", other.as_bytes());
+    run_once(data, &[]);
+
+    let of = |text: &str| result(data, &id_of(text.as_bytes()));
+    let reasons = |result: &Value| result["verdict"]["reasons"].to_string();
+
+    let copied = of(&copy);
+    let found = relation(&copied, &original);
+    assert_eq!(found["relation"], "same_content", "{}", copied["duplicates"]);
+    assert!(found["score"].as_f64().unwrap() > 0.95, "{found}");
+    assert_eq!(copied["verdict"]["decision"], "review");
+    assert!(reasons(&copied).contains(&format!("it says the same as {original}")), "{}", reasons(&copied));
+
+    let changed = of(&version);
+    let found = relation(&changed, &original);
+    assert_eq!(found["relation"], "new_version", "{}", changed["duplicates"]);
+    let differs = found["differs"].to_string();
+    assert!(differs.contains("total: 3024.00 GBP → 3042.00 GBP"), "{differs}");
+    assert!(reasons(&changed).contains("another version"), "{}", reasons(&changed));
+
+    let filled = of(&form);
+    let found = relation(&filled, &original);
+    assert_eq!(found["relation"], "same_form", "{}", filled["duplicates"]);
+    let differs = found["differs"].to_string();
+    assert!(differs.contains("number: NT-0317 → NT-0999"), "{differs}");
+    let score = found["score"].as_f64().unwrap();
+    assert!(score > 0.4 && score < 0.95, "{found}");
+    // Another invoice of the same supplier is no reason to stop.
+    assert!(!reasons(&filled).contains(&original), "{}", reasons(&filled));
+
+    assert_eq!(of(other)["duplicates"].as_array().map_or(0, Vec::len), 0);
+}
