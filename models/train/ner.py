@@ -124,7 +124,7 @@ def finish(branch, watched, out):
     A name's confidence is the mean probability of its labels, as in quire; the temperature is the
     one under which the confidences tell best which names are right (least log loss).
     """
-    judged = []
+    states, labels, of, rights = [], [], [], []
     for name in HELD:
         predicted = fit.predict(branch, [e[4] for e in watched[name]], [e[3][0] for e in watched[name]])
         for (_, first, allowed, *_), logits in zip(watched[name], predicted):
@@ -135,17 +135,19 @@ def finish(branch, watched, out):
             gold = {s for s in corpora.spans("O" if len(a) > 1 else next(iter(a)) for a in allowed)}
             for start, end, kind in corpora.spans(tags):
                 if not (open_ and kind == "MISC"):
-                    judged.append((rows[start:end], [ID[t] for t in tags[start:end]], (start, end, kind) in gold))
+                    states.append(rows[start:end])
+                    labels += [ID[t] for t in tags[start:end]]
+                    of += [len(rights)] * (end - start)
+                    rights.append(float((start, end, kind) in gold))
+    states, labels, of, rights = torch.cat(states), torch.tensor(labels), torch.tensor(of), torch.tensor(rights)
 
     def loss(t):
-        total = 0.0
-        for rows, labels, right in judged:
-            p = (rows / t).softmax(-1)[range(len(labels)), labels].mean().clamp(1e-4, 1 - 1e-4)
-            total -= (p if right else 1 - p).log().item()
-        return total / len(judged)
+        p = (states / t).softmax(-1).gather(1, labels[:, None])[:, 0]
+        mean = torch.zeros(len(rights)).index_add(0, of, p) / torch.bincount(of)
+        return F.binary_cross_entropy(mean.clamp(1e-4, 1 - 1e-4), rights).item()
 
     t = min((0.8 + 0.1 * n for n in range(33)), key=loss)
-    print(f"{len(judged)} names, log loss {loss(1.0):.4f}, with a temperature of {t:.1f} {loss(t):.4f}", flush=True)
+    print(f"{len(rights)} names, log loss {loss(1.0):.4f}, with a temperature of {t:.1f} {loss(t):.4f}", flush=True)
     fit.note(out, {"branch_layer": FROM_LAYER, "shapes": True, "temperature": round(t, 1)})
 
 
