@@ -1,7 +1,7 @@
 //! Documents that say the same, nearly the same or fill in the same form, from the folder to the
 //! verdict, with the local store.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod common;
 
