@@ -118,7 +118,7 @@ fn candidates<'s>(reader: &Reader<'_>, sheet: &'s Sheet, entities: &[Entity]) ->
             std::ptr::eq(to, cell) || same(name, to.text.get(start..).unwrap_or_default())
         })
     };
-    let domains = domains(reader);
+    let (domains, paid) = (domains(reader), paid(reader));
     let usual = usual_height(sheet);
     let greeted = greeted(sheet);
     let titled = sheet.rows.iter().position(|cells| cells.first().is_some_and(|c| is_title(&c.text)));
@@ -149,7 +149,9 @@ fn candidates<'s>(reader: &Reader<'_>, sheet: &'s Sheet, entities: &[Entity]) ->
             shown += if named(entities, name, "ORG") { 0.15 } else { 0.0 };
             shown += if sheet.boxed && cell.height() > usual * 1.25 { 0.2 } else { 0.0 };
             shown += if domains.iter().any(|domain| speaks_of(domain, name)) { 0.3 } else { 0.0 };
-            shown += if payee.is_some() { 0.4 } else { 0.0 };
+            let to_be_paid =
+                payee.is_some() || paid.iter().any(|text| text.starts_with(&name.to_lowercase()));
+            shown += if to_be_paid { 0.4 } else { 0.0 };
             // A name with its own address in one line: the sender, above a window or at the foot.
             let lined = cell.text.get(name.len()..).is_some_and(holds_address);
             shown += if lined && payee.is_none() { 0.2 } else { 0.0 };
@@ -196,7 +198,18 @@ fn greeted(sheet: &Sheet) -> Option<&Cell> {
     None
 }
 
-/// Who is to be paid, where a text says it.
+/// What follows "payable to" and the like, in lower case, across the ends of lines.
+fn paid(reader: &Reader<'_>) -> Vec<String> {
+    let Some((_, page)) = reader.read_pages().next() else { return Vec::new() };
+    let text = page.text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    let after = |word: &&str| {
+        let at = text.find(*word)? + word.len();
+        Some(text.get(at..)?.chars().take(60).collect::<String>())
+    };
+    PAYEES.iter().filter_map(after).collect()
+}
+
+/// Who is to be paid, where a line says it.
 fn payee(text: &str) -> Option<&str> {
     let lower = text.to_lowercase();
     // Letters of another length in lower case would shift what follows.

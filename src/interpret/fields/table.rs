@@ -169,7 +169,13 @@ fn line(
     }
     let wanted: Vec<Column> = columns.iter().rev().copied().filter(|c| *c != Column::Other).collect();
     let trailing: Vec<Column> = columns.iter().rev().copied().take_while(|c| *c != Column::Other).collect();
-    let order = if trailing.is_empty() { &wanted } else { &trailing };
+    let counted = [Column::Amount, Column::Price, Column::Quantity].to_vec();
+    let order = match (trailing.is_empty(), multiplied(&numbers)) {
+        // A head that was not read whole: what multiplies tells the columns.
+        (_, true) if !wanted.contains(&Column::Price) => &counted,
+        (true, _) => &wanted,
+        (false, _) => &trailing,
+    };
     let mut values = numbers.iter().filter(|(_, n)| !n.percent);
     let name = |part: &str| format!("lines[{number}].{part}");
     let mut line: Vec<Field> = Vec::new();
@@ -206,6 +212,13 @@ fn line(
     product(&mut line);
     fields.extend(line);
     true
+}
+
+/// Whether the last three numbers of a row, from the right, are an amount, a price and a quantity.
+fn multiplied(numbers: &[(&Cell, FoundNumber)]) -> bool {
+    let values: Vec<Decimal> = numbers.iter().filter(|(_, n)| !n.percent).map(|(_, n)| n.value).collect();
+    let [amount, price, quantity, ..] = values.as_slice() else { return false };
+    !amount.is_zero() && price.checked_mul(*quantity) == Some(*amount)
 }
 
 /// Words between numbers: what is counted in.

@@ -225,6 +225,12 @@ fn a_quantity_in_a_column_before_the_words_is_read() {
         "Norvale Timber Ltd\nInvoice # 17\nQty   Description   Rate   Amount\n3   Oak panel   10.00   30.00\n12   Cable drum   2.50   30.00\nBalance due   $60.00",
         &["lines[0].quantity = 3", "lines[0].description = Oak panel", "lines[1].quantity = 12"],
     );
+    // The head of the prices was not read.
+    expect(
+        "invoice",
+        "Norvale Timber Ltd\nInvoice # 17\nDescription   Qty   Amount\nOak shelf   6   420.00   2,520.00\nDelivery   1   380.00   380.00\nSubtotal 2,900.00",
+        &["lines[0].quantity = 6", "lines[0].unit_price = 420.00", "lines[1].quantity = 1"],
+    );
     expect(
         "invoice",
         "Facture n° F1\nTotal HT   23 651,10 €\nTVA 20 %   4 730,22 €\nTotal TTC   28 381,32 €",
