@@ -78,7 +78,7 @@ chaos: setup-test models kafka
 
 # The built-in head of kinds, learned and measured; the tables of docs/kinds.md.
 kinds: build models
-	rm -rf target/kinds && python3 models/train/kinds/make.py target/kinds
+	rm -rf target/kinds && python3 models/train/kinds/make.py target/kinds --per 6
 	python3 models/train/kinds/make.py --corpus target/kinds/corpus
 	$(QUIRE) --log error kinds learn target/kinds/train --alone --output models/kinds/model.safetensors
 	$(QUIRE) --log error kinds test target/kinds/test --head models/kinds/model.safetensors
