@@ -337,7 +337,12 @@ impl Server {
         let listener = runtime.block_on(bind(&config)).unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         runtime.spawn(serve(listener, router(api), std::future::pending()));
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            // One that the server has just closed would be taken again.
+            .max_idle_connections(0)
+            .build()
+            .into();
         Self { store, progress, metrics, ready, inbox, base, runtime, agent, _folder: folder }
     }
 
