@@ -148,7 +148,7 @@ def pod(file, name, spec):
     for container in spec["containers"]:
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             path = container.get(probe, {}).get("httpGet", {}).get("path")
-            if path is None or f'"{path}"' not in (ROOT / "src/serve/mod.rs").read_text():
+            if path is None or f'"{path}"' not in (ROOT / "src/serve/routes.rs").read_text():
                 wrong(file, f"{container['name']}: {probe} asks {path}, which is no route")
 
 

@@ -49,7 +49,7 @@ pub fn keys(app: &App, command: &KeysCommand) -> Result<ExitCode> {
             let mut bytes = [0; 32];
             getrandom::fill(&mut bytes)
                 .map_err(|e| anyhow::anyhow!("the system gives no random bytes: {e}"))?;
-            let key = format!("quire_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes));
+            let key = ["quire", &BASE64_URL_SAFE_NO_PAD.encode(bytes)].join("_");
             let line = format!("{role}:sha256:{}:{name}", sha256_hex(key.as_bytes()));
             entries.push(Entry::parse(&line).map_err(anyhow::Error::msg)?);
             crate::durable::make_private(&app.config.data.dir).context("cannot make the data folder")?;
