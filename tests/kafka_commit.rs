@@ -57,7 +57,8 @@ fn what_became_of_a_commit_without_an_answer_is_asked_for() {
         let folder = tempfile::tempdir().unwrap();
         // The first commit says that the worker has its partitions; the fourth has results.
         let fault = format!("testing.failpoints={step}=fail:4");
-        let daemon = worker(kafka, folder.path(), prefix, &[&fault]);
+        // And nothing is committed but results: of a commit with progress alone nobody can tell.
+        let daemon = worker(kafka, folder.path(), prefix, &[&fault, "kafka.progress_ms=60000"]);
         for number in 0..DOCUMENTS {
             send(kafka, prefix, number);
             std::thread::sleep(Duration::from_millis(20));
