@@ -61,10 +61,10 @@ kafka: setup-test
 
 # What the test of the page drives Chromium with.
 page: setup-test
-	@scripts/page.sh
+	@scripts/venv.sh data/page tests/page/requirements.txt --only-binary :all: --require-hashes
 # What asks the API everything that its description allows, in tests.
 schemathesis: setup-test
-	@scripts/schemathesis.sh
+	@scripts/venv.sh data/schemathesis tests/api/requirements.txt
 
 # After a change of what is written to topics or read from them.
 schemas: build

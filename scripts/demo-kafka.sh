@@ -120,5 +120,4 @@ grep -E '^quire_(documents_total|settled_total|lag_seconds|commit_seconds_(sum|c
 kill "$last"
 wait "$last" || true
 echo
-exec 3>&1
 "$quire" --data-dir "$work/worker-$workers" "${settings[@]}" --log error --set serve.listen=127.0.0.1:0 demo "$folder" | cat

@@ -11,11 +11,7 @@ quire=("$@")
 # Scans are painted with Pillow; where the system has none, it comes into a folder of its own.
 if ! python3 -c 'import PIL' 2>/dev/null; then
   python=data/pillow/bin/python
-  if ! cmp -s tests/fields/requirements.txt data/pillow/requirements.txt; then
-    rm -rf data/pillow && python3 -m venv data/pillow
-    data/pillow/bin/pip install --quiet --disable-pip-version-check -r tests/fields/requirements.txt
-    cp tests/fields/requirements.txt data/pillow/requirements.txt
-  fi
+  scripts/venv.sh data/pillow tests/fields/requirements.txt
 fi
 
 rm -rf target/fields

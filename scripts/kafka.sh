@@ -13,10 +13,4 @@ if ! cmp -s tests/kafka/pom.xml "$jars/pom.xml"; then
   cp tests/kafka/pom.xml "$jars/pom.xml"
 fi
 
-python=data/python
-if ! cmp -s tests/kafka/requirements.txt "$python/requirements.txt"; then
-  echo "fetching Python clients for the tests into $python"
-  rm -rf "$python" && python3 -m venv "$python"
-  "$python/bin/pip" install --quiet --disable-pip-version-check -r tests/kafka/requirements.txt
-  cp tests/kafka/requirements.txt "$python/requirements.txt"
-fi
+scripts/venv.sh data/python tests/kafka/requirements.txt

@@ -74,7 +74,7 @@ fn keys_that_are_made_open_the_api_and_close_it_when_taken_back() {
     assert!(daemon.terminate().0.success());
 }
 
-/// Where `scripts/schemathesis.sh` put it, or where the variable says.
+/// Where `make schemathesis` put it, or where the variable says.
 fn schemathesis() -> Option<PathBuf> {
     let own = root().join("data/schemathesis/bin/schemathesis");
     std::env::var_os("SCHEMATHESIS").map(PathBuf::from).into_iter().chain([own]).find(|path| path.exists())
@@ -98,7 +98,7 @@ fn generated(program: &Path, api: &str, folder: &Path) -> std::process::Output {
 #[test]
 fn the_description_holds_for_generated_requests() {
     let Some(program) = schemathesis() else {
-        eprintln!("skipped: there is no schemathesis; scripts/schemathesis.sh fetches it");
+        eprintln!("skipped: there is no schemathesis; make schemathesis fetches it");
         return;
     };
     let (data, work) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

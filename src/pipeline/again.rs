@@ -2,7 +2,7 @@
 //! thread. Pages were read once; their text is taken from the result.
 
 use super::ask::Asker;
-use super::embed::{Embedder, stopping};
+use super::embed::Embedder;
 use super::kinds::kinds;
 use super::understand::spec;
 use crate::config::Config;
@@ -14,7 +14,7 @@ use crate::interpret::Interpreter;
 use crate::metrics::Metrics;
 use crate::receipt::{Budget, Receipt};
 use crate::trace::Trace;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Model threads and what stands around them.
@@ -61,14 +61,7 @@ impl Again {
             seconds: stored.seconds.clone(),
         };
         let fed = feed::feed(document, &self.asker.embedder.readers)?;
-        let (answer, answers) = mpsc::channel();
-        self.asker.ask(
-            fed,
-            Box::new(move |outcome| {
-                let _ = answer.send(outcome);
-            }),
-        );
-        let inferred = answers.recv().map_err(|_| stopping())?.map_err(|failed| failed.1)?;
+        let inferred = self.asker.wait(fed)?;
         let mut understood = self.interpreter.interpret(&inferred);
         inferred.fed.document.receipt.resolve(Ok(()));
         // Word boxes are not stored: what was read with them is better than what the text alone says.

@@ -7,7 +7,7 @@ use crate::batch::{Job, WindowOutput};
 use crate::document::{Priority, WrittenSummary};
 use crate::error::{Error, Result};
 use crate::window::{FedDocument, InferredDocument, Window};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 /// What became of a document: what the models said, or the first failure with it.
 pub type Outcome = std::result::Result<InferredDocument, Box<(FedDocument, Error)>>;
@@ -43,6 +43,16 @@ impl Asker {
         let models = 0..fed.windows.len();
         let inferred = InferredDocument { fed, outputs, written: None };
         self.round(inferred, models.collect(), Round { number: 0, before: None }, done);
+    }
+
+    /// The same, and waits for the outcome.
+    ///
+    /// Errors: what a model fails with; `Retry` while the models stop.
+    pub fn wait(&self, fed: FedDocument) -> Result<InferredDocument> {
+        let (answer, answers) = mpsc::channel();
+        let done = move |outcome| drop(answer.send(outcome));
+        self.ask(fed, Box::new(done));
+        answers.recv().map_err(|_| stopping())?.map_err(|failed| failed.1)
     }
 
     /// Sends the windows of some models.

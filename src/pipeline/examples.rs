@@ -2,7 +2,7 @@
 //! measured on. The same steps as in the pipeline, without its ends.
 
 use super::ask::Asker;
-use super::embed::{Embedder, stopping};
+use super::embed::Embedder;
 use super::kinds::{embedding, kinds, signs, usable, wrong};
 use super::limits;
 use super::understand::spec;
@@ -19,7 +19,7 @@ use crate::receipt::{Budget, Receipt};
 use crate::sandbox::{Reply, Request, Worker};
 use jiff::Timestamp;
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Children that read, and model threads.
@@ -74,14 +74,7 @@ impl Examples {
     pub fn read(&mut self, name: &str, bytes: &[u8]) -> Result<Read> {
         let document = self.text(name, bytes)?;
         let fed = feed::feed(document, &self.asker.embedder.readers)?;
-        let (answer, answers) = mpsc::channel();
-        self.asker.ask(
-            fed,
-            Box::new(move |outcome| {
-                let _ = answer.send(outcome);
-            }),
-        );
-        let inferred = answers.recv().map_err(|_| stopping())?.map_err(|failed| failed.1)?;
+        let inferred = self.asker.wait(fed)?;
         let (mean, first) = interpret::vectors(&inferred);
         let document = inferred.fed.document;
         let read = Read {
