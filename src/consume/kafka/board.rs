@@ -135,6 +135,11 @@ impl Owned {
         }
     }
 
+    /// Whether a group of its offsets is being tried, or about to be.
+    pub fn is_trying(&self) -> bool {
+        self.apart.iter().any(|offset| self.tracker.is_open(*offset))
+    }
+
     /// What is committed beside its offset.
     pub fn marks(&self) -> Marks {
         let position = self.tracker.position();
@@ -311,7 +316,12 @@ impl State {
         let Some(mut waiting) = self.busy.remove(id) else { return };
         // All go back, in their order: the first makes the id busy again.
         while let Some(record) = waiting.pop_back() {
-            self.queues.put_back(record);
+            let owned = self.owned.get(&(record.place.lane, record.place.partition));
+            match owned {
+                // It is being tried apart, and what is not waits for it.
+                Some(owned) if owned.apart.contains(&record.place.offset) => self.suspects.push_front(record),
+                _ => self.queues.put_back(record),
+            }
         }
     }
 

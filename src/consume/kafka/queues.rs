@@ -114,11 +114,12 @@ impl Queues {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::document::Origin;
 
-    fn record(lane: Lane, offset: i64, not_before: i64) -> Record {
+    /// A record without a key.
+    pub fn record(lane: Lane, offset: i64, not_before: i64) -> Record {
         Record {
             place: Place { lane, partition: 0, offset },
             key: None,

@@ -1,6 +1,6 @@
 //! Records → documents for the pipeline, and what becomes of them when their receipts settle.
 
-use super::board::{Board, InFlight, State};
+use super::board::{Board, InFlight, Owned, State};
 use super::commands::Commands;
 use super::fetching::Fetching;
 use super::owed::{Owed, failed};
@@ -106,7 +106,8 @@ impl Taker {
             }
             let full = state.finished_bytes > board.config.kafka.pending_mb << 20;
             if !full && !state.draining {
-                if state.suspects.is_empty() {
+                // Nothing begins beside a group, not even when the last of it was handed out.
+                if state.suspects.is_empty() && !state.owned.values().any(Owned::is_trying) {
                     let now = Timestamp::now().as_millisecond();
                     let slow = slow_in_flight(&state) < board.config.consume.in_flight_documents.div_ceil(4);
                     if let Some(record) = state.queues.pick(now, slow) {

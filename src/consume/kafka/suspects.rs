@@ -88,3 +88,131 @@ fn convict(board: &Board, state: &mut MutexGuard<'_, State>) -> Option<Picked> {
     board.metrics.failed(failure.stage, failure.class);
     Some(Picked::Convicted(Box::new(letter)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consume::Watcher;
+    use crate::consume::kafka::board::Phase;
+    use crate::consume::kafka::marks::{Deaths, Marks};
+    use crate::consume::kafka::queues::tests::record;
+    use crate::consume::kafka::settle::Outcomes;
+    use crate::consume::kafka::topics::{Lane, Topics};
+    use crate::consume::kafka::tracker::Tracker;
+    use crate::document::{DeadLetter, DocumentId};
+    use crate::error::Error;
+    use crate::metrics::Metrics;
+    use crate::progress::Position;
+    use std::time::Duration;
+
+    struct Deaf;
+
+    impl Watcher for Deaf {
+        fn retry(&self, _: &DocumentId, _: &Error, _: Duration) {}
+        fn left(&self, _: &DocumentId, _: &'static str) {}
+        fn positions(&self) -> Vec<Position> {
+            Vec::new()
+        }
+        fn dead(&self, _: &DeadLetter) {}
+        fn fatal(&self, _: &Error) {}
+    }
+
+    /// A partition of normal urgency with offsets 0 to 5 taken, each with two deaths of five.
+    fn board() -> Board {
+        let config = crate::config::load(&Default::default()).unwrap().config;
+        let (topics, most) = (Topics::new(&config.kafka), usize::MAX);
+        let outcomes = Outcomes {
+            topics,
+            config: config.consume.clone(),
+            max_result: most,
+            max_dead: most,
+            max_document: most,
+        };
+        let board = Board::new(config, outcomes, Arc::new(Deaf), Arc::new(Metrics::new()));
+        let mut owned = Owned::new(1);
+        owned.phase = Phase::Open;
+        owned.tracker = Tracker::new(0, &Marks::default());
+        owned.deaths = (0..6).map(|offset| (offset, 2)).collect::<Deaths>();
+        (0..6).for_each(|offset| assert!(owned.tracker.take(offset)));
+        board.lock().owned.insert((Lane::Normal, 0), owned);
+        board
+    }
+
+    fn picked(board: &Board) -> Option<i64> {
+        match next(board, &mut board.lock())? {
+            Picked::Record(record) => Some(record.place.offset),
+            _ => None,
+        }
+    }
+
+    fn group_of(board: &Board) -> Vec<i64> {
+        board.lock().owned[&(Lane::Normal, 0)].apart.clone()
+    }
+
+    fn noted(board: &Board) {
+        let mut state = board.lock();
+        let owned = state.owned.get_mut(&(Lane::Normal, 0)).unwrap();
+        (owned.dirty, owned.apart_noted) = (false, true);
+    }
+
+    fn settle(board: &Board, offset: i64) {
+        board.lock().owned.get_mut(&(Lane::Normal, 0)).unwrap().tracker.settle(offset);
+    }
+
+    fn is_trying(board: &Board) -> bool {
+        board.lock().owned.values().any(Owned::is_trying)
+    }
+
+    #[test]
+    fn a_group_is_noted_first_and_nothing_begins_beside_it() {
+        let board = board();
+        for offset in 0..6 {
+            let aside = aside(&board, &mut board.lock(), record(Lane::Normal, offset, 0));
+            assert!(aside.is_none(), "with two deaths it is a suspect");
+        }
+        assert_eq!((picked(&board), group_of(&board)), (None, vec![0, 1, 2, 3]));
+        assert_eq!(picked(&board), None, "not before it is committed who they are");
+        noted(&board);
+        let all: Vec<_> = std::iter::from_fn(|| picked(&board)).collect();
+        assert_eq!(all, [0, 1, 2, 3]);
+        (0..3).for_each(|offset| settle(&board, offset));
+        assert!(is_trying(&board), "the last of them is still under way");
+        settle(&board, 3);
+        assert!(!is_trying(&board));
+        // The next two, of whom one was worse before, are tried one by one.
+        board.lock().owned.get_mut(&(Lane::Normal, 0)).unwrap().deaths.insert(4, 4);
+        assert_eq!((picked(&board), group_of(&board)), (None, vec![4]));
+    }
+
+    #[test]
+    fn what_waited_for_its_own_document_stays_in_its_group() {
+        let board = board();
+        let (id, waiting) = (DocumentId::of_content("a"), record(Lane::Normal, 1, 0));
+        {
+            let mut state = board.lock();
+            state.owned.get_mut(&(Lane::Normal, 0)).unwrap().apart = vec![0, 1];
+            state.busy.entry(id.clone()).or_default().push_back(waiting);
+            state.release(&id);
+        }
+        noted(&board);
+        settle(&board, 0);
+        assert!(is_trying(&board));
+        assert_eq!(picked(&board), Some(1));
+    }
+
+    #[test]
+    fn who_was_alone_for_the_last_death_is_convicted() {
+        let board = board();
+        {
+            let mut state = board.lock();
+            let owned = state.owned.get_mut(&(Lane::Normal, 0)).unwrap();
+            owned.deaths.insert(2, 5);
+            state.suspects.push_back(record(Lane::Normal, 2, 0));
+        }
+        assert_eq!((picked(&board), group_of(&board)), (None, vec![2]), "not for deaths in company");
+        board.lock().owned.get_mut(&(Lane::Normal, 0)).unwrap().was_alone = Some(2);
+        let verdict = next(&board, &mut board.lock());
+        assert!(matches!(verdict, Some(Picked::Convicted(letter)) if letter.failure.class == Class::Crashed));
+        assert!(!is_trying(&board));
+    }
+}
