@@ -132,11 +132,12 @@ impl Trace {
         self.0.as_ref().filter(|whole| whole.on).map(|whole| whole.own.to_string())
     }
 
-    /// Makes every log line until the span is left say which document it is about.
+    /// Makes every log line until the span is left say which document it is about. It is in no other span: a
+    /// receipt may be settled within a stage's.
     pub fn log_span(&self, id: &DocumentId) -> tracing::Span {
         match self.id() {
-            Some(trace) => tracing::error_span!("document", document = %id, trace),
-            None => tracing::error_span!("document", document = %id),
+            Some(trace) => tracing::error_span!(parent: None, "document", document = %id, trace),
+            None => tracing::error_span!(parent: None, "document", document = %id),
         }
     }
 

@@ -163,7 +163,7 @@ impl Watcher for Shared {
         }
         let occasion = format!("{}:{}", letter.sha256, letter.failed_at);
         if let Err(error) = self.notifier.tell(&Notification::failed(letter), &occasion) {
-            tracing::error!(id = %letter.id, "subscriptions are not told of a dead letter: {error}");
+            tracing::error!(document = %letter.id, "subscriptions are not told of a dead letter: {error}");
             self.metrics.webhook("lost");
         }
         self.settled(&letter.id, "dead");
