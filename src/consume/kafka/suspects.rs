@@ -31,7 +31,8 @@ pub(super) fn next(board: &Board, state: &mut MutexGuard<'_, State>) -> Option<P
     if owned.apart_noted && owned.apart.contains(&place.offset) {
         return state.suspects.pop_front().map(Picked::Record);
     }
-    if !state.in_flight.is_empty() || !state.busy.is_empty() || state.fetching > 0 {
+    let under_way = state.owned.values().any(|owned| owned.apart_noted && owned.is_trying());
+    if under_way || !state.in_flight.is_empty() || !state.busy.is_empty() || state.fetching > 0 {
         return None;
     }
     let convicts = u32::from(deaths(owned, place.offset)) >= board.config.consume.crashes;
