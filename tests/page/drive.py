@@ -5,6 +5,7 @@ a folder for pictures of every view. Says what it saw, a line a step; fails at t
 """
 
 import csv
+import faulthandler
 import io
 import sys
 import time
@@ -19,6 +20,9 @@ BROKEN = "corrupt.docx"
 SENT = [INVOICE, LETTER, REPORT, *TWINS, BROKEN]
 # A number with right check digits, in the place of the one that the document has.
 VAT = "GB980780684"
+
+# The whole takes two minutes on two quiet cores.
+LONGEST_S = 900
 
 started = time.monotonic()
 
@@ -249,6 +253,8 @@ def all_views(browser, base, ids, shots):
 
 
 def main():
+    # Says where it hangs, and ends.
+    faulthandler.dump_traceback_later(LONGEST_S, exit=True)
     base, documents, shots = sys.argv[1].rstrip("/"), Path(sys.argv[2]), Path(sys.argv[3])
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
