@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes documents of known kinds: make.py OUT [--per N] [--seed S], or make.py --corpus OUT.
 
-OUT/train/KIND/FAMILY/ and OUT/test/KIND/FAMILY/: families are in one of them only, and so is every name,
-town, subject and sentence. Each family gives N documents (10), as text, HTML, Markdown or PDF, some with the
+OUT/train/, OUT/test/ and OUT/fresh/KIND/FAMILY/: families are in one of them only; what is measured shares no name, town,
+subject or sentence with what is learned. Each family gives N documents (10), as text, HTML, Markdown or PDF, some with the
 errors of OCR: 1 to 6 of 100 characters. The same each time. OUT/test-scan/ holds one page image of each test
 family that a page holds, where Pillow is installed.
 
@@ -105,7 +105,7 @@ def page(lines):
 
 def document(kind, name, language, split, lines, number, seed):
     """Bytes and ending."""
-    values = Values(f"{seed}/{kind}/{name}/{language}/{number}", language, split)
+    values = Values(f"{seed}/{kind}/{name}/{language}/{number}", language, split, kind + name)
     r = values.r
     body = lines[len(lines) // 3:]
     lines = written(lines, values)
@@ -131,7 +131,7 @@ def document(kind, name, language, split, lines, number, seed):
 
 
 def scans(out, kind, name, language, lines):
-    values = Values(f"scan/{kind}/{name}/{language}", language, "test")
+    values = Values(f"scan/{kind}/{name}/{language}", language, "test", kind + name)
     lines = wrapped(written(lines, values), 88)
     sheet = page(lines)
     try:
