@@ -18,7 +18,6 @@ fn shots(data: &Path) -> PathBuf {
 }
 
 #[test]
-#[ignore = "not yet seen to pass with the API of today: cargo test --release --test page -- --ignored"]
 fn a_person_can_do_everything_in_the_page() {
     let python = root().join("data/page/bin/python");
     assert!(python.exists(), "there is no driver of Chromium: run `make page` first");

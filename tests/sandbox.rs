@@ -110,17 +110,28 @@ fn a_deadline_ends_a_call_and_not_the_worker() {
 fn little_memory_is_an_error_and_not_a_hang() {
     let _alone = alone();
     // 80 megapixels are 80 MB as one plane and more on the way: within the limit of pixels, beyond
-    // what 128 MiB of address space can hold.
+    // what 192 MiB of address space can hold.
     let large = large_png(10_000, 8_000);
-    let (mut worker, _) = worker(Settings { memory_mb: 128, ..settings(Stage::Decode) });
+    let (mut worker, _) = worker(Settings { memory_mb: 192, ..settings(Stage::Decode) });
     assert_answers(&mut worker);
     let started = Instant::now();
-    let error = read(&mut worker, MediaType::Png, &large).err().expect("80 megapixels in 128 MiB?");
+    let error = read(&mut worker, MediaType::Png, &large).err().expect("80 megapixels in 192 MiB?");
     println!("{error} (after {:.1} s)", started.elapsed().as_secs_f64());
     assert!(started.elapsed() < Duration::from_secs(60));
     assert!(matches!(error, Error::Reject(_)), "{error}");
     assert!(error.failure().remedy.contains("decode.memory_mb"), "{error}");
     assert_answers(&mut worker);
+}
+
+#[test]
+fn what_cannot_even_start_says_at_once_what_to_raise() {
+    let _alone = alone();
+    let (mut worker, _) = worker(Settings { memory_mb: 64, ..settings(Stage::Decode) });
+    let started = Instant::now();
+    let error = worker.start().err().expect("the whole program in 64 MiB?");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!(matches!(error, Error::Retry(_)), "{error}");
+    assert!(error.failure().remedy.contains("raise decode.memory_mb"), "{error}");
 }
 
 #[test]

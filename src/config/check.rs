@@ -19,7 +19,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     at_least("consume.attempts", u64::from(config.consume.attempts), 1)?;
     at_least("consume.crashes", u64::from(config.consume.crashes), 1)?;
     at_least("consume.max_document_mb", config.consume.max_document_mb as u64, 1)?;
-    at_least("decode.memory_mb", config.decode.memory_mb, 128)?;
+    at_least("decode.memory_mb", config.decode.memory_mb, 192)?;
     at_least("digitize.memory_mb", config.digitize.memory_mb, 512)?;
     at_least("digitize.dpi", u64::from(config.digitize.dpi), 50)?;
     at_least("feed.window_tokens", config.feed.window_tokens as u64, 16)?;

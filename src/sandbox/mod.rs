@@ -168,12 +168,29 @@ impl Worker {
         // SAFETY: `before_exec` makes only system calls that are safe between fork and exec.
         unsafe { command.pre_exec(move || seal::before_exec(memory_mb)) };
         let process = command.spawn().map_err(|e| broken("start", &e))?;
-        let running = Running { process, socket, served: 0, holds: String::new() };
+        // Its end of the socket goes with it: a child that dies at once is then seen to be gone.
+        drop(command);
+        let mut running = Running { process, socket, served: 0, holds: String::new() };
         let mut timed = Timed { socket: &running.socket, deadline: Instant::now() + Duration::from_secs(60) };
-        wire::write_frame(&mut timed, &self.settings.setup, None).map_err(|e| broken("set up", &e))?;
-        let ready = wire::read_frame::<Result<()>>(&mut timed, 0);
-        ready.map_err(|e| broken("set up", &e))?.0?;
-        Ok(running)
+        let sent = wire::write_frame(&mut timed, &self.settings.setup, None);
+        match sent.and_then(|()| wire::read_frame::<Result<()>>(&mut timed, 0)) {
+            Ok((ready, _)) => ready.map(|()| running),
+            Err(error) => Err(match wait_briefly(&mut running.process) {
+                Some(status) => self.stillborn(status),
+                None => broken("set up", &error),
+            }),
+        }
+    }
+
+    /// It ended before it was ready; what it would have said went nowhere.
+    fn stillborn(&self, status: ExitStatus) -> Error {
+        let Settings { stage, memory_mb, .. } = self.settings;
+        let reason = format!("a sandboxed process did not start: {}", describe(status, memory_mb));
+        let mut failure = Failure::new(stage, Class::Internal, reason);
+        failure.remedy = format!(
+            "raise {stage}.memory_mb ({memory_mb}), of which the program itself takes some 150; `quire doctor` tries it"
+        );
+        Error::Retry(failure)
     }
 
     fn stop(&mut self, reason: &'static str) -> Option<ExitStatus> {
