@@ -83,6 +83,7 @@ kinds: build models
 	$(QUIRE) --log error kinds learn target/kinds/train --alone --output models/kinds/model.safetensors
 	$(QUIRE) --log error kinds test target/kinds/test --head models/kinds/model.safetensors
 	$(QUIRE) --log error kinds test target/kinds/test-scan --head models/kinds/model.safetensors
+	$(QUIRE) --log error kinds test target/kinds/fresh --head models/kinds/model.safetensors
 	$(QUIRE) --log error kinds test target/kinds/corpus --head models/kinds/model.safetensors
 	sha256sum models/kinds/model.safetensors && stat -c %s models/kinds/model.safetensors
 
