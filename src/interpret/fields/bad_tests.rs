@@ -28,6 +28,15 @@ fn doubtful(found: &Found) -> bool {
 const PRINT: &str = "Larkspur Print Works\n\n5 Tannery Court, York YO1 7HT\nInvoice 8840\n\nDate 30 January 2024\nOrder PO-5521\nCustomer Ridgeway Theatre Company\n\nItem Copies Price Total\nPosters, A2, four colours 250 1.20 300.00\nProgrammes, 24 pages 800 0.85 680.00\nNet amount 1,105.00\nVAT 20% 221.00\nAmount due 1,326.00\n\nPayment is due by 29 February 2024. Please make cheques payable to Larkspur Print Works. Goods remain our property until they have been paid in full.\n";
 
 #[test]
+fn a_statement_that_is_longer_than_what_is_read_says_so() {
+    let page = "Statement of account\nOpening balance 100.00\n01/02/2024 Rent 10.00 90.00\n";
+    let long = pages("statement", &[page; MAX_PAGES + 5]);
+    assert!(failed(&long, "all-rows").contains("only the first 40 of 45 pages"));
+    assert!(pages("statement", &[page]).checks.iter().all(|check| check.name != "all-rows"));
+    assert!(pages("report", &[page; MAX_PAGES + 5]).checks.iter().all(|check| check.name != "all-rows"));
+}
+
+#[test]
 fn a_customer_is_not_the_supplier() {
     expect("invoice", PRINT, &["supplier = Larkspur Print Works", "buyer = Ridgeway Theatre Company"]);
     // The head was not read, and the label of the customer wrongly.

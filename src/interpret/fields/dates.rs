@@ -104,11 +104,12 @@ pub fn order(text: &str) -> Option<bool> {
             && "./-".contains(first)
             && a.1 <= 2
             && b.1 <= 2
-            && year.1 != 3)
-            .then_some(())?;
+            && matches!(year.1, 2 | 4))
+        .then_some(())?;
         match (a.0 > 12, b.0 > 12) {
             (true, false) if b.0 > 0 => Some(false),
-            (false, true) if a.0 > 0 && b.0 <= 31 => Some(true),
+            // With full stops no month stands first: 4.18.22 is a version or a clause.
+            (false, true) if a.0 > 0 && b.0 <= 31 && first != '.' => Some(true),
             _ => None,
         }
     })

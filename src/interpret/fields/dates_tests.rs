@@ -74,6 +74,8 @@ fn an_order_that_numbers_do_not_tell_is_said() {
     assert_eq!(find("03/04/2024", true)[0].date.to_string(), "2024-03-04");
     assert_eq!(find("03.04.2024", true)[0].date.to_string(), "2024-04-03");
     assert_eq!(order("12/02/2018 TIME:08:30:00"), None);
+    // Versions and clauses are no days.
+    assert_eq!((order("Version 4.18.2"), order("clause 3.14.22"), order("see 3/14/2")), (None, None, None));
     assert_eq!(
         (order("on 03/14/2024"), order("14/03/2024"), order("03/04/2024")),
         (Some(true), Some(false), None)

@@ -1,6 +1,8 @@
 //! What makes every field of a document doubtful, whatever its kind: text that is no words, or that
 //! runs in another order than it is read in.
 
+use super::spec::Kind;
+use super::{movements, table};
 use crate::document::{Check, Field, Outcome, PageText, Validity};
 
 /// Share of letters that run from right to left above which fields are not to be relied on.
@@ -33,6 +35,23 @@ pub fn fail(name: &str, detail: String, fields: &mut [Field]) -> Check {
     }
     let about = fields.iter().map(|field| field.name.clone()).collect();
     Check { name: name.to_owned(), outcome: Outcome::Fail, fields: about, detail }
+}
+
+/// Rows that were not read, as a failed check: what was read of the others is as good as it is.
+pub fn partial(kind: &Kind, pages: usize, read: usize, fields: &[Field]) -> Option<Check> {
+    let rows = |extractor: &str, name: &str, most: usize| {
+        let last = format!("{name}[{}].amount", most.saturating_sub(1));
+        let wanted = kind.extractors.iter().any(|wanted| wanted == extractor);
+        wanted.then(|| (name.to_owned(), fields.iter().any(|field| field.name == last), most))
+    };
+    let (name, full, most) = rows("transactions", "transactions", movements::MOST)
+        .or_else(|| rows("lines", "lines", table::MAX_LINES))?;
+    let detail = match (pages > read, full) {
+        (true, _) => format!("only the first {read} of {pages} pages were read for {name}"),
+        (false, true) => format!("only the first {most} {name} were read"),
+        (false, false) => return None,
+    };
+    Some(Check { name: "all-rows".to_owned(), outcome: Outcome::Fail, fields: Vec::new(), detail })
 }
 
 fn noise(pages: &[PageText]) -> Option<String> {

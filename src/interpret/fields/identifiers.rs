@@ -144,9 +144,10 @@ pub fn iban_is_right(iban: &str) -> bool {
 
 /// Says anew whether the check digits of a field's identifier are right: its value may be another.
 pub fn doubt_again(field: &mut Field) {
-    let value = field.value.plain();
+    // As people write it: in groups, in any case.
+    let value = field.value.plain().to_uppercase();
     let right = match field.name.as_str() {
-        "iban" => iban_is_right(&value),
+        "iban" => ibans(&value).first().is_some_and(|id| id.right == Some(true)),
         "vat_id" => vat_ids(&value).first().is_none_or(|id| id.right != Some(false)),
         _ => return,
     };
@@ -304,10 +305,37 @@ fn take(text: &str, count: usize, between: &[char]) -> Option<(String, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::FieldValue;
     use proptest::prelude::*;
 
     fn right(found: &[FoundId]) -> Vec<(&str, Option<bool>)> {
         found.iter().map(|id| (id.value.as_str(), id.right)).collect()
+    }
+
+    #[test]
+    fn a_correction_is_judged_as_people_write_it() {
+        for (name, value, wrong) in [
+            ("iban", "GB82 WEST 1234 5698 7654 32", false),
+            ("iban", "de89370400440532013000", false),
+            ("iban", "DE88 3704 0044 0532 0130 00", true),
+            ("iban", "GB82 WEST 1234 5698 7654", true),
+            ("vat_id", "gb 980 7806 84", false),
+        ] {
+            let mut field = Field {
+                name: name.to_owned(),
+                value: FieldValue::Identifier(value.to_owned()),
+                raw: value.to_owned(),
+                page: 1,
+                start: 0,
+                end: 0,
+                bounds: None,
+                confidence: 1.0,
+                validity: crate::document::Validity::Valid,
+                reasons: Vec::new(),
+            };
+            doubt_again(&mut field);
+            assert_eq!(!field.reasons.is_empty(), wrong, "{name} {value}: {:?}", field.reasons);
+        }
     }
 
     #[test]

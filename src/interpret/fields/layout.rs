@@ -117,8 +117,8 @@ pub fn sheet(index: usize, page: &PageText) -> Sheet {
 fn from_lines(index: usize, text: &str) -> Sheet {
     let mut sheet = Sheet { page: index, ..Sheet::default() };
     let mut start = 0;
-    for (number, line) in (0u16..).zip(text.split_inclusive('\n')) {
-        let (top, bottom) = (f32::from(number), f32::from(number) + 1.0);
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let (top, bottom) = (number as f32, number as f32 + 1.0);
         let mut cells: Vec<Cell> = Vec::new();
         let (mut column, mut blanks, mut tab, mut at) = (0usize, 9usize, false, 0);
         for word in line.split_inclusive([' ', '\t', '\u{a0}', '\r', '\n', '|']) {
@@ -214,6 +214,12 @@ mod tests {
 
     fn shown(sheet: &Sheet) -> Vec<Vec<&str>> {
         sheet.rows.iter().map(|row| row.iter().map(|cell| cell.text.as_str()).collect()).collect()
+    }
+
+    #[test]
+    fn a_page_of_many_lines_is_a_page() {
+        let text = "a line\n".repeat(70_000);
+        assert_eq!(sheet(0, &PageText::plain(text.as_str())).rows.len(), 70_000);
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod several;
 mod spec;
 mod suppliers;
 mod table;
+mod taxes;
 
 pub use dates::find as find_dates;
 pub use recognise::{Recognised, recognise};
@@ -55,7 +56,7 @@ const EXTRACTORS: &[(&str, Extract)] = &[
     ("skills", sections::skills),
     ("labels", forms::labels),
     ("currency", table::currency),
-    ("tax", table::tax),
+    ("tax", taxes::tax),
     ("lines", table::lines),
     ("transactions", movements::transactions),
 ];
@@ -101,7 +102,8 @@ pub fn find(
     entities: &[Entity],
 ) -> Found {
     let (label, Some(kind)) = (kind, spec.kind.get(kind)) else { return Found::default() };
-    let pages = pages.get(..pages.len().min(MAX_PAGES)).unwrap_or_default();
+    let all = pages.len();
+    let pages = pages.get(..all.min(MAX_PAGES)).unwrap_or_default();
     let month_first =
         pages.iter().find_map(|page| dates::order(&page.text)).or_else(|| usual_order(language, pages));
     let sheets = pages.iter().enumerate().map(|(index, page)| layout::sheet(index, page)).collect();
@@ -130,6 +132,7 @@ pub fn find(
         checks.push(doubts::fail("one-document", several::told(&parts, part), &mut fields));
     }
     checks.extend(doubts::doubt(pages, &mut fields));
+    checks.extend(doubts::partial(kind, all, MAX_PAGES, &fields));
     for field in &mut fields {
         field.confidence = field.confidence.clamp(0.0, 1.0);
         if field.validity == Validity::Valid && field.confidence < 0.5 {
@@ -205,5 +208,7 @@ fn one_currency(fields: &mut [Field]) -> Option<Check> {
 
 #[cfg(test)]
 mod bad_tests;
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod tests;

@@ -77,7 +77,7 @@ const SUMS: &[&str] = &[
     "zwischensaldo",
 ];
 /// Rows, at most.
-const MOST: usize = 1000;
+pub const MOST: usize = 1000;
 
 /// A row.
 struct Movement<'r> {

@@ -24,6 +24,9 @@ const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 const PHONE_WORDS: &[&str] =
     &["tel", "telephone", "phone", "fax", "mobile", "cell", "call", "telefon", "mobil", "handy", "rufnummer"];
 
+/// Characters before a telephone number that are looked at: the longest of those words, and what parts it from the number.
+const NEAR: usize = 24;
+
 /// All that rules find in a text, in order, none within another.
 pub fn recognise(text: &str) -> Vec<Recognised> {
     let mut found = Found::new();
@@ -165,6 +168,9 @@ fn phone_end(rest: &str) -> usize {
 
 /// Whether the word before says that a telephone number follows.
 fn said_before(before: &str) -> bool {
+    // No further: a column of numbers has no word before any of them.
+    let from = before.char_indices().rev().nth(NEAR).map_or(0, |(at, _)| at);
+    let before = before.get(from..).unwrap_or_default();
     let mut words = before.rsplit(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
     let near = before.trim_end_matches(|c: char| !c.is_alphabetic()).len();
     let gap = before.get(near..).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Lines of an invoice, taxes by rate, and the currency.
+//! Lines of an invoice, and the currency.
 //!
 //! A line is a row that ends in an amount, between the table's head and the first total. The
 //! numbers at a row's end are what the head's columns say, from the right.
@@ -45,48 +45,43 @@ const ENDS: &[&str] = &[
     "rounding",
 ];
 
-const TAXES: &[&str] = &[
-    "vat",
-    "value added tax",
-    "sales tax",
-    "tax",
-    "gst",
-    "hst",
-    "mwst.",
-    "mwst",
-    "ust.",
-    "ust",
-    "umsatzsteuer",
-    "mehrwertsteuer",
-    "zzgl. mwst",
-    "zzgl. ust",
-    "zzgl.",
-    "zuzüglich",
-    "+ mwst",
-    "plus vat",
-    "plus",
-    "add vat",
-    "tva",
-    "t.v.a.",
-    "iva",
-    "i.v.a.",
-    "btw",
-    "inkl. mwst",
-    "incl. vat",
-    "enthaltene mwst",
+/// Sums of the page before.
+const CARRIED: &[&str] = &[
+    "carried forward",
+    "brought forward",
+    "carried over",
+    "übertrag",
+    "à reporter",
+    "report",
+    "suma y sigue",
+    "riporto",
 ];
 
 /// Rows of lines, at most: more is a price list.
-const MAX_LINES: usize = 300;
+pub const MAX_LINES: usize = 300;
 
 /// `lines[0].description`, `.quantity`, `.unit_price`, `.amount`, and so on.
 pub fn lines(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>) {
     let mut number = 0;
+    // A table that was not ended goes on on the next page, with or without its head.
+    let mut open: Option<Vec<Column>> = None;
     for sheet in &reader.sheets {
-        let Some((head, columns)) = head(sheet) else { continue };
-        for row in sheet.rows.iter().skip(head + 1) {
-            if ends(row) || number >= MAX_LINES {
+        let headed = head(sheet);
+        let whole = headed.is_none();
+        let (first, columns) = match headed.or(open.take().map(|columns| (0, columns))) {
+            Some((head, columns)) => (if whole { 0 } else { head + 1 }, columns),
+            None => continue,
+        };
+        let least = columns.iter().filter(|c| !matches!(c, Column::Other | Column::Rate)).count();
+        let mut ended = false;
+        for row in sheet.rows.iter().skip(first) {
+            let numbers = numbers(row).0;
+            ended = number >= MAX_LINES || (ends(row) && !multiplied(&numbers));
+            if ended {
                 break;
+            }
+            if carried(row) || (whole && numbers.len() < least.max(2)) {
+                continue;
             }
             if line(reader, sheet, row, &columns, number, fields) {
                 number += 1;
@@ -94,6 +89,7 @@ pub fn lines(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field
                 wrapped(row, number - 1, fields);
             }
         }
+        open = (!ended).then_some(columns);
     }
 }
 
@@ -135,18 +131,17 @@ fn ends(row: &[Cell]) -> bool {
         || row.iter().rev().nth(1).is_some_and(|cell| row.len() <= 2 && starts(cell))
 }
 
-/// One row as a line; false if it is none.
-fn line(
-    reader: &Reader<'_>,
-    sheet: &Sheet,
-    row: &[Cell],
-    columns: &[Column],
-    number: usize,
-    fields: &mut Vec<Field>,
-) -> bool {
-    // Numbers at the row's end, with their cells, from the right.
+/// A sum that is taken from page to page is no line.
+fn carried(row: &[Cell]) -> bool {
+    row.first().is_some_and(|cell| {
+        let end = CARRIED.iter().find_map(|label| matches(&cell.text, 0, label));
+        end.is_some_and(|end| !cell.text.get(end..).unwrap_or_default().contains(char::is_alphabetic))
+    })
+}
+
+/// Numbers at a row's end, with their cells, from the right; and where the words before them end.
+pub(super) fn numbers(row: &[Cell]) -> (Vec<(&Cell, FoundNumber)>, Option<(&Cell, usize)>) {
     let mut numbers: Vec<(&Cell, FoundNumber)> = Vec::new();
-    let mut words_end = None;
     for cell in row.iter().rev() {
         let alone = !cell.text.contains(char::is_alphabetic) && row.len() > 2;
         let mut end = cell.text.len();
@@ -159,10 +154,22 @@ fn line(
             numbers.push((cell, found));
         }
         if cell.text.get(..end).is_some_and(|rest| rest.contains(char::is_alphabetic)) {
-            words_end = Some((cell, end));
-            break;
+            return (numbers, Some((cell, end)));
         }
     }
+    (numbers, None)
+}
+
+/// One row as a line; false if it is none.
+fn line(
+    reader: &Reader<'_>,
+    sheet: &Sheet,
+    row: &[Cell],
+    columns: &[Column],
+    number: usize,
+    fields: &mut Vec<Field>,
+) -> bool {
+    let (numbers, words_end) = numbers(row);
     let Some((_, last)) = numbers.first() else { return false };
     if !last.is_money() {
         return false;
@@ -176,17 +183,28 @@ fn line(
         (true, _) => &wanted,
         (false, _) => &trailing,
     };
-    let mut values = numbers.iter().filter(|(_, n)| !n.percent);
+    let values: Vec<_> = numbers.iter().filter(|(_, n)| !n.percent).collect();
+    let mut values = values.into_iter();
     let name = |part: &str| format!("lines[{number}].{part}");
+    let priced = wanted.contains(&Column::Price) || multiplied(&numbers);
     let mut line: Vec<Field> = Vec::new();
-    for column in order.iter().filter(|c| **c != Column::Rate) {
+    for (at, column) in order.iter().enumerate() {
+        // A rate has its sign, or a place of its own where there are numbers for every column.
+        if *column == Column::Rate && values.len() < order.len() - at {
+            continue;
+        }
         let Some((cell, found)) = values.next() else { break };
         let (part, value) = match column {
+            Column::Rate => continue,
+            // The head of the prices was not read, and this is money.
+            Column::Quantity if !priced && found.value.scale() == 2 => ("unit_price", money(found)),
             Column::Quantity => ("quantity", FieldValue::Number(found.value)),
             Column::Price => ("unit_price", money(found)),
             _ => ("amount", money(found)),
         };
-        line.push(reader.field(&name(part), value, sheet, cell, &found.bytes, 0.9));
+        if !line.iter().any(|field| field.name == name(part)) {
+            line.push(reader.field(&name(part), value, sheet, cell, &found.bytes, 0.9));
+        }
     }
     if !line.iter().any(|f| f.name.ends_with("amount")) && !columns.contains(&Column::Amount) {
         return false;
@@ -215,7 +233,7 @@ fn line(
 }
 
 /// Whether the last three numbers of a row, from the right, are an amount, a price and a quantity.
-fn multiplied(numbers: &[(&Cell, FoundNumber)]) -> bool {
+pub(super) fn multiplied(numbers: &[(&Cell, FoundNumber)]) -> bool {
     let values: Vec<Decimal> = numbers.iter().filter(|(_, n)| !n.percent).map(|(_, n)| n.value).collect();
     let [amount, price, quantity, ..] = values.as_slice() else { return false };
     !amount.is_zero() && price.checked_mul(*quantity) == Some(*amount)
@@ -244,7 +262,7 @@ fn leading(body: &str, columns: &[Column]) -> (usize, Option<(Decimal, std::ops:
     (start, value.map(|v| (v, 0..digits)))
 }
 
-fn money(found: &FoundNumber) -> FieldValue {
+pub(super) fn money(found: &FoundNumber) -> FieldValue {
     FieldValue::Amount { amount: found.value, currency: found.currency.map(str::to_owned) }
 }
 
@@ -279,62 +297,6 @@ fn wrapped(row: &[Cell], number: usize, fields: &mut [Field]) {
     {
         text.push(' ');
         text.push_str(&cell.text);
-    }
-}
-
-/// `tax[0].rate`, `tax[0].amount`, and so on: rows that begin with a tax's name and end in an amount.
-pub fn tax(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>) {
-    let mut number = 0;
-    for sheet in &reader.sheets {
-        for row in &sheet.rows {
-            let Some(first) = row.first() else { continue };
-            let cell_at =
-                row.iter().position(|cell| TAXES.iter().any(|label| matches(&cell.text, 0, label).is_some()));
-            let percent_first =
-                amounts::find(&first.text, false).first().is_some_and(|n| n.percent && n.bytes.start == 0)
-                    && TAXES.iter().any(|label| first.text.to_lowercase().contains(label));
-            let Some(at) = cell_at.or(percent_first.then_some(0)) else { continue };
-            let cells: Vec<&Cell> = row.iter().skip(at).collect();
-            let numbers: Vec<(&Cell, FoundNumber)> = cells
-                .iter()
-                .flat_map(|c| {
-                    // In a cell of its own, a blank parts thousands.
-                    let alone = !c.text.contains(char::is_alphabetic) && !c.text.contains('%');
-                    amounts::find(&c.text, alone).into_iter().map(move |n| (*c, n))
-                })
-                .collect();
-            let rate = numbers.iter().find(|(_, n)| n.percent && n.value < Decimal::from(100));
-            let amount = numbers.iter().rfind(|(_, n)| n.is_money());
-            let (Some((cell, found)), true) = (amount, number < 6) else { continue };
-            let same = |f: &Field| {
-                f.name.starts_with("tax[")
-                    && f.name.ends_with("amount")
-                    && f.value.number() == Some(found.value)
-            };
-            if fields.iter().any(same) || (rate.is_none() && number > 0) {
-                continue;
-            }
-            if let Some((cell, rate)) = rate {
-                let name = format!("tax[{number}].rate");
-                fields.push(reader.field(
-                    &name,
-                    FieldValue::Number(rate.value),
-                    sheet,
-                    cell,
-                    &rate.bytes,
-                    0.9,
-                ));
-            }
-            fields.push(reader.field(
-                &format!("tax[{number}].amount"),
-                money(found),
-                sheet,
-                cell,
-                &found.bytes,
-                0.9,
-            ));
-            number += 1;
-        }
     }
 }
 
