@@ -139,9 +139,12 @@ fn carried(row: &[Cell]) -> bool {
     })
 }
 
+/// A number with its cell.
+type Placed<'c> = (&'c Cell, FoundNumber);
+
 /// Numbers at a row's end, with their cells, from the right; and where the words before them end.
-pub(super) fn numbers(row: &[Cell]) -> (Vec<(&Cell, FoundNumber)>, Option<(&Cell, usize)>) {
-    let mut numbers: Vec<(&Cell, FoundNumber)> = Vec::new();
+pub(super) fn numbers(row: &[Cell]) -> (Vec<Placed<'_>>, Option<(&Cell, usize)>) {
+    let mut numbers: Vec<Placed<'_>> = Vec::new();
     for cell in row.iter().rev() {
         let alone = !cell.text.contains(char::is_alphabetic) && row.len() > 2;
         let mut end = cell.text.len();
@@ -233,7 +236,7 @@ fn line(
 }
 
 /// Whether the last three numbers of a row, from the right, are an amount, a price and a quantity.
-pub(super) fn multiplied(numbers: &[(&Cell, FoundNumber)]) -> bool {
+pub(super) fn multiplied(numbers: &[Placed<'_>]) -> bool {
     let values: Vec<Decimal> = numbers.iter().filter(|(_, n)| !n.percent).map(|(_, n)| n.value).collect();
     let [amount, price, quantity, ..] = values.as_slice() else { return false };
     !amount.is_zero() && price.checked_mul(*quantity) == Some(*amount)
