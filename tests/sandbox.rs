@@ -128,7 +128,7 @@ fn what_cannot_even_start_says_at_once_what_to_raise() {
     let _alone = alone();
     let (mut worker, _) = worker(Settings { memory_mb: 64, ..settings(Stage::Decode) });
     let started = Instant::now();
-    let error = worker.start().err().expect("the whole program in 64 MiB?");
+    let error = worker.start().expect_err("the whole program in 64 MiB?");
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     assert!(matches!(error, Error::Retry(_)), "{error}");
     assert!(error.failure().remedy.contains("raise decode.memory_mb"), "{error}");
