@@ -159,14 +159,11 @@ fn certificates_and_logins_are_checked_and_what_is_wrong_is_named() {
     );
     let fine = doctor(data, &flags, Some(&ours));
     assert!(fine["fine"] == true && fine["found"].as_str().unwrap().contains("by TLS as ada"), "{fine}");
-    for (more, named) in [
-        (vec!["smtp_user=ada", "smtp_password=quire-secret-wrong"], "535"),
-        (vec!["smtp_user=ada", "smtp_password=quire-secret-wrong"], "(the setting notify.smtp_user)"),
-    ] {
-        let wrong = doctor(data, &settings(&smtps, &more), Some(&ours));
-        let said = wrong["found"].as_str().unwrap();
-        assert!(wrong["fine"] == false && said.contains(named) && !said.contains("quire-secret"), "{said}");
-    }
+    let guess = ["smtp_user=ada", "smtp_password=quire-secret-wrong"];
+    let wrong = doctor(data, &settings(&smtps, &guess), Some(&ours));
+    let said = wrong["found"].as_str().unwrap();
+    assert!(wrong["fine"] == false && said.contains("535"), "{said}");
+    assert!(said.contains("(the setting notify.smtp_user)") && !said.contains("quire-secret"), "{said}");
     drop(server);
     let away = doctor(data, &flags, Some(&ours));
     assert!(away["found"].as_str().unwrap().contains("cannot be reached"), "{away}");
