@@ -156,7 +156,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_and_no_password_repeated() {
-        let cases: [(&str, &[(&str, &str)], &str); 14] = [
+        type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+        let cases: [Case; 14] = [
             ("mail.example.com", &[], "notify.smtp`"),
             ("https://mail.example.com", &[], "notify.smtp`"),
             ("smtp://", &[], "notify.smtp`"),
