@@ -5,7 +5,7 @@ QUIRE = $(CARGO) run --release --quiet --locked --bin quire --
 # Weights are the same for every data folder: fetched once, next to the default one.
 MODELS = data/models
 
-.PHONY: help demo demo-kafka test check models kafka page schemathesis nvcc gpu schemas chaos fields kinds build dist deb clean
+.PHONY: help demo demo-kafka test check models kafka page schemathesis mail nvcc gpu schemas chaos fields kinds build dist deb clean
 
 help:
 	@echo "make demo    understand the documents of tests/corpus/ and find them again"
@@ -19,6 +19,7 @@ help:
 	@echo "make kinds   learn and measure the built-in head of document kinds (scans need Python's Pillow)"
 	@echo "make gpu     on a machine with a GPU: its tests, its checks and its figures"
 	@echo "make page    fetch what drives Chromium in the test of the page"
+	@echo "make mail    fetch the mail server that tests send to"
 	@echo "make kafka   fetch the Apache Kafka and the Python clients that tests use"
 
 demo: build models
@@ -66,6 +67,10 @@ page: setup-test
 schemathesis: setup-test
 	@scripts/venv.sh data/schemathesis tests/api/requirements.txt
 
+# The mail server that tests send to.
+mail: setup-test
+	@scripts/venv.sh data/mail tests/mail/requirements.txt --only-binary :all: --require-hashes
+
 # After a change of what is written to topics or read from them.
 schemas: build
 	for name in command envelope notification progress result reviewed; do \
@@ -91,7 +96,7 @@ kinds: build models
 fields: build models
 	@scripts/fields.sh $(or $(COUNT),10) $(QUIRE)
 
-test: setup-test nvcc check models kafka page schemathesis
+test: setup-test nvcc check models kafka page schemathesis mail
 	$(CARGO) test --release --locked
 
 # What a change must pass before its tests are worth running.

@@ -4,8 +4,10 @@
 //! refused with the nearest known one. Only `main` builds a [`Config`]; sections are passed down.
 
 mod check;
+mod mail;
 mod values;
 
+pub use mail::{Cover, Relay};
 pub use values::{Device, LogFormat, Precision, Protocol, Secret};
 
 pub use check::shown;
@@ -95,7 +97,8 @@ config! {
     /// What is told to subscriptions.
     notify: NotifyConfig {
         senders: usize, timeout_s: u64, attempts: u32, backoff_ms: u64, backoff_max_s: u64,
-        waiting: usize, dead: usize, private: bool,
+        waiting: usize, dead: usize, private: bool, smtp: String, smtp_from: String, smtp_user: String,
+        smtp_password: Secret,
     }
     /// HTTP beside the flow.
     serve: ServeConfig {

@@ -69,4 +69,9 @@ fn secrets_are_never_printed() {
     let printed = format!("{:?} {:?}", loaded.config, loaded.settings());
     assert!(!printed.contains("hunter2"), "{printed}");
     assert_eq!(loaded.config.serve.api_keys[0].expose(), "hunter2");
+    let loaded = load(&flags(&[("notify.smtp_password", "hunter3")])).unwrap();
+    let shown = shown(&loaded.config);
+    let printed = format!("{:?} {:?} {shown}", loaded.config, loaded.settings());
+    assert!(!printed.contains("hunter3"), "{printed}");
+    assert_eq!(loaded.secrets, ["hunter3"], "kept out of logs, too");
 }

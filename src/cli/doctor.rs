@@ -6,6 +6,7 @@ use crate::consume::kafka::client;
 use crate::error::{Error, Stage};
 use crate::infer::manifests::{manifests, models_dir};
 use crate::infer::models::Models;
+use crate::notify::Post;
 use crate::publish::qdrant::QdrantStore;
 use crate::sandbox::{Settings, Setup, Worker};
 use anyhow::Result;
@@ -51,6 +52,9 @@ pub fn doctor(app: &App) -> Result<ExitCode> {
     }
     if !app.config.qdrant.url.is_empty() {
         checks.push(Check::of("Qdrant", qdrant(app)));
+    }
+    if !app.config.notify.smtp.is_empty() {
+        checks.push(Check::new("mail server", mail_server(app)));
     }
     let fine = checks.iter().all(|c| c.fine);
     if app.json {
@@ -125,6 +129,12 @@ fn kafka(app: &App) -> Result<String, Error> {
 fn qdrant(app: &App) -> Result<String, Error> {
     let config = &app.config.qdrant;
     Ok(format!("version {} answers at {}", QdrantStore::ping(config)?, config.url))
+}
+
+fn mail_server(app: &App) -> Result<String, (String, String)> {
+    let remedy = "change the setting that is named, or ask whoever runs the mail server";
+    let checked = Post::open(&app.config.notify).and_then(|post| post.check());
+    checked.map_err(|found| (found, remedy.to_owned()))
 }
 
 fn device(app: &App) -> Result<String, Error> {

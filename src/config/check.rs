@@ -36,6 +36,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     at_least("notify.attempts", u64::from(config.notify.attempts), 1)?;
     at_least("notify.timeout_s", config.notify.timeout_s, 1)?;
     at_least("notify.waiting", config.notify.waiting as u64, 1)?;
+    config.notify.relay()?;
     at_least("qdrant.chunk_points", config.qdrant.chunk_points as u64, 1)?;
     at_least("qdrant.parallel", config.qdrant.parallel as u64, 1)?;
     if (0.0..=1.0).contains(&config.telemetry.trace_ratio) {
@@ -56,7 +57,8 @@ pub fn shown(config: &Config) -> serde_json::Value {
 }
 
 /// Settings whose values are never shown.
-const SECRETS: [&str; 4] = ["serve.api_keys", "kafka.password", "kafka.key_password", "qdrant.api_key"];
+const SECRETS: [&str; 5] =
+    ["serve.api_keys", "kafka.password", "kafka.key_password", "qdrant.api_key", "notify.smtp_password"];
 
 /// Replaces secrets; gives their values.
 pub(super) fn redact(table: &mut Table) -> Vec<String> {

@@ -55,6 +55,9 @@ pub struct Listing {
     pub subscription: Vec<String>,
 }
 
+/// The type of a message that tells of nothing.
+pub(super) const TEST: &str = "test";
+
 /// What a receiver reads.
 #[derive(Serialize)]
 struct Message<'m> {
@@ -76,7 +79,7 @@ impl Delivery {
 
     /// A message that only shows that messages arrive.
     pub fn test(subscription: &str) -> Self {
-        let body = serde_json::json!({ "type": "test", "timestamp": Timestamp::now(), "data": {} });
+        let body = serde_json::json!({ "type": TEST, "timestamp": Timestamp::now(), "data": {} });
         Self::bare(subscription, body.to_string())
     }
 

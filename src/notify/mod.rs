@@ -3,18 +3,22 @@
 //! A delivery is a record of the store before the document it tells of is stored, so no crash loses
 //! it; told again, it has the same id. It leaves the store when its receiver has it. What nobody
 //! takes after some tries is kept as a dead letter, to be seen and sent again. One worker of a group
-//! sends: the leader.
+//! sends: the leader. Messages go by HTTP (`web`) or as mails (`mail`), as a subscription's URL says.
 
 mod cache;
 mod delivery;
+mod mail;
 mod queue;
 mod send;
 mod sign;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod ways;
+mod web;
 
 pub use delivery::{Delivery, DeliveryState, Listing};
+pub use mail::Post;
 pub use queue::{Held, Notifier};
 pub use send::start;
 pub use subscription::{Draft, Subscription, Wanted, WithSecret};

@@ -3,18 +3,16 @@
 
 use super::delivery::{Delivery, DeliveryState};
 use super::queue::Notifier;
-use super::sign;
 use super::subscription::Kept;
+use super::ways::{Fate, Ways};
 use crate::config::NotifyConfig;
 use crate::consume::backoff;
-use crate::consume::fetch::guarded_agent;
 use crate::error::Result;
 use crate::receipt::lock;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
-use ureq::Agent;
 
 /// How often a lane is looked at, for what other workers put in or what became due.
 const LOOK: Duration = Duration::from_secs(1);
@@ -26,8 +24,6 @@ const COUNT: Duration = Duration::from_secs(60);
 const BATCH: usize = 16;
 /// The longest that a receiver which fails is left alone altogether.
 const PAUSE: Duration = Duration::from_secs(60);
-/// The longest wait that a receiver may ask for.
-const ASKED: i64 = 3_600;
 
 /// The way to one subscription.
 #[derive(Default)]
@@ -155,9 +151,9 @@ pub fn start(
     for number in 0..notifier.config.senders.max(1) {
         let (notifier, leads, stop) = (Arc::clone(notifier), Arc::clone(leads), stop.clone());
         std::thread::Builder::new().name(format!("notify-{number}")).spawn(move || {
-            let agent = agent(&notifier.config);
+            let ways = Ways::new(&notifier.config);
             while !stop() {
-                let worked = notifier.round(&agent, leads(), &stop).unwrap_or_else(|error| {
+                let worked = notifier.round(&ways, leads(), &stop).unwrap_or_else(|error| {
                     tracing::warn!("messages to subscriptions wait: {error}");
                     false
                 });
@@ -170,21 +166,16 @@ pub fn start(
     Ok(())
 }
 
-/// What sends.
-pub(super) fn agent(config: &NotifyConfig) -> Agent {
-    guarded_agent(config.private, Duration::from_secs(config.timeout_s))
-}
-
 impl Notifier {
     /// Serves one lane; false where there was none to serve.
-    pub(super) fn round(&self, agent: &Agent, leads: bool, stop: &dyn Fn() -> bool) -> Result<bool> {
+    pub(super) fn round(&self, ways: &Ways, leads: bool, stop: &dyn Fn() -> bool) -> Result<bool> {
         let all = self.subscriptions()?;
         self.count(&all)?;
         if !leads {
             return Ok(false);
         }
         let Some(kept) = self.lanes.take(&all) else { return Ok(false) };
-        let after = self.serve(agent, &kept, stop);
+        let after = self.serve(ways, &kept, stop);
         let left = after.as_ref().unwrap_or(&After::Idle(LOOK));
         self.lanes.give_back(&kept.subscription.id, left);
         self.metrics.webhooks_waiting(self.lanes.all_waiting());
@@ -192,7 +183,7 @@ impl Notifier {
     }
 
     /// Sends what is due to one subscription, until something fails.
-    fn serve(&self, agent: &Agent, kept: &Kept, stop: &dyn Fn() -> bool) -> Result<After> {
+    fn serve(&self, ways: &Ways, kept: &Kept, stop: &dyn Fn() -> bool) -> Result<After> {
         let waiting = super::Listing {
             state: vec![DeliveryState::Waiting],
             subscription: vec![kept.subscription.id.clone()],
@@ -210,7 +201,7 @@ impl Notifier {
             if stop() {
                 return Ok(After::Idle(LOOK));
             }
-            if let Some(after) = self.send(agent, kept, delivery)? {
+            if let Some(after) = self.send(ways, kept, delivery)? {
                 return Ok(after);
             }
         }
@@ -218,9 +209,9 @@ impl Notifier {
     }
 
     /// Sends one message. `None`: its receiver has it.
-    fn send(&self, agent: &Agent, kept: &Kept, delivery: Delivery) -> Result<Option<After>> {
+    fn send(&self, ways: &Ways, kept: &Kept, delivery: Delivery) -> Result<Option<After>> {
         let started = Instant::now();
-        let sent = post(agent, kept, &delivery);
+        let sent = ways.send(kept, &delivery);
         self.metrics.webhook_took(started.elapsed());
         let failed = match sent {
             Ok(()) => {
@@ -232,9 +223,9 @@ impl Notifier {
             Err(failed) => failed,
         };
         let attempts = delivery.attempts + 1;
-        let gone = failed.status == Some(410);
+        let gone = failed.fate == Fate::Gone;
         let delivery = Delivery { attempts, error: Some(failed.why.clone()), ..delivery };
-        let dead = gone || attempts >= self.config.attempts;
+        let dead = failed.fate != Fate::Again || attempts >= self.config.attempts;
         tracing::info!(
             id = delivery.id,
             to = kept.subscription.id,
@@ -297,38 +288,6 @@ impl Notifier {
         self.metrics.webhooks_waiting(self.lanes.all_waiting());
         Ok(())
     }
-}
-
-/// Why a message was not taken.
-struct Failed {
-    why: String,
-    status: Option<u16>,
-    /// How long the receiver asks to be left alone.
-    wait: Option<Duration>,
-}
-
-/// Sends a message once. What is answered beside the status is not kept: it is the receiver's.
-fn post(agent: &Agent, kept: &Kept, delivery: &Delivery) -> std::result::Result<(), Failed> {
-    let failed = |why: String| Failed { why, status: None, wait: None };
-    let now = Timestamp::now();
-    let sign = |secret: &str| sign::signature(secret, &delivery.id, now.as_second(), &delivery.body);
-    let signatures: Vec<String> = kept.secrets(now).map(sign).collect::<Result<_, _>>().map_err(failed)?;
-    let answer = agent
-        .post(&kept.subscription.url)
-        .header("content-type", "application/json")
-        .header("webhook-id", &delivery.id)
-        .header("webhook-timestamp", now.as_second().to_string())
-        .header("webhook-signature", signatures.join(" "))
-        .send(delivery.body.as_str())
-        .map_err(|error| failed(error.to_string()))?;
-    let status = answer.status();
-    if status.is_success() {
-        return Ok(());
-    }
-    let asked =
-        answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse::<i64>().ok());
-    let wait = asked.map(|seconds| Duration::from_secs(seconds.clamp(0, ASKED).unsigned_abs()));
-    Err(Failed { why: format!("the receiver answered {status}"), status: Some(status.as_u16()), wait })
 }
 
 /// How long to wait before the next try.

@@ -1,5 +1,6 @@
 //! Who wants to hear of what.
 
+use super::mail::{addresses, is_mail};
 use super::{Refused, sign};
 use crate::config::NotifyConfig;
 use crate::document::{Decision, Event, Notification};
@@ -50,7 +51,8 @@ impl Wanted {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Draft {
-    /// Where to send to: `https`, and `http` with `notify.private`.
+    /// Where to send to: `https`, and `http` with `notify.private`; `mailto:` and addresses, joined by
+    /// commas, where `notify.smtp` names a mail server.
     #[schemars(length(min = 1, max = 2000))]
     pub url: String,
     /// Of what to tell; everything if empty.
@@ -67,6 +69,7 @@ pub struct Draft {
     #[serde(default = "yes")]
     pub active: bool,
     /// What to sign with, `whsec_` and base64; made if it is not given. Only for a new subscription.
+    /// Mails are not signed.
     #[serde(default)]
     pub secret: Option<String>,
     /// The version that was seen, for a change: nothing is changed where another is there.
@@ -230,16 +233,7 @@ fn check(draft: &Draft, config: &NotifyConfig) -> Result<(), Refused> {
     if draft.url.chars().count() > LONG || draft.description.chars().count() > LONG {
         return wrong("`url` and `description` have at most 2000 characters each");
     }
-    let url = Url::parse(&draft.url).map_err(|e| Refused::Wrong(format!("`url` is no URL: {e}")))?;
-    match (url.scheme(), url.host_str()) {
-        ("https", Some(_)) => {}
-        ("http", Some(_)) if config.private => {}
-        ("http", Some(_)) => return wrong("`url` must be https; http is for notify.private = true"),
-        _ => return wrong("`url` must be as https://example.com/path"),
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return wrong("`url` holds a user name; the receiver knows messages by their signatures");
-    }
+    check_url(&draft.url, config)?;
     let Wanted { kind, source, verdict, language } = &draft.filter;
     let longest = kind.len().max(source.len()).max(language.len()).max(verdict.len()).max(draft.events.len());
     let words = kind.iter().chain(source).chain(language);
@@ -247,4 +241,26 @@ fn check(draft: &Draft, config: &NotifyConfig) -> Result<(), Refused> {
         return wrong("a condition lists at most 100 values of 1 to 255 characters");
     }
     Ok(())
+}
+
+fn check_url(url: &str, config: &NotifyConfig) -> Result<(), Refused> {
+    let wrong = |what: &str| Err(Refused::Wrong(what.to_owned()));
+    if is_mail(url) {
+        addresses(url).map_err(Refused::Wrong)?;
+        return match config.smtp.is_empty() {
+            false => Ok(()),
+            true => wrong("`url` is a mail address, and no mail server is named (the setting notify.smtp)"),
+        };
+    }
+    let url = Url::parse(url).map_err(|e| Refused::Wrong(format!("`url` is no URL: {e}")))?;
+    match (url.scheme(), url.host_str()) {
+        ("https", Some(_)) => {}
+        ("http", Some(_)) if config.private => {}
+        ("http", Some(_)) => return wrong("`url` must be https; http is for notify.private = true"),
+        _ => return wrong("`url` must be as https://example.com/path or mailto:ada@example.com"),
+    }
+    match url.username().is_empty() && url.password().is_none() {
+        true => Ok(()),
+        false => wrong("`url` holds a user name; the receiver knows messages by their signatures"),
+    }
 }

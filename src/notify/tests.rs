@@ -1,6 +1,6 @@
 //! Messages reach a real receiver over a socket, once, signed, or become dead letters.
 
-use super::send::agent;
+use super::ways::Ways;
 use super::{Delivery, DeliveryState, Draft, Listing, Notifier, Refused, sign};
 use crate::document::{Event, Notification};
 use crate::metrics::Metrics;
@@ -70,10 +70,10 @@ fn draft(value: Value) -> Draft {
 
 /// Sends what can be sent for a while; the pauses after failures are passed over.
 fn send(notifier: &Notifier, id: &str) {
-    let agent = agent(&notify());
+    let ways = Ways::new(&notify());
     for _ in 0..8 {
         notifier.lanes.resume(id);
-        notifier.round(&agent, true, &|| false).unwrap();
+        notifier.round(&ways, true, &|| false).unwrap();
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -204,8 +204,8 @@ fn private_addresses_are_not_sent_to_unless_allowed() {
     }
     let made = notifier.subscribe(draft(json!({ "url": "https://127.0.0.1:9/" }))).unwrap();
     notifier.test(&made.subscription.id).unwrap();
-    let agent = agent(&config);
-    assert!(notifier.round(&agent, true, &|| false).unwrap());
+    let ways = Ways::new(&config);
+    assert!(notifier.round(&ways, true, &|| false).unwrap());
     let waiting = list(&notifier, DeliveryState::Waiting);
     assert!(waiting[0].error.as_ref().unwrap().contains("not public"), "{waiting:?}");
 }
@@ -223,4 +223,22 @@ fn changes_name_the_version_that_was_seen_and_secrets_stay_secret() {
     let shown = serde_json::to_string(&notifier.list().unwrap()).unwrap();
     assert!(!shown.contains("whsec_"), "{shown}");
     assert_eq!(store.records.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn mails_need_a_mail_server() {
+    let store = Arc::<MemoryStore>::default();
+    let notifier = notifier(&store);
+    let mail = || draft(json!({ "url": "mailto:ada@example.com" }));
+    assert!(matches!(notifier.subscribe(mail()), Err(Refused::Wrong(what)) if what.contains("notify.smtp")));
+    // Made while there was one, which is named no more.
+    let mut config = notify();
+    (config.smtp, config.smtp_from) = ("smtp://localhost:9".to_owned(), "quire@example.com".to_owned());
+    let with_server = Notifier::new(&config, Arc::clone(&store) as Arc<dyn Store>, Arc::new(Metrics::new()));
+    let made = with_server.subscribe(mail()).unwrap();
+    notifier.test(&made.subscription.id).unwrap();
+    send(&notifier, &made.subscription.id);
+    let dead = list(&notifier, DeliveryState::Dead);
+    assert_eq!((dead.len(), dead[0].attempts), (1, 3), "tried again, for settings change");
+    assert!(dead[0].error.as_ref().unwrap().contains("notify.smtp"), "{dead:?}");
 }

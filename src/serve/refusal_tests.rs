@@ -90,6 +90,8 @@ const CASES: &[Case] = &[
     ("POST", "/subscriptions", "{}", 400, "url"),
     ("POST", "/subscriptions", r#"{"url": "nonsense"}"#, 400, "`url` is no URL"),
     ("POST", "/subscriptions", r#"{"url": "ftp://example.com/"}"#, 400, "https"),
+    ("POST", "/subscriptions", r#"{"url": "mailto:ada@example.com"}"#, 400, "notify.smtp"),
+    ("POST", "/subscriptions", r#"{"url": "mailto:a@b.c?bcc=d@e.f"}"#, 400, "more than addresses"),
     ("POST", "/subscriptions", r#"{"url": "https://a:b@example.com/"}"#, 400, "user name"),
     ("POST", "/subscriptions", r#"{"url": "https://example.com/", "secret": "x"}"#, 400, "whsec_"),
     ("POST", "/subscriptions", r#"{"url": "https://example.com/", "events": ["all"]}"#, 400, "all"),
