@@ -17,6 +17,7 @@ mod problem;
 mod reports;
 mod reviews;
 mod routes;
+mod search;
 mod subscriptions;
 mod tasks;
 mod upload;
@@ -24,11 +25,15 @@ mod upload;
 #[cfg(test)]
 mod guard_tests;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod office;
 #[cfg(test)]
 mod refusal_tests;
 #[cfg(test)]
 mod review_tests;
+#[cfg(test)]
+mod search_tests;
 #[cfg(test)]
 pub(crate) mod support;
 #[cfg(test)]

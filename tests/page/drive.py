@@ -144,10 +144,38 @@ def search(tab):
     page.get_by_role("checkbox", name="letter").check()
     expect(page.locator(".hit")).to_have_count(3)
     assert "kind=contract&kind=letter" in page.url, page.url
-    page.locator(".hit", has_text=TWINS[0]).get_by_role("link", name="more like this").click()
-    expect(page.get_by_role("status").filter(has_text="Like")).to_be_visible()
-    expect(page.locator(".hit").first).to_contain_text(TWINS[1])
-    saw("search by meaning, two facets, more like this")
+    saw("search by meaning, two facets")
+    by_example(tab)
+
+
+def by_example(tab):
+    """More like one of what was found, less like another; then both taken back, by keys."""
+    page = tab.page
+    hits, examples = page.locator(".hit"), page.get_by_role("group", name="Examples").get_by_role("button")
+    hits.filter(has_text=TWINS[0]).get_by_role("link", name="more like this").click()
+    expect(examples).to_have_count(1)
+    expect(examples.first).to_contain_text(f"more like {TWINS[0]}")
+    # The words still count: the letter is there, after the twin; the example is left out.
+    expect(hits).to_have_count(2)
+    expect(hits.first).to_contain_text(TWINS[1])
+    assert "q=complaint" in page.url and "like=" in page.url, page.url
+    away = hits.filter(has_text=TWINS[1]).get_by_role("link", name="less like this")
+    away.focus()
+    tab.press("Enter")
+    expect(examples.filter(has_text="less like")).to_contain_text(TWINS[1])
+    expect(hits).to_have_count(1)
+    expect(hits.first).to_contain_text(LETTER)
+    tab.check("by example")
+    examples.filter(has_text="less like").focus()
+    tab.press("Space")
+    expect(hits).to_have_count(2)
+    page.reload()
+    tab.settle()
+    examples.filter(has_text="more like").focus()
+    tab.press("Enter")
+    expect(examples).to_have_count(0)
+    expect(hits).to_have_count(3)
+    saw("more like this, less like that, and both taken away again, by keys")
 
 
 def review(tab, shots):
@@ -229,7 +257,8 @@ def reports(tab):
 def all_views(browser, base, ids, shots):
     """Every view in both themes and on a narrow screen, looked at by axe and kept as a picture."""
     views = {"flow": "#/", "documents": "#/documents", "document": f"#/documents/{ids[INVOICE]}", "text": f"#/documents/{ids[TWINS[0]]}",
-             "given-up": f"#/documents/{ids[BROKEN]}", "search": "#/search?q=late+payment", "queue": "#/review",
+             "given-up": f"#/documents/{ids[BROKEN]}", "search": "#/search?q=late+payment",
+             "examples": f"#/search?q=late+payment&like={ids[LETTER]}&unlike={ids[TWINS[0]]}", "queue": "#/review",
              "review": f"#/review/{ids[TWINS[0]]}", "decided": f"#/review/{ids[INVOICE]}", "reports": "#/reports", "empty": "#/documents?kind=resume"}
     minor = 0
     for theme, size in (("light", None), ("dark", None), ("light", NARROW)):
