@@ -7,6 +7,7 @@ use super::problem::Problem;
 use crate::document::Relation;
 use crate::publish::Facets;
 use crate::publish::groups::{self, Groups, Wanted};
+use crate::receipt::lock;
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
@@ -34,7 +35,12 @@ pub async fn duplicates(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<J
     }
     let (filter, limit, offset) = (params.filter()?, params.limit()?, params.offset()?);
     let wanted = Wanted { filter, relations, limit, offset };
-    shared.blocking(move |api| Ok(groups::find(api.store.as_ref(), &wanted)?)).await.map(Json)
+    let one = Arc::clone(&shared);
+    let find = move |api: &super::Api| {
+        let _turn = lock(&one.grouping);
+        Ok(groups::find(api.store.as_ref(), &wanted)?)
+    };
+    shared.blocking(find).await.map(Json)
 }
 
 /// The models.

@@ -7,6 +7,7 @@ a folder for pictures of every view. Says what it saw, a line a step; fails at t
 import csv
 import faulthandler
 import io
+import re
 import sys
 import time
 from pathlib import Path
@@ -113,8 +114,11 @@ def look_at_others(tab):
     page.get_by_role("link", name=TWINS[1]).click()
     tab.settle()
     expect(page.locator(".text .found").first).to_be_visible()
+    tone = page.locator(".text .tone").first
+    expect(tone).to_be_visible()
+    assert re.fullmatch(r"\s*Tone of passage 1: (negative|neutral|positive) \d+ %", tone.text_content()), tone.text_content()
     expect(page.locator(".like", has_text=TWINS[0])).to_be_visible()
-    saw("pages turned by key; a text without pictures; the twin among the similar")
+    saw("pages turned by key; a text without pictures, the tone beside it; the twin among the similar")
 
 
 def given_up(tab, dead):
@@ -247,6 +251,17 @@ def reports(tab):
     expect(page.get_by_role("img", name="Verdicts over time")).to_be_visible()
     expect(page.locator(".tiles")).to_contain_text("2 decisions")
     expect(page.get_by_role("region", name="By reviewer")).to_contain_text("ada")
+    # The agreement and its second version: whichever came first.
+    groups = page.get_by_role("list", name="Groups of near-duplicates")
+    expect(groups).to_contain_text("2 documents")
+    for name in TWINS:
+        expect(groups.get_by_role("link", name=name)).to_be_visible()
+    expect(groups).to_contain_text("another version")
+    page.select_option("#relation", "same_content")
+    expect(page.get_by_text("None came in this time.")).to_be_visible()
+    page.select_option("#relation", "all")
+    expect(groups.get_by_role("link", name=TWINS[0])).to_be_visible()
+    saw("near-duplicates, by what joins them")
     page.select_option("#report-kind", "contract")
     expect(page.locator(".tiles .card").first).to_contain_text("2")
     page.get_by_role("list", name="Languages").get_by_role("link", name="en").click()
