@@ -22,6 +22,8 @@ pub struct PackedBatch {
     pub spans: Vec<Range<usize>>,
     /// How many spans belong to each window.
     pub spans_per_window: Vec<usize>,
+    /// Nobody asks what the heads say, as of searches; an engine may leave them out.
+    pub vectors_only: bool,
 }
 
 impl PackedBatch {
@@ -58,7 +60,7 @@ impl PackedBatch {
         for (range, count) in self.ranges().zip(&self.spans_per_window) {
             let used = parts.last().map_or(usize::MAX, |part| part.tokens.len());
             if used.saturating_add(range.len()) > tokens {
-                parts.push(Self::new());
+                parts.push(Self { vectors_only: self.vectors_only, ..Self::new() });
             }
             let own = spans.by_ref().take(*count);
             let own: Vec<_> = own.map(|span| span.start - range.start..span.end - range.start).collect();
@@ -89,6 +91,8 @@ pub struct Job {
     pub shapes: Vec<u8>,
     /// Token ranges to pool besides the whole.
     pub spans: Vec<Range<usize>>,
+    /// Only the vectors are wanted.
+    pub vectors_only: bool,
     /// Called once with the outcome.
     pub reply: Box<dyn FnOnce(Result<WindowOutput>) + Send>,
 }

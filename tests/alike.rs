@@ -79,4 +79,26 @@ fn what_is_alike_is_named_with_its_score_and_what_differs() {
     assert!(!reasons(&filled).contains(&original), "{}", reasons(&filled));
 
     assert_eq!(of(other)["duplicates"].as_array().map_or(0, Vec::len), 0);
+
+    // The same, seen from all together, and what is like one and less like another.
+    let ask = |arguments: &[&str]| json(&output(quire(data).args(arguments).arg("--json")));
+    let groups = ask(&["report", "--duplicates"]);
+    assert_eq!((&groups["total"], &groups["complete"]), (&Value::from(1), &Value::from(true)), "{groups}");
+    let members = groups["groups"][0]["members"].as_array().unwrap();
+    assert_eq!(members.len(), 4, "all but the story: {groups}");
+    assert!(
+        members[0]["relation"].is_null()
+            && members[1..].iter().all(|one| one["relation"]["kind"].is_string())
+    );
+    assert!(members.iter().all(|one| one["similarity"].as_f64().unwrap() > 0.8), "{groups}");
+    let (story, form) = (id_of(other.as_bytes()), id_of(form.as_bytes()));
+    let hits = ask(&["search", "a train at night", "--like", &form, "--unlike", &original]);
+    assert_eq!(hits.as_array().unwrap().len(), 3, "the examples are left out: {hits}");
+    let hits = ask(&["search", "a train at night", "--unlike", &original]);
+    assert_eq!(hits[0]["id"], story.as_str(), "{hits}");
+    for passage in of(other)["passages"].as_array().unwrap() {
+        let tone = &passage["sentiment"];
+        assert!(["negative", "neutral", "positive"].contains(&tone["label"].as_str().unwrap()), "{passage}");
+        assert!(tone["confidence"].as_f64().unwrap() > 0.3, "{passage}");
+    }
 }

@@ -153,7 +153,8 @@ fn json_of_every_printing_command_parses() {
         let models = json(&call(data, &["models", models, "--json"]));
         assert!(models.as_array().unwrap().len() >= 3, "{models}");
     }
-    assert_refuses(&call(data, &["search", "--like", "nobody"]), &["no document nobody"]);
+    assert_refuses(&call(data, &["search", "--like", "nobody"]), &["`nobody` is not known"]);
+    assert_refuses(&call(data, &["search", "--like", &id, "--unlike", "no id!"]), &["no id!"]);
     assert_refuses(&call(data, &["search", "--like", "no id!"]), &["no id!"]);
     assert_refuses(&call(data, &["status", "nobody"]), &["no document nobody"]);
 }

@@ -10,6 +10,7 @@ use crate::document::DocumentId;
 use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
 use crate::pipeline::Embedder;
+use crate::publish::examples::Examples;
 use crate::publish::{Hit, Query, Store};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -29,9 +30,12 @@ pub struct SearchArgs {
     /// What to look for, in words
     #[arg(required_unless_present = "like")]
     text: Vec<String>,
-    /// Find documents like the one with this id
-    #[arg(long, value_name = "ID", conflicts_with = "text")]
-    like: Option<String>,
+    /// Find documents like the one with this id; may be given several times, also beside words
+    #[arg(long, value_name = "ID")]
+    like: Vec<String>,
+    /// And less like the one with this id; may be given several times
+    #[arg(long, value_name = "ID")]
+    unlike: Vec<String>,
     #[command(flatten)]
     which: Which,
     /// At most this many
@@ -126,19 +130,21 @@ fn parse_id(id: &str) -> Result<DocumentId> {
 /// Prints what was found.
 pub fn search(app: &App, args: &SearchArgs) -> Result<ExitCode> {
     let filter = args.which.filter();
-    let hits = match &args.like {
-        Some(id) => {
-            let id = parse_id(id)?;
-            let store = store::open_read_only(&app.config, None)?;
-            store.similar(&id, &filter, args.limit)?.with_context(|| format!("there is no document {id}"))?
-        }
-        None => {
-            let text = args.text.join(" ");
+    let ids = |list: &[String]| list.iter().map(|id| parse_id(id)).collect::<Result<Vec<_>>>();
+    let examples = Examples { like: ids(&args.like)?, unlike: ids(&args.unlike)? };
+    let text = args.text.join(" ");
+    let (store, vector) = match text.is_empty() {
+        // Without words no model is needed.
+        true => (store::open_read_only(&app.config, None)?, Vec::new()),
+        false => {
             let models = Models::load(&app.config.infer, &models_dir(&app.config))?;
             let store = store::open_read_only(&app.config, Some(&models))?;
-            let vector = Embedder::alone(&models, &app.config, &app.metrics)?.embed(&text)?;
-            store.search(&Query { text: &text, vector: &vector, filter: &filter, limit: args.limit })?
+            (store, Embedder::alone(&models, &app.config, &app.metrics)?.embed(&text)?)
         }
+    };
+    let hits = match examples.is_empty() {
+        true => store.search(&Query { text: &text, vector: &vector, filter: &filter, limit: args.limit })?,
+        false => examples.search(store.as_ref(), &vector, &filter, args.limit)?,
     };
     if app.json {
         print::json(&hits)?;

@@ -258,6 +258,9 @@ pub struct Passage {
     pub start: usize,
     /// Where it ends.
     pub end: usize,
+    /// Its tone: the most probable one, and its probability.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentiment: Option<Scored>,
     /// Its vector, L2-normalised; kept in the store only.
     #[serde(skip)]
     pub vector: Vec<f32>,

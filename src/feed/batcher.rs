@@ -123,10 +123,12 @@ impl<T> Batcher<T> {
 }
 
 impl<T> Lane<T> {
-    /// At once if the budget is filled, else when the oldest has waited long enough.
+    /// At once if the budget is filled or something is due, as searches always are; else when the oldest
+    /// has waited long enough.
     fn ready_at(&self, now: Instant) -> Option<Instant> {
         let oldest = self.oldest?;
-        Some(if self.tokens >= self.limits.tokens { now } else { oldest + self.limits.wait })
+        let due = self.heap.peek().is_some_and(|item| item.deadline <= now);
+        Some(if due || self.tokens >= self.limits.tokens { now } else { oldest + self.limits.wait })
     }
 
     /// Who goes first, of lanes that have something: overdue ones by their deadline, then the others

@@ -19,6 +19,17 @@ fn a_full_budget_goes_at_once_and_a_lone_item_waits_its_time() {
 }
 
 #[test]
+fn what_is_due_does_not_wait_for_company() {
+    let now = Instant::now();
+    let mut batcher = Batcher::new(&[LIMITS]);
+    batcher.push(0, "document", 10, Priority::Normal, now);
+    batcher.push(0, "search", 10, Priority::High, now);
+    assert_eq!(batcher.ready_at(now), Some(now));
+    // Whoever waits already goes along.
+    assert_eq!(batcher.pop(now, false), Some((0, vec!["search", "document"])));
+}
+
+#[test]
 fn the_urgent_go_first_but_the_old_are_not_passed_for_ever() {
     let now = Instant::now();
     let mut batcher = Batcher::new(&[SINGLE]);

@@ -38,6 +38,7 @@ fn run(engine: &mut dyn Engine, mut jobs: Vec<Job>, budget: usize, metrics: &Met
     for job in &jobs {
         batch.push_shaped(&job.tokens, &job.shapes, &job.spans);
     }
+    batch.vectors_only = jobs.iter().all(|job| job.vectors_only);
     let started = Instant::now();
     match run_caught(engine, &batch) {
         Ok(outputs) => {
@@ -117,7 +118,7 @@ mod tests {
         let jobs = windows.iter().enumerate().map(|(i, tokens)| {
             let tx = tx.clone();
             let reply = Box::new(move |r| tx.send((i, r)).unwrap());
-            Job { model, tokens: tokens.to_vec(), shapes: vec![], spans: vec![], reply }
+            Job { model, tokens: tokens.to_vec(), shapes: vec![], spans: vec![], vectors_only: false, reply }
         });
         let mut batches = vec![(model, jobs.collect::<Vec<_>>())];
         let largest = Arc::default();

@@ -51,7 +51,11 @@ impl Interpreter {
     pub fn interpret(&self, inferred: &InferredDocument) -> Document {
         let head = &inferred.fed.document.head;
         let text = Characters::join(inferred.fed.document.pages.iter().map(|p| p.text.as_str()));
-        let passages = passages(inferred, &text);
+        let mut passages = passages(inferred, &text);
+        if let Some(head) = &self.tasks.sentiment {
+            let tones = sentiment::of_passages(inferred, head);
+            passages.iter_mut().zip(tones).for_each(|(passage, tone)| passage.sentiment = tone);
+        }
         let vector = mean(passages.iter().map(|p| (p.end - p.start, p.vector.as_slice())));
         let pages = pages(inferred, &text);
         let ocr_confidence = ocr_confidence(inferred);
@@ -172,6 +176,7 @@ fn passages(inferred: &InferredDocument, text: &Characters) -> Vec<Passage> {
                 page: u32::try_from(window.page + 1).unwrap_or(u32::MAX),
                 start: range.start,
                 end: range.end,
+                sentiment: None,
                 vector: output.embedding.clone(),
             }
         })

@@ -72,7 +72,9 @@ impl Asker {
                     asker.back(outcome, round, done);
                 }
             });
-            if let Err(job) = self.push(Job { model, tokens, shapes, spans, reply }, priority, number) {
+            if let Err(job) =
+                self.push(Job { model, tokens, shapes, spans, vectors_only: false, reply }, priority, number)
+            {
                 (job.reply)(Err(stopping()));
             }
         }

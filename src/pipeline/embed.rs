@@ -57,7 +57,7 @@ impl Embedder {
                 let _ = answer.send(output.map(|o| (weight, o.embedding)));
             });
             let (shapes, tokens) = (window.shapes(), window.tokens);
-            let job = Job { model: EMBEDDING, tokens, shapes, spans: Vec::new(), reply };
+            let job = Job { model: EMBEDDING, tokens, shapes, spans: Vec::new(), vectors_only: true, reply };
             if self.queue.push(job, Priority::High).is_err() {
                 return Err(stopping());
             }

@@ -10,7 +10,7 @@ use crate::document::{Document, Head, TextDocument};
 use crate::error::{Class, Error, Result, Stage};
 use crate::feed;
 use crate::interpret::{self, Interpreter, Neighbour, fields};
-use crate::publish::Publisher;
+use crate::publish::{Filter, Publisher};
 use crate::receipt::Receipt;
 use crate::review::Desk;
 use crate::window::InferredDocument;
@@ -135,10 +135,12 @@ fn neighbours(shared: &Shared, document: &Document) -> Vec<Neighbour> {
     if limit == 0 || document.vector.is_empty() {
         return Vec::new();
     }
-    let near = shared.store.nearest(&document.vector, &document.id, limit).unwrap_or_else(|error| {
-        tracing::debug!("near-duplicates are not looked for: {error}");
-        Vec::new()
-    });
+    let own = std::slice::from_ref(&document.id);
+    let near =
+        shared.store.nearest(&document.vector, own, &Filter::default(), limit).unwrap_or_else(|error| {
+            tracing::debug!("near-duplicates are not looked for: {error}");
+            Vec::new()
+        });
     let alike = near.into_iter().filter(|hit| hit.score >= shared.config.interpret.duplicate_similarity);
     let whole = alike.filter_map(|hit| shared.store.get(&hit.document.id).ok().flatten());
     whole.map(|stored| Neighbour { id: stored.id, text: stored.text, fields: stored.fields }).collect()

@@ -6,7 +6,9 @@
 mod characters;
 #[cfg(test)]
 pub(crate) mod contract;
+pub mod examples;
 mod fusion;
+pub mod groups;
 pub mod local;
 pub mod qdrant;
 mod records;
@@ -15,7 +17,7 @@ mod words;
 pub use records::{Facet, Facets, Record, Records, Selection, Shelf};
 
 use crate::config::Config;
-use crate::document::{DeadLetter, Document, DocumentId};
+use crate::document::{DeadLetter, Document, DocumentId, Relation};
 use crate::durable::write_whole;
 use crate::error::Result;
 use crate::error::{Class, Error, Stage};
@@ -70,6 +72,16 @@ pub trait Store: Records + Send + Sync {
     /// after `after`: for going through all of them in pieces, also while others are written.
     fn walk(&self, filter: &Filter, after: Option<&Place>, limit: usize) -> Result<Vec<DocumentRow>>;
 
+    /// Documents that pass `filter` and were found to stand in one of `relations` to others, each
+    /// with those others; in the order of [`walk`](Store::walk).
+    fn related(
+        &self,
+        filter: &Filter,
+        relations: &[Relation],
+        after: Option<&Place>,
+        limit: usize,
+    ) -> Result<Vec<Related>>;
+
     /// How many documents of those that pass `filter` have what.
     fn facets(&self, filter: &Filter) -> Result<Facets>;
 
@@ -79,13 +91,30 @@ pub trait Store: Records + Send + Sync {
     /// Documents that answer a query, best first: hybrid of vectors and keywords.
     fn search(&self, query: &Query<'_>) -> Result<Vec<Hit>>;
 
-    /// Documents whose vector is most like `vector`, best first, `except` left out. None for an
-    /// empty vector.
-    fn nearest(&self, vector: &[f32], except: &DocumentId, limit: usize) -> Result<Vec<Hit>>;
+    /// Lines about documents, in the order of `ids`; `None` where there is no such document.
+    fn rows_of(&self, ids: &[DocumentId]) -> Result<Vec<Option<DocumentRow>>>;
+
+    /// The L2-normalised vectors of documents, in the order of `ids`: an empty one of a document that
+    /// has none, `None` where there is no such document.
+    fn vectors_of(&self, ids: &[DocumentId]) -> Result<Vec<Option<Vec<f32>>>>;
+
+    /// Documents that pass `filter` and whose vector is most like the L2-normalised `vector`, best
+    /// first, those of `except` left out. None for an empty vector.
+    fn nearest(
+        &self,
+        vector: &[f32],
+        except: &[DocumentId],
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Vec<Hit>>;
 
     /// Documents whose vector is most like that of `id`, best first, itself excluded.
     /// `None` when there is no such document.
-    fn similar(&self, id: &DocumentId, filter: &Filter, limit: usize) -> Result<Option<Vec<Hit>>>;
+    fn similar(&self, id: &DocumentId, filter: &Filter, limit: usize) -> Result<Option<Vec<Hit>>> {
+        let own = std::slice::from_ref(id);
+        let Some(vector) = self.vectors_of(own)?.pop().flatten() else { return Ok(None) };
+        self.nearest(&vector, own, filter, limit).map(Some)
+    }
 }
 
 /// How what is stored stands to what came in.
@@ -217,6 +246,26 @@ impl Place {
         let own = self.ingested_at.as_microsecond();
         micros > own || (micros == own && *id < self.id)
     }
+}
+
+/// A document with those that it was found to be much like when it was understood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Related {
+    /// The document, and when it was understood.
+    pub place: Place,
+    /// How it stands to others, by their ids.
+    pub links: Vec<Link>,
+}
+
+/// How a document stands to another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Link {
+    /// The other.
+    pub other: DocumentId,
+    /// What the two are.
+    pub relation: Relation,
+    /// Share of their text that both have, 0 to 1.
+    pub score: f32,
 }
 
 /// A passage that was found.

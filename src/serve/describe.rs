@@ -117,15 +117,6 @@ impl About<'_> {
         self
     }
 
-    /// The same, and it must be there.
-    pub fn required(mut self, name: &str, schema: Value, what: &str) -> Self {
-        self = self.query(name, schema, what);
-        if let Some(last) = self.parameters.last_mut() {
-            put(last, "required", json!(true));
-        }
-        self
-    }
-
     /// A header of the request.
     pub fn header(mut self, name: &str, schema: Value, what: &str) -> Self {
         self.parameters.push(

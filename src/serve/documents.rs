@@ -1,4 +1,4 @@
-//! States and results, lists, search: what the store and the progress board know.
+//! States and results, lists: what the store and the progress board know.
 
 use super::Shared;
 use super::params::{FILTER, Params, path_id};
@@ -6,7 +6,7 @@ use super::problem::{IN_FLIGHT, NOT_FOUND, Problem};
 use crate::consume::Door;
 use crate::document::{DeadLetter, Document, DocumentId};
 use crate::progress::Position;
-use crate::publish::{Counts, DocumentRow, Facets, Hit, Query};
+use crate::publish::{Counts, DocumentRow};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -15,10 +15,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
-
-/// A query longer than this is no query: embedding it costs and finds nothing better.
-const QUERY_CHARACTERS: usize = 2_000;
 
 /// Where a document is.
 #[derive(Serialize, JsonSchema)]
@@ -100,56 +96,6 @@ pub async fn list(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Listed>
     let offset = params.number("offset", 0, 0..=i64::MAX as usize)?;
     let documents = shared.blocking(move |api| Ok(api.store.list(&filter, limit, offset)?)).await?;
     Ok(Json(Listed { documents, limit, offset }))
-}
-
-/// What was found.
-#[derive(Serialize, JsonSchema)]
-pub struct Found {
-    hits: Vec<Hit>,
-    seconds: f64,
-    /// Of all documents that the filter lets pass.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    facets: Option<Facets>,
-}
-
-/// `GET /v1/search`
-pub async fn search(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Found> {
-    let params = Params::parse(&uri, &[&["q", "limit", "offset", "facets"], &FILTER])?;
-    let (filter, limit) = (params.filter()?, params.limit()?);
-    // Ranking is done from the top, so what comes far down costs accordingly.
-    let offset = params.number("offset", 0, 0..=900)?;
-    let with_facets = params.one("facets")?.is_some_and(|text| text == "true");
-    let Some(text) = params.one("q")?.map(|text| text.trim().to_owned()) else {
-        return Err(Problem::bad("query parameter `q` is missing or blank")
-            .with_remedy("say what to search for, as /v1/search?q=unpaid+invoices"));
-    };
-    if text.chars().count() > QUERY_CHARACTERS {
-        return Err(Problem::bad(format!("`q` is longer than {QUERY_CHARACTERS} characters")));
-    }
-    let started = Instant::now();
-    let find = move |api: &super::Api| {
-        let vector = (api.embed)(&text)?;
-        let depth = limit + offset;
-        let hits =
-            api.store.search(&Query { text: &text, vector: &vector, filter: &filter, limit: depth })?;
-        let facets = if with_facets { Some(api.store.facets(&filter)?) } else { None };
-        Ok((hits.into_iter().skip(offset).collect(), facets))
-    };
-    let (hits, facets) = shared.blocking(find).await?;
-    let took = started.elapsed();
-    shared.api.metrics.search(took);
-    Ok(Json(Found { hits, seconds: took.as_secs_f64(), facets }))
-}
-
-/// `GET /v1/documents/{id}/similar`
-pub async fn similar(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Answer<Found> {
-    let params = Params::parse(&uri, &[&["limit"], &FILTER])?;
-    let (filter, limit) = (params.filter()?, params.limit()?);
-    let id = path_id(id)?;
-    let started = Instant::now();
-    let find = move |api: &super::Api| api.store.similar(&id, &filter, limit)?.ok_or_else(|| unknown(&id));
-    let hits = shared.blocking(find).await?;
-    Ok(Json(Found { hits, seconds: started.elapsed().as_secs_f64(), facets: None }))
 }
 
 /// How much there is, and what is in flight.

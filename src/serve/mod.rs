@@ -17,6 +17,7 @@ mod problem;
 mod reports;
 mod reviews;
 mod routes;
+mod search;
 mod subscriptions;
 mod tasks;
 mod upload;
@@ -24,11 +25,15 @@ mod upload;
 #[cfg(test)]
 mod guard_tests;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod office;
 #[cfg(test)]
 mod refusal_tests;
 #[cfg(test)]
 mod review_tests;
+#[cfg(test)]
+mod search_tests;
 #[cfg(test)]
 pub(crate) mod support;
 #[cfg(test)]
@@ -59,7 +64,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
@@ -147,6 +152,8 @@ struct Shared {
     openapi: String,
     /// Bytes of uploads that are in memory.
     buffered: AtomicUsize,
+    /// Held while near-duplicates are grouped: one report at a time has its pairs in memory.
+    grouping: Mutex<()>,
 }
 
 impl Shared {
@@ -175,6 +182,7 @@ pub fn router(api: Api) -> Router {
         pace: Pace::new(api.config.requests_per_s, f64::from(api.config.burst)),
         openapi: description().to_string(),
         buffered: AtomicUsize::new(0),
+        grouping: Mutex::default(),
         api,
     });
     let (v1, open) = (routes::v1(), routes::open());

@@ -28,6 +28,7 @@ const FILES: &[(&str, &str, &str)] = files! {
     "charts.js": JS,
     "document.js": JS,
     "documents.js": JS,
+    "duplicates.js": JS,
     "findings.js": JS,
     "flow.js": JS,
     "reports.js": JS,

@@ -73,6 +73,8 @@ pub static INTERNAL: Kind =
 pub static BUSY: Kind = kind(StatusCode::SERVICE_UNAVAILABLE, "busy", "Not now; try again");
 pub static NOT_FETCHED: Kind =
     kind(StatusCode::UNPROCESSABLE_ENTITY, "not-fetched", "The document behind the URI was not fetched");
+pub static NO_DIRECTION: Kind =
+    kind(StatusCode::UNPROCESSABLE_ENTITY, "no-direction", "These examples leave nothing to search for");
 pub static RATE: Kind = kind(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Not so fast");
 pub static REUSED: Kind = kind(
     StatusCode::UNPROCESSABLE_ENTITY,

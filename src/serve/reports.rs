@@ -4,7 +4,10 @@ use super::Shared;
 use super::admit::Role;
 use super::params::{FILTER, Params};
 use super::problem::Problem;
+use crate::document::Relation;
 use crate::publish::Facets;
+use crate::publish::groups::{self, Groups, Wanted};
+use crate::receipt::lock;
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
@@ -17,6 +20,27 @@ use std::sync::Arc;
 pub async fn documents(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Facets>, Problem> {
     let filter = Params::parse(&uri, &[&FILTER])?.filter()?;
     shared.blocking(move |api| Ok(api.store.facets(&filter)?)).await.map(Json)
+}
+
+/// `GET /v1/reports/duplicates`
+pub async fn duplicates(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Groups>, Problem> {
+    let params = Params::parse(&uri, &[&FILTER, &["relation", "limit", "offset"]])?;
+    let mut relations: Vec<Relation> = Vec::new();
+    for text in params.listed("relation") {
+        let wrong = |e| Problem::bad(format!("query parameter `relation`: {e}"));
+        relations.push(text.to_lowercase().parse().map_err(wrong)?);
+    }
+    if relations.is_empty() {
+        relations = Relation::ALL.to_vec();
+    }
+    let (filter, limit, offset) = (params.filter()?, params.limit()?, params.offset()?);
+    let wanted = Wanted { filter, relations, limit, offset };
+    let one = Arc::clone(&shared);
+    let find = move |api: &super::Api| {
+        let _turn = lock(&one.grouping);
+        Ok(groups::find(api.store.as_ref(), &wanted)?)
+    };
+    shared.blocking(find).await.map(Json)
 }
 
 /// The models.

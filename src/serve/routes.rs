@@ -2,16 +2,18 @@
 
 use super::describe::{About, Routes};
 use super::problem::{
-    CONFLICT, IN_FLIGHT, MEDIA, NO_PICTURE, NOT_FETCHED, NOT_FOUND, NOT_READY, OBJECTIONS, REUSED, SLOW,
-    STALE, TOO_LARGE,
+    CONFLICT, IN_FLIGHT, MEDIA, NO_DIRECTION, NO_PICTURE, NOT_FETCHED, NOT_FOUND, NOT_READY, OBJECTIONS,
+    REUSED, SLOW, STALE, TOO_LARGE,
 };
 use super::{
-    admin, documents, follow, live, metrics, openapi, pages, ready, reports, reviews, subscriptions,
+    admin, documents, follow, live, metrics, openapi, pages, ready, reports, reviews, search, subscriptions,
 };
 use super::{tasks, upload};
 use crate::consume::envelope::WrittenEnvelope;
+use crate::document::{DocumentId, Relation};
 use crate::notify::{DeliveryState, Draft, Subscription, WithSecret};
 use crate::publish::Facets;
+use crate::publish::groups::Groups;
 use crate::review::{Lesson, Review, State, Stats};
 use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
@@ -72,10 +74,14 @@ fn sent(mut about: About<'_>) -> About<'_> {
         .fails(&[&TOO_LARGE, &SLOW, &NOT_FETCHED])
 }
 
-fn searched(about: About<'_>) -> About<'_> {
+fn searched(mut about: About<'_>) -> About<'_> {
+    let ids = about.schema_of::<DocumentId>();
+    let examples = json!({ "type": "array", "maxItems": search::EXAMPLES, "items": ids });
     let query = json!({ "type": "string", "minLength": 1, "maxLength": 2_000 });
     about
-        .required("q", query, "what to search for")
+        .query("q", query, "what to search for; needed where `like` names nothing")
+        .query("like", examples.clone(), "more like these documents, which are left out of the answer")
+        .query("unlike", examples, "less like those; beside `q` or `like`")
         .filter()
         .page(900)
         .query(
@@ -83,7 +89,8 @@ fn searched(about: About<'_>) -> About<'_> {
             json!({ "type": "string", "enum": ["true", "false"] }),
             "count what passes the filter",
         )
-        .gives::<documents::Found>(200)
+        .gives::<search::Found>(200)
+        .fails(&[&NOT_FOUND, &NO_DIRECTION])
 }
 
 fn flow(routes: Routes) -> Routes {
@@ -107,9 +114,9 @@ fn flow(routes: Routes) -> Routes {
         .add(
             Method::GET,
             "/documents/{id}/similar",
-            get(documents::similar),
+            get(search::similar),
             "Documents like this one",
-            |about| about.filter().limit().gives::<documents::Found>(200).fails(&[&NOT_FOUND]),
+            |about| about.filter().limit().gives::<search::Found>(200).fails(&[&NOT_FOUND]),
         )
         .add(
             Method::GET,
@@ -148,7 +155,7 @@ fn flow(routes: Routes) -> Routes {
             "The words of a page with their places",
             |about| about.gives::<pages::Placed>(200).fails(&[&NOT_FOUND, &NO_PICTURE]),
         )
-        .add(Method::GET, "/search", get(documents::search), "By meaning and by words", searched)
+        .add(Method::GET, "/search", get(search::search), "By meaning and by words, or by examples", searched)
         .add(Method::GET, "/status", get(documents::status), "Counts, and what is in flight", |about| {
             about.gives::<documents::Status>(200)
         })
@@ -209,6 +216,20 @@ fn reviewing(routes: Routes) -> Routes {
         .add(Method::GET, "/reports/documents", get(reports::documents), "How many have what", |about| {
             about.filter().gives::<Facets>(200)
         })
+        .add(
+            Method::GET,
+            "/reports/duplicates",
+            get(reports::duplicates),
+            "Groups of documents that are much like each other, the largest first",
+            |mut about| {
+                let relations = json!({ "type": "array", "items": about.schema_of::<Relation>() });
+                about
+                    .filter()
+                    .query("relation", relations, "only by these; any if absent")
+                    .page(i64::MAX as u64)
+                    .gives::<Groups>(200)
+            },
+        )
 }
 
 fn operations(routes: Routes) -> Routes {

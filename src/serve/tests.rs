@@ -233,11 +233,11 @@ fn lists_search_and_similarity_pass_their_filters_on() {
     assert_ne!(server.metrics.encode(), before, "searches are observed");
     assert_eq!((answer["hits"].as_array().unwrap().len(), &answer["hits"][0]["id"]), (1, &json!("a")));
     assert!(answer["seconds"].is_number());
-    assert_eq!(server.get("/v1/documents/a/similar?language=en,de").json()["hits"][0]["name"], "a.txt");
+    assert_eq!(server.get("/v1/documents/a/similar?language=en,de").json()["hits"][0]["name"], "b.txt");
     let asked = lock(&server.store.asked).clone();
     assert!(asked[0].contains("[\"letter\"]") && asked[0].contains("2026-07-01T00:00:00Z"), "{asked:?}");
     assert_eq!(asked[1], "search unpaid invoices [15.0] [\"letter\", \"invoice\"] 1");
-    assert_eq!(asked[2], "similar a [\"en\", \"de\"] 20");
+    assert_eq!(asked[2], "nearest [] [\"en\", \"de\"] 20");
 
     let none = "/v1/documents/none/similar";
     server.get(none).problem(404, none);

@@ -7,6 +7,7 @@ a folder for pictures of every view. Says what it saw, a line a step; fails at t
 import csv
 import faulthandler
 import io
+import re
 import sys
 import time
 from pathlib import Path
@@ -113,8 +114,30 @@ def look_at_others(tab):
     page.get_by_role("link", name=TWINS[1]).click()
     tab.settle()
     expect(page.locator(".text .found").first).to_be_visible()
+    tone = page.locator(".text .tone").first
+    expect(tone).to_be_visible()
+    assert re.fullmatch(r"\s*Tone of passage 1: (negative|neutral|positive) \d+ %", tone.text_content()), tone.text_content()
     expect(page.locator(".like", has_text=TWINS[0])).to_be_visible()
-    saw("pages turned by key; a text without pictures; the twin among the similar")
+    find_twin(tab)
+    saw("pages turned by key; a text without pictures, the tone beside it; the twin among the similar")
+
+
+def find_twin(tab):
+    """Of two that are understood at the same moment, neither may have seen the other: then one is read again."""
+    page = tab.page
+    tab.open("#/documents?kind=contract")
+    for way in [link.get_attribute("href") for link in page.locator("tbody a").all()]:
+        tab.open(way)
+        if page.locator(".twin").count():
+            return
+    page.get_by_role("button", name="Read again").click()
+    for _ in range(100):
+        page.wait_for_timeout(300)
+        page.reload()
+        tab.settle()
+        if page.locator(".twin").count():
+            return
+    raise AssertionError("the twin was not found when it was read again")
 
 
 def given_up(tab, dead):
@@ -144,10 +167,38 @@ def search(tab):
     page.get_by_role("checkbox", name="letter").check()
     expect(page.locator(".hit")).to_have_count(3)
     assert "kind=contract&kind=letter" in page.url, page.url
-    page.locator(".hit", has_text=TWINS[0]).get_by_role("link", name="more like this").click()
-    expect(page.get_by_role("status").filter(has_text="Like")).to_be_visible()
-    expect(page.locator(".hit").first).to_contain_text(TWINS[1])
-    saw("search by meaning, two facets, more like this")
+    saw("search by meaning, two facets")
+    by_example(tab)
+
+
+def by_example(tab):
+    """More like one of what was found, less like another; then both taken back, by keys."""
+    page = tab.page
+    hits, examples = page.locator(".hit"), page.get_by_role("group", name="Examples").get_by_role("button")
+    hits.filter(has_text=TWINS[0]).get_by_role("link", name="more like this").click()
+    expect(examples).to_have_count(1)
+    expect(examples.first).to_contain_text(f"more like {TWINS[0]}")
+    # The words still count: the letter is there, after the twin; the example is left out.
+    expect(hits).to_have_count(2)
+    expect(hits.first).to_contain_text(TWINS[1])
+    assert "q=complaint" in page.url and "like=" in page.url, page.url
+    away = hits.filter(has_text=TWINS[1]).get_by_role("link", name="less like this")
+    away.focus()
+    tab.press("Enter")
+    expect(examples.filter(has_text="less like")).to_contain_text(TWINS[1])
+    expect(hits).to_have_count(1)
+    expect(hits.first).to_contain_text(LETTER)
+    tab.check("by example")
+    examples.filter(has_text="less like").focus()
+    tab.press("Space")
+    expect(hits).to_have_count(2)
+    page.reload()
+    tab.settle()
+    examples.filter(has_text="more like").focus()
+    tab.press("Enter")
+    expect(examples).to_have_count(0)
+    expect(hits).to_have_count(3)
+    saw("more like this, less like that, and both taken away again, by keys")
 
 
 def review(tab, shots):
@@ -219,6 +270,17 @@ def reports(tab):
     expect(page.get_by_role("img", name="Verdicts over time")).to_be_visible()
     expect(page.locator(".tiles")).to_contain_text("2 decisions")
     expect(page.get_by_role("region", name="By reviewer")).to_contain_text("ada")
+    # The agreement and its second version: whichever came first.
+    groups = page.get_by_role("list", name="Groups of near-duplicates")
+    expect(groups).to_contain_text("2 documents")
+    for name in TWINS:
+        expect(groups.get_by_role("link", name=name)).to_be_visible()
+    expect(groups).to_contain_text("the same content")
+    page.select_option("#relation", "same_form")
+    expect(page.get_by_text("None came in this time.")).to_be_visible()
+    page.select_option("#relation", "all")
+    expect(groups.get_by_role("link", name=TWINS[0])).to_be_visible()
+    saw("near-duplicates, by what joins them")
     page.select_option("#report-kind", "contract")
     expect(page.locator(".tiles .card").first).to_contain_text("2")
     page.get_by_role("list", name="Languages").get_by_role("link", name="en").click()
@@ -229,7 +291,8 @@ def reports(tab):
 def all_views(browser, base, ids, shots):
     """Every view in both themes and on a narrow screen, looked at by axe and kept as a picture."""
     views = {"flow": "#/", "documents": "#/documents", "document": f"#/documents/{ids[INVOICE]}", "text": f"#/documents/{ids[TWINS[0]]}",
-             "given-up": f"#/documents/{ids[BROKEN]}", "search": "#/search?q=late+payment", "queue": "#/review",
+             "given-up": f"#/documents/{ids[BROKEN]}", "search": "#/search?q=late+payment",
+             "examples": f"#/search?q=late+payment&like={ids[LETTER]}&unlike={ids[TWINS[0]]}", "queue": "#/review",
              "review": f"#/review/{ids[TWINS[0]]}", "decided": f"#/review/{ids[INVOICE]}", "reports": "#/reports", "empty": "#/documents?kind=resume"}
     minor = 0
     for theme, size in (("light", None), ("dark", None), ("light", NARROW)):

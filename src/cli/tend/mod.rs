@@ -1,5 +1,6 @@
 //! `quire export`, `backup`, `restore`, `retain`, `report`: what keeps an installation well, by hand.
 
+mod duplicates;
 mod erase;
 pub mod tasks;
 
@@ -82,6 +83,9 @@ pub struct ReportArgs {
     /// So many days, up to now
     #[arg(long, default_value_t = 30)]
     days: u32,
+    /// Instead: which documents of those days are near-duplicates of others, by groups
+    #[arg(long, conflicts_with = "file")]
+    duplicates: bool,
 }
 
 /// Runs something and shows how far it is.
@@ -240,6 +244,9 @@ fn writable(app: &App) -> Result<Arc<dyn Store>> {
 /// Makes a report.
 pub fn report(app: &App, args: &ReportArgs) -> Result<ExitCode> {
     let store = store::open_read_only(&app.config, None)?;
+    if args.duplicates {
+        return duplicates::report(app, store.as_ref(), args.days);
+    }
     let report = watched(|run| last_days(store.as_ref(), args.days, run))?;
     match &args.file {
         Some(file) => {

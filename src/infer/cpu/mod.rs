@@ -114,7 +114,8 @@ impl CpuEngine {
         let checkpoint = Arc::clone(&self.checkpoint);
         let (mut states, left) = self.trunk(batch)?;
         let mut outputs: Vec<WindowOutput> = batch.ranges().map(|_| WindowOutput::default()).collect();
-        for (branch, left) in checkpoint.branches.iter().zip(left) {
+        let branches = if batch.vectors_only { &[] } else { checkpoint.branches.as_slice() };
+        for (branch, left) in branches.iter().zip(left) {
             let states = self.branch(branch, left, batch)?;
             let labels = heads::labels(&branch.head, &states, branch.stack.hidden, batch);
             for (output, labels) in outputs.iter_mut().zip(labels) {

@@ -41,6 +41,12 @@ fn branches_that_share_a_trunks_layers_give_what_whole_models_give() {
                 assert!(difference < 1e-5, "{family}, branch {branch}: {difference}");
             }
         }
+        let mut bare = batch.clone();
+        bare.vectors_only = true;
+        let bare = engine(families::load(&whole, &[dirs[0].path(), &other]).unwrap()).run(&bare).unwrap();
+        for (bare, found) in bare.iter().zip(&found) {
+            assert!(bare.heads.is_empty() && worst(&bare.embedding, &found.embedding) < 1e-6, "{family}");
+        }
         let rows = found.iter().zip(&cases).map(|(f, c)| (f.heads[1].len(), c.ids.len() * 3));
         assert!(rows.into_iter().all(|(found, expected)| found == expected), "{family}");
     }

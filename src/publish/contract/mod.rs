@@ -2,19 +2,26 @@
 //!
 //! A store runs them all with `contract_suite!(with)`, where `with` gives a test a fresh store.
 
+mod examples;
 mod records;
+mod related;
 mod samples;
 mod walk;
 
+pub use examples::{
+    examples_draw_near_and_push_away, examples_that_say_nothing_are_named,
+    rows_and_vectors_come_as_they_were_asked_for,
+};
 pub use records::{
     a_change_needs_the_version_before, amending_leaves_the_text_findable, facets_count_what_filters_pass,
     lists_of_records_are_by_rank, records_come_and_go,
 };
+pub use related::{near_duplicates_are_grouped, what_is_like_others_is_walked_through};
 pub use samples::{DIMENSION, document, embed, id, letter};
 pub use walk::a_walk_meets_everything_once;
 
 use super::{Filter, Hit, Query, Standing, Store};
-use crate::document::Document;
+use crate::document::{Document, DocumentId};
 use samples::{entity, filters, seed, time};
 use std::collections::BTreeMap;
 
@@ -30,7 +37,10 @@ macro_rules! contract_suite {
             long_documents_do_not_crowd_out_others, similar_leaves_out_the_document_itself,
             no_words_break_a_search, reading_goes_on_while_writing, records_come_and_go,
             a_change_needs_the_version_before, lists_of_records_are_by_rank,
-            amending_leaves_the_text_findable, facets_count_what_filters_pass
+            amending_leaves_the_text_findable, facets_count_what_filters_pass,
+            rows_and_vectors_come_as_they_were_asked_for, examples_draw_near_and_push_away,
+            examples_that_say_nothing_are_named, what_is_like_others_is_walked_through,
+            near_duplicates_are_grouped
         );
     };
     ($with:path: $($promise:ident),*) => {
@@ -290,10 +300,13 @@ pub fn similar_leaves_out_the_document_itself(store: &dyn Store) {
     let hits = store.similar(&id("a"), &Filter::default(), 2).unwrap().unwrap();
     assert_eq!(names(&hits), ["b", "c"]);
     assert!(hits[0].similarity == Some(hits[0].score) && hits[0].passage.is_none());
-    let near = store.nearest(&embed("red fox runs"), &id("a"), 2).unwrap();
+    let near = store.nearest(&embed("red fox runs"), &[id("a")], &Filter::default(), 2).unwrap();
     assert_eq!(names(&near), ["b", "c"]);
-    assert_eq!(names(&store.nearest(&embed("red fox runs"), &id("new"), 1).unwrap()), ["a"]);
-    assert!(store.nearest(&[], &id("a"), 2).unwrap().is_empty());
+    let except = |ids: &[DocumentId]| {
+        store.nearest(&embed("red fox runs"), ids, &Filter::default(), 1).unwrap().remove(0).document.id
+    };
+    assert_eq!((except(&[id("new")]), except(&[]), except(&[id("b"), id("a")])), (id("a"), id("a"), id("c")));
+    assert!(store.nearest(&[], &[id("a")], &Filter::default(), 2).unwrap().is_empty());
     let none = Filter { language: vec!["fr".to_owned()], ..Filter::default() };
     assert!(store.similar(&id("a"), &none, 2).unwrap().unwrap().is_empty());
     assert!(store.similar(&id("unknown"), &Filter::default(), 2).unwrap().is_none());

@@ -38,7 +38,7 @@ pub fn document(name: &str, texts: &[&str]) -> Document {
     let mut passages = Vec::new();
     for (number, part) in (0..).zip(texts) {
         let end = start + part.chars().count();
-        passages.push(Passage { number, page: number + 1, start, end, vector: embed(part) });
+        passages.push(Passage { number, page: number + 1, start, end, sentiment: None, vector: embed(part) });
         start = end + 1;
     }
     let summary = texts.first().map_or("", |text| text).to_owned();

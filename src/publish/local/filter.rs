@@ -1,8 +1,8 @@
 //! Who takes part in a search: a [`Filter`] as SQL, and its answer as a bitmap.
 
 use crate::error::Result;
-use crate::publish::Filter;
 use crate::publish::words::fold;
+use crate::publish::{Filter, Place};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
@@ -47,6 +47,14 @@ impl Condition {
             }
         }
         Self { sql: terms.join(" AND "), values }
+    }
+
+    /// And only what comes after a place of a walk.
+    pub(super) fn begin_after(&mut self, after: Option<&Place>) {
+        let Some(place) = after else { return };
+        self.sql.push_str(" AND d.ingested_at >= ? AND (d.ingested_at > ? OR d.id < ?)");
+        let micros = Value::Integer(place.ingested_at.as_microsecond());
+        self.values.extend([micros.clone(), micros, Value::Text(place.id.to_string())]);
     }
 }
 

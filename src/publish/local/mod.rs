@@ -15,6 +15,7 @@ mod filter;
 mod keywords;
 mod read;
 mod records;
+mod related;
 mod rows;
 mod scan;
 mod schema;
@@ -27,10 +28,10 @@ mod write;
 mod tests;
 
 use super::{
-    Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Selection, Shelf,
-    Standing, Store,
+    Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Related, Selection,
+    Shelf, Standing, Store,
 };
-use crate::document::{Document, DocumentId};
+use crate::document::{Document, DocumentId, Relation};
 use crate::error::Result;
 use rusqlite::Connection;
 use schema::Readers;
@@ -176,6 +177,16 @@ impl Store for LocalStore {
         self.readers.with(|reader| read::walk(reader, filter, after, limit))
     }
 
+    fn related(
+        &self,
+        filter: &Filter,
+        relations: &[Relation],
+        after: Option<&Place>,
+        limit: usize,
+    ) -> Result<Vec<Related>> {
+        self.readers.with(|reader| related::related(reader, filter, relations, after, limit))
+    }
+
     fn counts(&self) -> Result<Counts> {
         self.readers.with(|reader| read::counts(reader))
     }
@@ -184,11 +195,21 @@ impl Store for LocalStore {
         search::search(self, query)
     }
 
-    fn nearest(&self, vector: &[f32], except: &DocumentId, limit: usize) -> Result<Vec<Hit>> {
-        search::nearest_documents(self, vector, except, limit)
+    fn rows_of(&self, ids: &[DocumentId]) -> Result<Vec<Option<DocumentRow>>> {
+        self.readers.with(|reader| read::rows_of(reader, ids))
     }
 
-    fn similar(&self, id: &DocumentId, filter: &Filter, limit: usize) -> Result<Option<Vec<Hit>>> {
-        search::similar(self, id, filter, limit)
+    fn vectors_of(&self, ids: &[DocumentId]) -> Result<Vec<Option<Vec<f32>>>> {
+        self.readers.with(|reader| read::vectors_of(reader, ids))
+    }
+
+    fn nearest(
+        &self,
+        vector: &[f32],
+        except: &[DocumentId],
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Vec<Hit>> {
+        search::nearest_documents(self, vector, except, filter, limit)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::failure;
 use super::filter::Condition;
+use super::vectors;
 use crate::document::{Document, DocumentId};
 use crate::error::{Class, Error, Result, Stage};
 use crate::publish::characters::Characters;
@@ -93,11 +94,7 @@ pub(super) fn walk(
     limit: usize,
 ) -> Result<Vec<DocumentRow>> {
     let mut condition = Condition::new(filter);
-    if let Some(place) = after {
-        condition.sql.push_str(" AND d.ingested_at >= ? AND (d.ingested_at > ? OR d.id < ?)");
-        let micros = Value::Integer(place.ingested_at.as_microsecond());
-        condition.values.extend([micros.clone(), micros, Value::Text(place.id.to_string())]);
-    }
+    condition.begin_after(after);
     let sql = format!(
         "SELECT {COLUMNS} FROM documents d WHERE {} ORDER BY d.ingested_at, d.id DESC LIMIT ?",
         condition.sql
@@ -122,6 +119,20 @@ pub(super) fn counts(reader: &Connection) -> Result<Counts> {
     let (documents, passages, dead) =
         statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     Ok(Counts { documents: natural(documents), passages: natural(passages), dead: natural(dead) })
+}
+
+/// See [`Store::rows_of`](crate::publish::Store::rows_of).
+pub(super) fn rows_of(reader: &mut Connection, ids: &[DocumentId]) -> Result<Vec<Option<DocumentRow>>> {
+    let snapshot = reader.transaction()?;
+    let row = |id| row_of(&snapshot, id)?.map_or(Ok(None), |row| document(&snapshot, row));
+    ids.iter().map(row).collect()
+}
+
+/// See [`Store::vectors_of`](crate::publish::Store::vectors_of).
+pub(super) fn vectors_of(reader: &mut Connection, ids: &[DocumentId]) -> Result<Vec<Option<Vec<f32>>>> {
+    let snapshot = reader.transaction()?;
+    let vector = |id| row_of(&snapshot, id)?.map(|row| vectors::of_document(&snapshot, row)).transpose();
+    ids.iter().map(vector).collect()
 }
 
 /// The rowid of a document.
@@ -181,7 +192,7 @@ fn parse<T: DeserializeOwned>(json: &str, id: &(impl std::fmt::Display + ?Sized)
     })
 }
 
-fn integer(n: usize) -> i64 {
+pub(super) fn integer(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 

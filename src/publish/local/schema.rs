@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Each entry takes the file one version further; `PRAGMA user_version` counts them. Entries that
 /// were released are never changed.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 /// - `documents` is narrow, so that lists and filters read few pages; what is long is in `bodies`.
 /// - `bodies.payload` is the `Document` as JSON without its text, which has a column of its own:
@@ -107,6 +107,22 @@ const VERSION_4: &str = "
         PRIMARY KEY (tag, document)
     ) WITHOUT ROWID;
     CREATE INDEX tags_document ON tags (document);
+";
+
+/// What a document was found to be much like, apart from the results, so that groups are found
+/// without reading them. The other may be gone.
+const VERSION_5: &str = "
+    CREATE TABLE related (
+        document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+        other TEXT NOT NULL,
+        relation TEXT NOT NULL,
+        score REAL NOT NULL,
+        PRIMARY KEY (document, other)
+    ) WITHOUT ROWID;
+    INSERT OR IGNORE INTO related (document, other, relation, score)
+    SELECT b.document, json_extract(one.value, '$.id'), json_extract(one.value, '$.relation'),
+        json_extract(one.value, '$.score')
+    FROM bodies b, json_each(b.payload, '$.duplicates') one;
 ";
 
 /// How long a connection waits for another before it reports busy. Writers hold the lock for the

@@ -33,27 +33,12 @@ pub(super) fn search(store: &LocalStore, query: &Query<'_>) -> Result<Vec<Hit>> 
     })
 }
 
-/// See [`Store::similar`](crate::publish::Store::similar).
-pub(super) fn similar(
-    store: &LocalStore,
-    id: &DocumentId,
-    filter: &Filter,
-    limit: usize,
-) -> Result<Option<Vec<Hit>>> {
-    store.readers.with(|reader| {
-        let snapshot = reader.transaction()?;
-        let Some(row) = read::row_of(&snapshot, id)? else { return Ok(None) };
-        let vector = vectors::of_document(&snapshot, row)?;
-        let allowed = filter::passing(&snapshot, filter)?;
-        near(store, &snapshot, (&vector, Some(row)), allowed.as_ref(), limit).map(Some)
-    })
-}
-
 /// See [`Store::nearest`](crate::publish::Store::nearest).
 pub(super) fn nearest_documents(
     store: &LocalStore,
     vector: &[f32],
-    except: &DocumentId,
+    except: &[DocumentId],
+    filter: &Filter,
     limit: usize,
 ) -> Result<Vec<Hit>> {
     if vector.is_empty() || limit == 0 {
@@ -62,25 +47,29 @@ pub(super) fn nearest_documents(
     vectors::check_one(vector, vectors::read(store.vectors()?).dimension())?;
     store.readers.with(|reader| {
         let snapshot = reader.transaction()?;
-        let own = read::row_of(&snapshot, except)?;
-        near(store, &snapshot, (vector, own), None, limit)
+        let mut own = HashSet::new();
+        for id in except {
+            own.extend(read::row_of(&snapshot, id)?);
+        }
+        let allowed = filter::passing(&snapshot, filter)?;
+        near(store, &snapshot, (vector, &own), allowed.as_ref(), limit)
     })
 }
 
-/// Documents nearest to a vector, the one of that row left out.
+/// Documents nearest to a vector, those of these rows left out.
 fn near(
     store: &LocalStore,
     snapshot: &Connection,
-    (vector, own): (&[f32], Option<i64>),
+    (vector, own): (&[f32], &HashSet<i64>),
     allowed: Option<&Rowset>,
     limit: usize,
 ) -> Result<Vec<Hit>> {
-    // One more, for the document finds itself.
-    let candidates = limit.saturating_add(1).saturating_mul(CANDIDATES).max(MIN_DEPTH);
+    // As many more as are left out, for they are the nearest.
+    let candidates = limit.saturating_add(own.len()).saturating_mul(CANDIDATES).max(MIN_DEPTH);
     let rough = vectors::read(store.vectors()?).documents.nearest(vector, candidates, allowed);
     let mut hits = Vec::new();
     for near in vectors::rescore(snapshot, DOCUMENT_VECTOR, vector, rough)? {
-        if Some(near.owner) != own
+        if !own.contains(&near.owner)
             && let Some(document) = read::document(snapshot, near.owner)?
         {
             let similarity = Some(near.score.clamp(-1.0, 1.0));

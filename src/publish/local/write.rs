@@ -29,6 +29,7 @@ pub(super) fn put(store: &LocalStore, document: &Document) -> Result<()> {
     let passages = put_passages(&transaction, row, document)?;
     put_entities(&transaction, row, document)?;
     put_tags(&transaction, row, document)?;
+    put_related(&transaction, row, document)?;
     transaction.prepare_cached("DELETE FROM dead WHERE id = ?")?.execute([document.id.as_str()])?;
     transaction.commit()?;
     let added = Added { document: row, vector: Rounded::new(&document.vector), passages };
@@ -178,6 +179,18 @@ fn put_tags(transaction: &Transaction<'_>, row: i64, document: &Document) -> Res
     let mut statement =
         transaction.prepare_cached("INSERT OR IGNORE INTO tags (tag, document) VALUES (?, ?)")?;
     document.tags.iter().try_for_each(|tag| statement.execute(params![tag, row]).map(drop))?;
+    Ok(())
+}
+
+/// Writes what the document was found to be much like, in the place of what was written before.
+pub(super) fn put_related(transaction: &Transaction<'_>, row: i64, document: &Document) -> Result<()> {
+    transaction.prepare_cached("DELETE FROM related WHERE document = ?")?.execute([row])?;
+    let mut statement = transaction.prepare_cached(
+        "INSERT OR IGNORE INTO related (document, other, relation, score) VALUES (?, ?, ?, ?)",
+    )?;
+    for one in &document.duplicates {
+        statement.execute(params![row, one.id.as_str(), one.relation.as_str(), one.score])?;
+    }
     Ok(())
 }
 

@@ -154,6 +154,7 @@ fn indexes(passages: bool) -> Vec<(&'static str, FieldType)> {
             (points::FAILED_US, Integer),
             (points::SENTIMENT, Keyword),
             (points::DAY, Keyword),
+            (points::RELATIONS, Keyword),
             (points::RECORD_STATE, Keyword),
             (points::RECORD_GROUP, Keyword),
             (points::RECORD_RANK, Integer),

@@ -28,11 +28,11 @@ mod write;
 mod tests;
 
 use super::{
-    Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Selection, Shelf,
-    Standing, Store,
+    Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Related, Selection,
+    Shelf, Standing, Store,
 };
 use crate::config::QdrantConfig;
-use crate::document::{Document, DocumentId};
+use crate::document::{Document, DocumentId, Relation};
 use crate::error::Result;
 use crate::failpoint::Failpoints;
 use ::qdrant_client::qdrant::PointId;
@@ -217,6 +217,16 @@ impl Store for QdrantStore {
         self.run(read::walk(self, filter, after, limit))
     }
 
+    fn related(
+        &self,
+        filter: &Filter,
+        relations: &[Relation],
+        after: Option<&Place>,
+        limit: usize,
+    ) -> Result<Vec<Related>> {
+        self.run(read::related(self, filter, relations, after, limit))
+    }
+
     fn counts(&self) -> Result<Counts> {
         self.run(read::counts(self))
     }
@@ -225,11 +235,21 @@ impl Store for QdrantStore {
         self.run(search::search(self, query))
     }
 
-    fn nearest(&self, vector: &[f32], except: &DocumentId, limit: usize) -> Result<Vec<Hit>> {
-        self.run(search::near(self, vector.to_vec(), except, &Filter::default(), limit))
+    fn rows_of(&self, ids: &[DocumentId]) -> Result<Vec<Option<DocumentRow>>> {
+        self.run(read::rows_of(self, ids))
     }
 
-    fn similar(&self, id: &DocumentId, filter: &Filter, limit: usize) -> Result<Option<Vec<Hit>>> {
-        self.run(search::similar(self, id, filter, limit))
+    fn vectors_of(&self, ids: &[DocumentId]) -> Result<Vec<Option<Vec<f32>>>> {
+        self.run(read::vectors_of(self, ids))
+    }
+
+    fn nearest(
+        &self,
+        vector: &[f32],
+        except: &[DocumentId],
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Vec<Hit>> {
+        self.run(search::near(self, vector, except, filter, limit))
     }
 }

@@ -1,9 +1,9 @@
 //! Points: their ids, vectors and payloads, and back. `docs/qdrant.md` describes them for users.
 
 use super::{failure, sparse};
-use crate::document::{DeadLetter, Document, DocumentId, Passage, sha256_hex};
+use crate::document::{DeadLetter, Document, DocumentId, Duplicate, Passage, sha256_hex};
 use crate::error::{Class, Error, Result, Stage};
-use crate::publish::{DocumentRow, PassageRow, Record, Shelf, words};
+use crate::publish::{DocumentRow, Link, PassageRow, Record, Shelf, words};
 use ::qdrant_client::Payload;
 use ::qdrant_client::qdrant::with_payload_selector::SelectorOptions;
 use ::qdrant_client::qdrant::{
@@ -42,6 +42,10 @@ pub(super) const NUMBER: &str = "number";
 pub(super) const RESULT: &str = "result";
 pub(super) const LETTER: &str = "letter";
 pub(super) const SENTIMENT: &str = "sentiment";
+/// What the document was found to be much like.
+pub(super) const RELATED: &str = "related";
+/// In which relations it stands to those.
+pub(super) const RELATIONS: &str = "relations";
 /// The day (UTC) of `ingested_at`.
 pub(super) const DAY: &str = "ingested_day";
 pub(super) const RECORD_STATE: &str = "record_state";
@@ -129,6 +133,12 @@ pub(super) fn payload(document: &Document) -> Result<Map<String, Json>> {
     payload.insert(STATE.to_owned(), json!(STATE_UNDERSTOOD));
     payload.insert(SENTIMENT.to_owned(), json!(document.sentiment.as_ref().map(|tone| &tone.label)));
     payload.insert(DAY.to_owned(), json!(document.ingested_at.strftime("%Y-%m-%d").to_string()));
+    let relations: BTreeSet<&str> = document.duplicates.iter().map(|one| one.relation.as_str()).collect();
+    payload.insert(RELATIONS.to_owned(), json!(relations));
+    let link = |one: &Duplicate| Link { other: one.id.clone(), relation: one.relation, score: one.score };
+    let mut links: Vec<Link> = document.duplicates.iter().map(link).collect();
+    links.sort_by(|a, b| a.other.cmp(&b.other));
+    payload.insert(RELATED.to_owned(), json!(links));
     payload.insert(RESULT.to_owned(), Json::Object(object(document)?));
     Ok(payload)
 }

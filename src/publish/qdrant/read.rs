@@ -1,21 +1,24 @@
 //! Everything that is looked up rather than ranked.
 
 use super::points::{
-    self, FAILED_US, GENERATION, INGESTED_US, LETTER, MODELS, RESULT, ROW, SHA256, STATE_DEAD,
-    STATE_UNDERSTOOD, VERSION,
+    self, DENSE, FAILED_US, GENERATION, INGESTED_AT, INGESTED_US, LETTER, MODELS, RELATED, RELATIONS, RESULT,
+    ROW, SHA256, STATE_DEAD, STATE_UNDERSTOOD, VERSION,
 };
 use super::{QdrantStore, filter};
-use crate::document::{DeadLetter, Document, DocumentId};
+use crate::document::{DeadLetter, Document, DocumentId, Relation};
 use crate::error::Result;
-use crate::publish::{Counts, DocumentRow, Filter, Place};
+use crate::publish::{Counts, DocumentRow, Filter, Link, Place, Related};
 use ::qdrant_client::qdrant::{
     Condition, CountPointsBuilder, Direction, Filter as Conditions, GetPointsBuilder, OrderBy, PointId,
-    RetrievedPoint, ScrollPointsBuilder, StartFrom, start_from,
+    RetrievedPoint, ScrollPointsBuilder, StartFrom, start_from, vector_output,
 };
 use std::collections::{BTreeMap, HashMap};
 
 /// Points that one call of a list returns at most: their rows are small.
 const PAGE: u32 = 1000;
+
+/// Points that one call returns with their vectors: some kilobytes each.
+const VECTORS: usize = 100;
 
 /// What decides how a stored document stands to another.
 #[derive(Debug, Clone, serde::Deserialize)]
@@ -32,6 +35,14 @@ pub(super) struct Listed {
     pub generation: String,
     #[serde(flatten)]
     pub row: DocumentRow,
+}
+
+/// What a stored document was found to be much like.
+#[derive(serde::Deserialize)]
+struct Stored {
+    #[serde(flatten)]
+    place: Place,
+    related: Vec<Link>,
 }
 
 /// The points of these ids that there are, with some fields of their payloads.
@@ -78,6 +89,41 @@ pub(super) async fn listed(
     Ok(all)
 }
 
+/// See [`Store::rows_of`](crate::publish::Store::rows_of).
+pub(super) async fn rows_of(store: &QdrantStore, ids: &[DocumentId]) -> Result<Vec<Option<DocumentRow>>> {
+    let found = listed(store, ids).await?;
+    Ok(ids.iter().map(|id| found.get(id).map(|listed| listed.row.clone())).collect())
+}
+
+/// See [`Store::vectors_of`](crate::publish::Store::vectors_of).
+pub(super) async fn vectors_of(store: &QdrantStore, ids: &[DocumentId]) -> Result<Vec<Option<Vec<f32>>>> {
+    let mut found = HashMap::new();
+    for chunk in ids.chunks(VECTORS) {
+        let points: Vec<PointId> = chunk.iter().map(|id| store.document_id(id)).collect();
+        let request = GetPointsBuilder::new(&store.target.documents, points)
+            .with_payload(points::include(&["id"]))
+            .with_vectors(true)
+            .build();
+        let answer = store
+            .connection
+            .call(request, |client, request| async move { client.get_points(request).await })
+            .await?;
+        for mut point in answer.result {
+            let id: DocumentId = points::field(std::mem::take(&mut point.payload), "id")?;
+            found.insert(id, vector_of(point).unwrap_or_default());
+        }
+    }
+    Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+}
+
+/// The document's vector, if it has one.
+fn vector_of(point: RetrievedPoint) -> Option<Vec<f32>> {
+    match point.vectors?.get_vector_by_name(DENSE)? {
+        vector_output::Vector::Dense(dense) => Some(dense.data),
+        _ => None,
+    }
+}
+
 /// See [`Store::dead`](crate::publish::Store::dead).
 pub(super) async fn dead(store: &QdrantStore, id: &DocumentId) -> Result<Option<DeadLetter>> {
     let found = point(store, points::dead_id(id), &[LETTER]).await?;
@@ -119,24 +165,56 @@ pub(super) async fn walk(
     limit: usize,
 ) -> Result<Vec<DocumentRow>> {
     let keys: Vec<&str> = ROW.iter().copied().chain([INGESTED_US]).collect();
-    let mut filter = filter.clone();
-    if let Some(place) = after {
-        filter.since = filter.since.max(Some(place.ingested_at));
-    }
-    let filter = filter::documents(&filter);
-    let oldest = Ordered { key: INGESTED_US, keys: &keys, filter, direction: Direction::Asc };
+    let filter = filter::documents(&from(filter, after));
+    let read = |point: RetrievedPoint| points::parse(point.payload);
+    oldest(store, filter, &keys, (after, limit), read, |row: &DocumentRow| &row.id).await
+}
+
+/// See [`Store::related`](crate::publish::Store::related).
+pub(super) async fn related(
+    store: &QdrantStore,
+    filter: &Filter,
+    relations: &[Relation],
+    after: Option<&Place>,
+    limit: usize,
+) -> Result<Vec<Related>> {
+    let mut filter = filter::documents(&from(filter, after));
+    let names: Vec<String> = relations.iter().map(Relation::to_string).collect();
+    filter.must.push(Condition::matches(RELATIONS, names));
+    let read = |point: RetrievedPoint| {
+        let Stored { place, related: mut links } = points::parse(point.payload)?;
+        links.retain(|link| relations.contains(&link.relation));
+        Ok(Related { place, links })
+    };
+    let keys = ["id", INGESTED_AT, INGESTED_US, RELATED];
+    oldest(store, filter, &keys, (after, limit), read, |related: &Related| &related.place.id).await
+}
+
+/// A filter that lets pass only what may come after a place of a walk.
+fn from(filter: &Filter, after: Option<&Place>) -> Filter {
+    let since = filter.since.max(after.map(|place| place.ingested_at));
+    Filter { since, ..filter.clone() }
+}
+
+/// The first items after a place of a walk.
+async fn oldest<T>(
+    store: &QdrantStore,
+    filter: Conditions,
+    keys: &[&str],
+    (after, limit): (Option<&Place>, usize),
+    read: impl Fn(RetrievedPoint) -> Result<T>,
+    id: impl Fn(&T) -> &DocumentId,
+) -> Result<Vec<T>> {
+    let oldest = Ordered { key: INGESTED_US, keys, filter, direction: Direction::Asc };
     // Those of the same moment that were given already come again; there are few.
     let mut wanted = limit.saturating_add(1);
     loop {
-        let read = |point: RetrievedPoint| points::parse(point.payload);
-        let mut items = oldest.first(store, wanted, read).await?;
+        let mut items = oldest.first(store, wanted, &read).await?;
         let complete = items.len() < wanted;
-        items.retain(|(micros, row): &(i64, DocumentRow)| {
-            after.is_none_or(|place| place.is_before(*micros, &row.id))
-        });
+        items.retain(|(micros, item)| after.is_none_or(|place| place.is_before(*micros, id(item))));
         if complete || items.len() >= limit {
-            items.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| b.1.id.cmp(&a.1.id)));
-            return Ok(items.into_iter().take(limit).map(|(_, row)| row).collect());
+            items.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| id(&b.1).cmp(id(&a.1))));
+            return Ok(items.into_iter().take(limit).map(|(_, item)| item).collect());
         }
         wanted = wanted.saturating_mul(2);
     }

@@ -12,8 +12,8 @@ use crate::error::Result;
 use crate::publish::fusion::{self, Candidate, Match};
 use crate::publish::{DocumentRow, Filter, Hit, PassageRow, Query};
 use ::qdrant_client::qdrant::{
-    Condition, DenseVector, Filter as Conditions, GetPointsBuilder, Query as Ask, QueryPointGroupsBuilder,
-    QueryPointsBuilder, RetrievedPoint, SparseVector, VectorInput, query, vector_input, vector_output,
+    Condition, DenseVector, Filter as Conditions, Query as Ask, QueryPointGroupsBuilder, QueryPointsBuilder,
+    SparseVector, VectorInput, query, vector_input,
 };
 use std::collections::HashMap;
 
@@ -172,42 +172,24 @@ fn nearest(input: vector_input::Variant) -> Ask {
     Ask { variant: Some(query::Variant::Nearest(VectorInput { variant: Some(input) })) }
 }
 
-/// See [`Store::similar`](crate::publish::Store::similar).
-pub(super) async fn similar(
-    store: &QdrantStore,
-    id: &DocumentId,
-    filter: &Filter,
-    limit: usize,
-) -> Result<Option<Vec<Hit>>> {
-    let own = store.document_id(id);
-    let request = GetPointsBuilder::new(&store.target.documents, vec![own])
-        .with_payload(false)
-        .with_vectors(true)
-        .build();
-    let answer = store
-        .connection
-        .call(request, |client, request| async move { client.get_points(request).await })
-        .await?;
-    let Some(point) = answer.result.into_iter().next() else { return Ok(None) };
-    let Some(vector) = vector_of(point) else { return Ok(Some(Vec::new())) };
-    near(store, vector, id, filter, limit).await.map(Some)
-}
-
-/// Documents whose vector is nearest to one, `except` left out.
+/// See [`Store::nearest`](crate::publish::Store::nearest).
 pub(super) async fn near(
     store: &QdrantStore,
-    vector: Vec<f32>,
-    except: &DocumentId,
+    vector: &[f32],
+    except: &[DocumentId],
     filter: &Filter,
     limit: usize,
 ) -> Result<Vec<Hit>> {
     if vector.is_empty() || limit == 0 {
         return Ok(Vec::new());
     }
+    write::check_one(vector, store.target.dimension)?;
     let mut passing = filter::documents(filter);
-    passing.must_not.push(Condition::has_id([store.document_id(except)]));
+    if !except.is_empty() {
+        passing.must_not.push(Condition::has_id(except.iter().map(|id| store.document_id(id))));
+    }
     let request = QueryPointsBuilder::new(&store.target.documents)
-        .query(nearest(dense(vector)))
+        .query(nearest(dense(vector.to_vec())))
         .using(DENSE)
         .filter(passing)
         .limit(limit.min(MAX_DEPTH).saturating_add(EQUALS) as u64)
@@ -224,12 +206,4 @@ pub(super) async fn near(
     hits.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.document.id.cmp(&b.document.id)));
     hits.truncate(limit);
     Ok(hits)
-}
-
-/// The document's vector, if it has one.
-fn vector_of(point: RetrievedPoint) -> Option<Vec<f32>> {
-    match point.vectors?.get_vector_by_name(DENSE)? {
-        vector_output::Vector::Dense(dense) => Some(dense.data),
-        _ => None,
-    }
 }

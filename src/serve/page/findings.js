@@ -2,10 +2,10 @@
 
 import { bytes, card, chip, count, h, link, percent, plain, seconds, when, words } from "./base.js";
 import { legend, strip } from "./charts.js";
+import { relations } from "./duplicates.js";
 import { finds } from "./sheets.js";
 
 const tones = ["negative", "neutral", "positive"];
-const relations = { same_content: "the same content", new_version: "another version", same_form: "the same form" };
 
 /** A line that shows its place when it is pointed at or focused. */
 const shows = (places, attributes, ...children) => finds(h("button", { ...attributes, class: `find ${attributes.class || ""}` }, ...children), places);

@@ -2,6 +2,7 @@
 
 import { ask, card, count, day, exports, get, h, percent, save, seconds, show, table, tile, toast } from "./base.js";
 import { bars, columns, shares } from "./charts.js";
+import { duplicates } from "./duplicates.js";
 
 const spans = [["7", "7 days"], ["30", "30 days"], ["90", "90 days"], ["", "all time"]];
 /** How many points a course over time has at most: each is one question to the store. */
@@ -39,14 +40,22 @@ export async function reports(query) {
   if (chosen) filter.set("since", day(today() - (Number(chosen) - 1) * DAY));
   if (kind) filter.set("kind", kind);
   const part = (more = {}) => get(`/v1/reports/documents?${new URLSearchParams([...filter, ...Object.entries(more)])}`);
-  const [facets, all, stats] = await Promise.all([part(), get("/v1/reports/documents"), get("/v1/reports/reviews")]);
+  const change = (changed) => {
+    const next = new URLSearchParams(query);
+    for (const [name, value] of Object.entries(changed)) {
+      if (value) next.set(name, value);
+      else next.delete(name);
+    }
+    location.hash = `#/reports?${next}`;
+  };
+  const [facets, all, stats, twins] = await Promise.all([part(), get("/v1/reports/documents"), get("/v1/reports/reviews"), duplicates(query, filter, change)]);
   const times = points(facets.day);
   const course = await Promise.all(times.map(async ([from, until]) => ({ value: day(from), facets: await part({ since: day(from), until: day(until) }) })));
   const over = (name) => course.map((point) => ({ value: point.value, parts: counted(point.facets[name]) })).filter((point) => Object.keys(point.parts).length);
   const to = (name) => (value) => `#/documents?${new URLSearchParams([...filter, [name, value]])}`;
   const total = facets.verdict.reduce((sum, one) => sum + one.documents, 0);
   const accepted = counted(facets.verdict).accept || 0;
-  const go = (name, value) => { const next = new URLSearchParams(query); next.set(name, value); if (!value) next.delete(name); location.hash = `#/reports?${next}`; };
+  const go = (name, value) => change({ [name]: value, groups: "" });
   const chart = (title, drawing, values) => card(title, values.length ? drawing() : h("p", { class: "soft" }, "Nothing yet."));
   show(h("div", { class: "title" }, h("h1", {}, "Reports"), choices(chosen, kind, all.kind, go), exports("report", async () => rows(facets))),
     h("div", { class: "tiles" }, tile(count(total), "documents", kind || "of all kinds"), tile(total ? percent(accepted / total) : "–", "accepted"),
@@ -60,7 +69,7 @@ export async function reports(query) {
       chart("Kinds", () => bars(facets.kind.slice(0, 12), "Kinds", to("kind")), facets.kind),
       chart("Named most", () => bars(facets.entity.slice(0, 12), "Named most", to("entity")), facets.entity),
       chart("Languages", () => bars(facets.language.slice(0, 12), "Languages", to("language")), facets.language)),
-    decisions("By reviewer", "reviewer", stats.by_reviewer), decisions("By kind", "kind", stats.by_kind),
+    twins, decisions("By reviewer", "reviewer", stats.by_reviewer), decisions("By kind", "kind", stats.by_kind),
     stats.all.decisions > 0 && h("p", {}, h("button", { onclick: lessons }, "Save what was corrected, to learn from (JSON lines)")));
 }
 

@@ -1,8 +1,10 @@
-// Search by meaning and by words, with facets; and documents like a given one.
+// Search by meaning and by words, with facets; and by documents: more like these, less like those.
 
-import { card, chip, count, documentPath, empty, exports, fill, get, h, link, percent, show } from "./base.js";
+import { card, chip, count, empty, exports, fill, get, h, link, percent, show } from "./base.js";
 
 const STEP = 20;
+/** Examples of one sort at most, as the API takes them. */
+const EXAMPLES = 10;
 const dimensions = ["kind", "verdict", "language", "entity"];
 
 /** A text with the words of the query marked. */
@@ -33,9 +35,44 @@ async function facetsOf(query) {
   return all;
 }
 
+/** What the API is asked for. */
+function hitsOf(query, offset) {
+  const path = filtersOf(query);
+  for (const name of ["q", "like", "unlike"]) {
+    for (const value of query.getAll(name)) path.append(name, value);
+  }
+  path.set("limit", STEP);
+  path.set("offset", offset);
+  return get(`/v1/search?${path}`);
+}
+
+/** Takes one of several values of a parameter away. */
+function without(parameters, name, value) {
+  const rest = parameters.getAll(name).filter((one) => one !== value);
+  parameters.delete(name);
+  for (const one of rest) parameters.append(name, one);
+}
+
+/** Where the same search leads with one example more. */
+function byExample(query, name, id) {
+  const next = new URLSearchParams(query);
+  for (const sort of ["like", "unlike"]) without(next, sort, id);
+  next.append(name, id);
+  next.delete("offset");
+  return `#/search?${next}`;
+}
+
+/** The examples, each a button that takes it away. */
+function examples(shown, go) {
+  const one = (name, sign) => (row) => h("button", { class: `chip example ${name}`, title: `${row.name}: take it away`, onclick: () => go((next) => without(next, name, row.id)) },
+    `${sign} ${row.name}`, h("span", { "aria-hidden": "true" }, " ×"), h("span", { class: "unseen" }, ", take it away"));
+  return h("div", { class: "examples", role: "group", "aria-label": "Examples" }, shown.like.map(one("like", "more like")), shown.unlike.map(one("unlike", "less like")),
+    shown.like.length + shown.unlike.length > 1 && h("button", { class: "quiet", onclick: () => go((next) => { next.delete("like"); next.delete("unlike"); }) }, "without examples"));
+}
+
 export async function search(query) {
   const text = query.get("q") || "";
-  const like = query.get("like");
+  const liked = query.has("like");
   const go = (changed) => {
     const next = new URLSearchParams(query);
     changed(next);
@@ -43,39 +80,30 @@ export async function search(query) {
     location.hash = `#/search?${next}`;
   };
   const input = h("input", { type: "search", id: "q", value: text, class: "grow", placeholder: "unpaid invoices, late delivery, a name …", "aria-label": "Search" });
-  const submit = (event) => { event.preventDefault(); go((next) => { next.delete("like"); next.set("q", input.value); }); };
+  const submit = (event) => { event.preventDefault(); go((next) => { if (input.value.trim()) next.set("q", input.value); else next.delete("q"); }); };
   const form = h("form", { class: "row", role: "search", onsubmit: submit }, input, h("button", { class: "main" }, "Search"));
   const result = h("div");
   show(h("h1", {}, "Search"), h("section", { class: "card" }, form), result);
-  if (!text && !like) {
+  if (!text && !liked) {
     input.focus();
     fill(result, hints());
     return;
   }
   const offset = Number(query.get("offset") || 0);
-  const [found, facets, about] = await Promise.all([hitsOf(query, text, like, offset), facetsOf(query), like && get(documentPath(like))]);
+  const [found, facets] = await Promise.all([hitsOf(query, offset), facetsOf(query)]);
   const to = (at) => {
     const next = new URLSearchParams(query);
     next.set("offset", at);
     return `#/search?${next}`;
   };
   const head = h("div", { class: "row" }, h("p", { class: "soft grow", role: "status" },
-    about?.document && ["Like ", link(like, about.document.name), ": "], `${found.hits.length} found in ${(found.seconds * 1000).toFixed(0)} ms`),
+    `${found.hits.length} found in ${(found.seconds * 1000).toFixed(0)} ms`),
   found.hits.length > 0 && exports("search", async () => found.hits.map(flat)));
   fill(result, h("div", { class: "facets" }, h("section", { class: "card", "aria-label": "Filters" }, dimensions.map((name) => facet(name, facets[name], query, go)), dates(query, go)),
-    h("section", { class: "card" }, head,
-      found.hits.length ? found.hits.map((one) => hit(one, text)) : empty("Nothing was found. Use other words, or fewer filters."),
+    h("section", { class: "card" }, head, found.examples && examples(found.examples, go),
+      found.hits.length ? found.hits.map((one) => hit(one, query)) : empty("Nothing was found. Use other words, or fewer filters."),
       h("div", { class: "row" }, offset > 0 && h("a", { href: to(Math.max(0, offset - STEP)) }, "← back"),
-        h("span", { class: "grow" }), !like && found.hits.length === STEP && h("a", { href: to(offset + STEP) }, "more →")))));
-}
-
-function hitsOf(query, text, like, offset) {
-  const path = filtersOf(query);
-  path.set("limit", STEP);
-  if (like) return get(`${documentPath(like)}/similar?${path}`);
-  path.set("q", text);
-  path.set("offset", offset);
-  return get(`/v1/search?${path}`);
+        h("span", { class: "grow" }), found.hits.length === STEP && h("a", { href: to(offset + STEP) }, "more →")))));
 }
 
 function facet(name, values, query, go) {
@@ -99,13 +127,15 @@ function dates(query, go) {
   return h("fieldset", { class: "dates" }, h("legend", {}, "understood"), one("since", "from"), one("until", "before"));
 }
 
-function hit(one, text) {
+function hit(one, query) {
+  const text = query.get("q") || "";
+  const by = (name, label) => query.getAll(name).length < EXAMPLES && h("a", { href: byExample(query, name, one.id) }, label, h("span", { class: "unseen" }, `: ${one.name}`));
   const why = [one.similarity !== null && `${percent(one.similarity)} alike in meaning`, one.keyword_rank && `words: no. ${one.keyword_rank}`].filter(Boolean).join(" · ");
   const passage = one.passage ? excerpt(one.passage.text, text) : one.summary;
   return h("article", { class: "hit" }, h("div", { class: "row" }, link(one.id, one.name), chip(one.kind), chip(one.verdict, one.verdict),
     one.passage && one.pages > 1 && h("small", {}, `page ${one.passage.page} of ${one.pages}`), h("span", { class: "grow" }), h("small", {}, why)),
   h("p", {}, marked(passage, text)),
-  h("small", {}, h("a", { href: `#/search?like=${encodeURIComponent(one.id)}` }, "more like this")));
+  h("small", { class: "by" }, by("like", "more like this"), by("unlike", "less like this")));
 }
 
 const flat = (one) => ({ id: one.id, name: one.name, kind: one.kind, verdict: one.verdict, language: one.language, pages: one.pages, score: one.score,
@@ -114,4 +144,5 @@ const flat = (one) => ({ id: one.id, name: one.name, kind: one.kind, verdict: on
 const hints = () => card("How it finds", h("ul", {},
   h("li", {}, "By meaning: ", h("a", { href: "#/search?q=complaints+about+late+delivery" }, "complaints about late delivery"), " finds a parcel that did not arrive."),
   h("li", {}, "By words: numbers, names and references are found as they are written."),
+  h("li", {}, "By example: ", h("i", {}, "more like this"), " and ", h("i", {}, "less like this"), " below each document add up, beside words or without any."),
   h("li", {}, "Filters at the left narrow it down by kind, verdict, language, name and time.")));

@@ -56,20 +56,34 @@ function spans(doc) {
   return [...fields, ...named].sort((a, b) => a.start - b.start || b.end - a.end);
 }
 
-/** The text of a page with what was found in it marked. */
-function textOf(known, characters, page) {
-  const cut = (start, end) => characters.slice(start, end).join("");
+/** The tone of a passage, as a word in the margin beside its beginning. */
+const toneMark = ({ number, sentiment }) => h("span", { class: `tone ${sentiment.label}` },
+  h("span", { class: "unseen" }, ` Tone of passage ${number + 1}: `), `${sentiment.label} ${percent(sentiment.confidence)}`);
+
+/** The text of a page with what was found in it marked, and the tone of each passage beside it. */
+function textOf(known, characters, page, passages) {
   const parts = [];
+  const toned = passages.filter((passage) => passage.sentiment && passage.page === page.number);
+  let next = 0;
+  const cut = (start, end) => {
+    const cuts = [];
+    for (; next < toned.length && toned[next].start < end; next += 1) {
+      const here = Math.max(start, toned[next].start);
+      cuts.push(characters.slice(start, here).join(""), toneMark(toned[next]));
+      start = here;
+    }
+    return [...cuts, characters.slice(start, end).join("")];
+  };
   let at = page.start;
   for (const span of known) {
     if (span.start < at || span.end > page.end) continue;
-    const mark = h("span", { class: `found ${span.kind}`, title: span.title, onclick: () => light(span.start, span.end) }, cut(span.start, span.end));
+    const mark = h("span", { class: `found ${span.kind}`, title: span.title, onclick: () => light(span.start, span.end) }, characters.slice(span.start, span.end).join(""));
     pageSide.push({ element: mark, places: [span] });
     parts.push(cut(at, span.start), mark);
     at = span.end;
   }
   parts.push(cut(at, page.end));
-  return h("div", { class: "text", tabindex: 0, role: "region", "aria-label": `Text of page ${page.number}` }, parts);
+  return h("div", { class: `text ${toned.length ? "toned" : ""}`, tabindex: 0, role: "region", "aria-label": `Text of page ${page.number}` }, parts);
 }
 
 function boxOf(word, known) {
@@ -118,11 +132,11 @@ export function sheets(doc) {
       const address = URL.createObjectURL(picture);
       const image = h("img", { src: address, alt: `Page ${number} of ${doc.name}`, onload: () => URL.revokeObjectURL(address) });
       const boxes = h("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" }, words.map((word) => boxOf(word, known)));
-      fill(view, h("div", { class: "sheet" }, image, boxes), legend(), h("details", {}, h("summary", {}, "Text of this page"), textOf(known, characters, page)));
+      fill(view, h("div", { class: "sheet" }, image, boxes), legend(), h("details", {}, h("summary", {}, "Text of this page"), textOf(known, characters, page, doc.passages)));
     } catch (error) {
       if (own !== turn) return;
       const why = error.kind === "no-picture" ? "There is no picture of this page: its original is not kept here, or it is text that flows." : error.message;
-      fill(view, textOf(known, characters, page), h("p", { class: "soft" }, why));
+      fill(view, textOf(known, characters, page, doc.passages), h("p", { class: "soft" }, why));
     }
     view.classList.remove("loading");
     // What was asked for while the page was still coming.

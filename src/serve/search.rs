@@ -1,0 +1,148 @@
+//! Search: by words and meaning, by examples, by one document.
+
+use super::Shared;
+use super::documents::unknown;
+use super::params::{FILTER, Params, document_id, path_id};
+use super::problem::{NO_DIRECTION, Problem};
+use crate::document::DocumentId;
+use crate::publish::examples::{Astray, Examples};
+use crate::publish::{DocumentRow, Facets, Hit, Query};
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A query longer than this is no query: embedding it costs and finds nothing better.
+const QUERY_CHARACTERS: usize = 2_000;
+
+/// Examples that are liked, or not, at most: more hardly move their mean.
+pub const EXAMPLES: usize = 10;
+
+type Answer<T> = Result<Json<T>, Problem>;
+
+/// What was found.
+#[derive(Serialize, JsonSchema)]
+pub struct Found {
+    hits: Vec<Hit>,
+    seconds: f64,
+    /// The documents that it was searched by, where it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    examples: Option<Shown>,
+    /// Of all documents that the filter lets pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    facets: Option<Facets>,
+}
+
+/// Documents that a search was asked by.
+#[derive(Serialize, JsonSchema)]
+pub struct Shown {
+    /// More like these.
+    like: Vec<DocumentRow>,
+    /// Less like those.
+    unlike: Vec<DocumentRow>,
+}
+
+/// `GET /v1/search`
+pub async fn search(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Found> {
+    let params = Params::parse(&uri, &[&["q", "like", "unlike", "limit", "offset", "facets"], &FILTER])?;
+    let (filter, limit) = (params.filter()?, params.limit()?);
+    // Ranking is done from the top, so what comes far down costs accordingly.
+    let offset = params.number("offset", 0, 0..=900)?;
+    let with_facets = params.one("facets")?.is_some_and(|text| text == "true");
+    let (text, examples) = (wanted_text(&params)?, examples(&params)?);
+    if text.is_empty() && examples.like.is_empty() {
+        let found = match examples.unlike.is_empty() {
+            true => "query parameter `q` is missing or blank",
+            false => "`unlike` alone says only what is not looked for",
+        };
+        return Err(Problem::bad(found).with_remedy(
+            "say what to search for, as /v1/search?q=unpaid+invoices, or name a document, as `like=ID`",
+        ));
+    }
+    let started = Instant::now();
+    let find = move |api: &super::Api| {
+        let vector = if text.is_empty() { Vec::new() } else { (api.embed)(&text)? };
+        let depth = limit + offset;
+        let hits = match examples.is_empty() {
+            true => {
+                api.store.search(&Query { text: &text, vector: &vector, filter: &filter, limit: depth })?
+            }
+            false => examples.search(api.store.as_ref(), &vector, &filter, depth).map_err(astray)?,
+        };
+        let rows = |ids| api.store.rows_of(ids).map(|rows| rows.into_iter().flatten().collect());
+        let shown = match examples.is_empty() {
+            true => None,
+            false => Some(Shown { like: rows(&examples.like)?, unlike: rows(&examples.unlike)? }),
+        };
+        let facets = if with_facets { Some(api.store.facets(&filter)?) } else { None };
+        Ok((hits.into_iter().skip(offset).collect(), shown, facets))
+    };
+    let (hits, examples, facets) = shared.blocking(find).await?;
+    let took = started.elapsed();
+    shared.api.metrics.search(took);
+    Ok(Json(Found { hits, seconds: took.as_secs_f64(), examples, facets }))
+}
+
+/// The words that are looked for; empty where there are none.
+fn wanted_text(params: &Params) -> Result<String, Problem> {
+    let text = params.one("q")?.unwrap_or_default().trim().to_owned();
+    if text.chars().count() > QUERY_CHARACTERS {
+        return Err(Problem::bad(format!("`q` is longer than {QUERY_CHARACTERS} characters")));
+    }
+    Ok(text)
+}
+
+fn examples(params: &Params) -> Result<Examples, Problem> {
+    let (like, unlike) = (ids(params, "like")?, ids(params, "unlike")?);
+    match like.iter().find(|id| unlike.contains(id)) {
+        Some(id) => Err(Problem::bad(format!("document `{id}` is in `like` and in `unlike`"))
+            .with_remedy("leave it out of one of them")),
+        None => Ok(Examples { like, unlike }),
+    }
+}
+
+/// Ids that are repeated or separated by commas, each once.
+fn ids(params: &Params, name: &str) -> Result<Vec<DocumentId>, Problem> {
+    let mut ids = Vec::new();
+    for text in params.listed(name) {
+        let id = document_id(text)?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    match ids.len() > EXAMPLES {
+        true => Err(Problem::bad(format!("`{name}` names {} documents; it takes {EXAMPLES}", ids.len()))
+            .with_remedy("name those that show best what is meant")),
+        false => Ok(ids),
+    }
+}
+
+fn astray(why: Astray) -> Problem {
+    match why {
+        Astray::Unknown(id) => unknown(&id),
+        Astray::Store(error) => error.into(),
+        Astray::Blank(_) => Problem::new(&NO_DIRECTION, why.to_string()).with_remedy("leave it out"),
+        Astray::Nowhere => Problem::new(&NO_DIRECTION, why.to_string())
+            .with_remedy("leave out one of the examples, or add words with `q`"),
+    }
+}
+
+/// `GET /v1/documents/{id}/similar`
+pub async fn similar(
+    State(shared): State<Arc<Shared>>,
+    uri: Uri,
+    id: Result<Path<String>, PathRejection>,
+) -> Answer<Found> {
+    let params = Params::parse(&uri, &[&["limit"], &FILTER])?;
+    let (filter, limit) = (params.filter()?, params.limit()?);
+    let id = path_id(id)?;
+    let started = Instant::now();
+    let find = move |api: &super::Api| api.store.similar(&id, &filter, limit)?.ok_or_else(|| unknown(&id));
+    let hits = shared.blocking(find).await?;
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(Json(Found { hits, seconds, examples: None, facets: None }))
+}
