@@ -4,7 +4,7 @@
 //! - `layout` makes pages into rows of cells; `reader` follows labels and expressions on them.
 //! - `dates`, `amounts`, `identifiers` read values and are pure.
 //! - `recognise` finds the same in any text, for the names of a document.
-//! - `parties`, `suppliers`, `table`, `movements`, `sections`, `forms` find what has no label; the table `EXTRACTORS` names them.
+//! - `letters` finds who wrote to whom about what; `parties`, `suppliers`, `table`, `movements`, `sections`, `forms` find what has no label; the table `EXTRACTORS` names them.
 //! - `several` notices files of several documents, `doubts` text that is not to be relied on.
 //! - `rules` checks what was found.
 
@@ -17,6 +17,7 @@ mod forms;
 mod identifiers;
 mod labels;
 mod layout;
+mod letters;
 mod movements;
 mod names;
 mod parties;
@@ -45,10 +46,10 @@ const EXTRACTORS: &[(&str, Extract)] = &[
     ("supplier", suppliers::supplier),
     ("address", suppliers::address),
     ("buyer", parties::buyer),
-    ("sender", parties::sender),
-    ("recipient", parties::recipient),
+    ("sender", letters::sender),
+    ("recipient", letters::recipient),
     ("person", parties::person),
-    ("subject", sections::subject),
+    ("subject", letters::subject),
     ("title", sections::title),
     ("authors", sections::authors),
     ("positions", sections::positions),

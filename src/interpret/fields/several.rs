@@ -5,7 +5,7 @@
 
 use super::labels::matches;
 use super::layout::{Cell, Sheet};
-use super::parties::{CLOSINGS, GREETINGS};
+use super::letters::{CLOSINGS, GREETINGS};
 use super::reader::Reader;
 use super::sections::heading;
 use super::spec::{Kind, Spec};
