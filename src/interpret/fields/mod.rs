@@ -5,10 +5,12 @@
 //! - `dates`, `amounts`, `identifiers` read values and are pure.
 //! - `recognise` finds the same in any text, for the names of a document.
 //! - `letters` finds who wrote to whom about what; `parties`, `suppliers`, `table`, `movements`, `sections`, `forms` find what has no label; the table `EXTRACTORS` names them.
+//! - `assign` tells which number of a line is in which column.
 //! - `several` notices files of several documents, `doubts` text that is not to be relied on.
 //! - `rules` checks what was found.
 
 mod amounts;
+mod assign;
 mod choose;
 mod columns;
 mod dates;

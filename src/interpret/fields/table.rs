@@ -4,6 +4,7 @@
 //! numbers at a row's end are what the head's columns say, from the right.
 
 use super::amounts::{self, FoundNumber};
+use super::assign::{self, Columns};
 use super::columns::{Column, HEADS};
 use super::labels::matches;
 use super::layout::{Cell, Sheet};
@@ -84,11 +85,13 @@ pub fn lines(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field
     let mut number = 0;
     for sheet in &reader.sheets {
         let Some((head, columns)) = head(sheet) else { continue };
-        for row in sheet.rows.iter().skip(head + 1) {
-            if ends(row) || number >= MAX_LINES {
+        let body = || sheet.rows.iter().skip(head + 1).take_while(|row| !ends(row));
+        let table = Columns::learn(columns, body().take(MAX_LINES).map(Vec::as_slice), sheet.boxed);
+        for row in body() {
+            if number >= MAX_LINES {
                 break;
             }
-            if line(reader, sheet, row, &columns, number, fields) {
+            if line(reader, sheet, row, &table, number, fields) {
                 number += 1;
             } else if number > 0 {
                 wrapped(row, number - 1, fields);
@@ -140,53 +143,32 @@ fn line(
     reader: &Reader<'_>,
     sheet: &Sheet,
     row: &[Cell],
-    columns: &[Column],
+    table: &Columns,
     number: usize,
     fields: &mut Vec<Field>,
 ) -> bool {
-    // Numbers at the row's end, with their cells, from the right.
-    let mut numbers: Vec<(&Cell, FoundNumber)> = Vec::new();
-    let mut words_end = None;
-    for cell in row.iter().rev() {
-        let alone = !cell.text.contains(char::is_alphabetic) && row.len() > 2;
-        let mut end = cell.text.len();
-        for found in amounts::find(&cell.text, alone).into_iter().rev() {
-            let between = cell.text.get(found.bytes.end..end).unwrap_or_default();
-            if between.chars().any(|c| c.is_alphanumeric()) && !units(between) {
-                break;
-            }
-            end = found.bytes.start;
-            numbers.push((cell, found));
-        }
-        if cell.text.get(..end).is_some_and(|rest| rest.contains(char::is_alphabetic)) {
-            words_end = Some((cell, end));
-            break;
-        }
-    }
+    let (numbers, words_end) = assign::numbers(row);
     let Some((_, last)) = numbers.first() else { return false };
     if !last.is_money() {
         return false;
     }
-    let wanted: Vec<Column> = columns.iter().rev().copied().filter(|c| *c != Column::Other).collect();
-    let trailing: Vec<Column> = columns.iter().rev().copied().take_while(|c| *c != Column::Other).collect();
-    let counted = [Column::Amount, Column::Price, Column::Quantity].to_vec();
-    let order = match (trailing.is_empty(), multiplied(&numbers)) {
-        // A head that was not read whole: what multiplies tells the columns.
-        (_, true) if !wanted.contains(&Column::Price) => &counted,
-        (true, _) => &wanted,
-        (false, _) => &trailing,
-    };
-    let mut values = numbers.iter().filter(|(_, n)| !n.percent);
+    let order = table.order(&numbers);
+    let columns = &table.head;
     let name = |part: &str| format!("lines[{number}].{part}");
     let mut line: Vec<Field> = Vec::new();
-    for column in order.iter().filter(|c| **c != Column::Rate) {
-        let Some((cell, found)) = values.next() else { break };
+    for (column, (cell, found)) in order.columns.iter().zip(numbers.iter().filter(|(_, n)| !n.percent)) {
         let (part, value) = match column {
             Column::Quantity => ("quantity", FieldValue::Number(found.value)),
             Column::Price => ("unit_price", money(found)),
-            _ => ("amount", money(found)),
+            Column::Amount => ("amount", money(found)),
+            Column::Rate | Column::Other => continue,
         };
-        line.push(reader.field(&name(part), value, sheet, cell, &found.bytes, 0.9));
+        let mut field = reader.field(&name(part), value, sheet, cell, &found.bytes, 0.9);
+        if let Some(doubt) = order.doubt.filter(|_| part != "amount") {
+            field.confidence *= 0.6;
+            (field.validity, field.reasons) = (Validity::Doubtful, vec![doubt.to_owned()]);
+        }
+        line.push(field);
     }
     if !line.iter().any(|f| f.name.ends_with("amount")) && !columns.contains(&Column::Amount) {
         return false;
@@ -214,23 +196,6 @@ fn line(
     true
 }
 
-/// Whether the last three numbers of a row, from the right, are an amount, a price and a quantity.
-fn multiplied(numbers: &[(&Cell, FoundNumber)]) -> bool {
-    let values: Vec<Decimal> = numbers.iter().filter(|(_, n)| !n.percent).map(|(_, n)| n.value).collect();
-    let [amount, price, quantity, ..] = values.as_slice() else { return false };
-    !amount.is_zero() && price.checked_mul(*quantity) == Some(*amount)
-}
-
-/// Words between numbers: what is counted in.
-fn units(text: &str) -> bool {
-    let text = text.trim().trim_matches(['@', '.', '%', '(', ')']).trim();
-    [
-        "x", "h", "hrs", "hours", "pcs", "pc", "stk", "stück", "kg", "std", "l", "m", "tage", "days", "sr",
-        "zrl", "s", "a", "b", "",
-    ]
-    .contains(&text.to_lowercase().as_str())
-}
-
 /// A position or a quantity before the words: where they start, and the quantity.
 fn leading(body: &str, columns: &[Column]) -> (usize, Option<(Decimal, std::ops::Range<usize>)>) {
     let digits = body.find(|c: char| !c.is_ascii_digit()).unwrap_or(0);
@@ -255,10 +220,7 @@ fn product(line: &mut [Field]) {
     else {
         return;
     };
-    let fine = quantity
-        .checked_mul(price)
-        .and_then(|p| p.checked_sub(amount))
-        .is_some_and(|off| off.abs() <= Decimal::new(2, 2));
+    let fine = assign::fits(quantity, price, amount);
     for field in line.iter_mut().filter(|f| !f.name.ends_with("description")) {
         if fine {
             field.confidence = 1.0 - (1.0 - field.confidence) * 0.5;

@@ -9,12 +9,12 @@ mod recipient;
 mod sender;
 mod signature;
 mod subject;
+mod words;
 
 pub use recipient::recipient;
 pub use sender::sender;
 pub use subject::subject;
 
-use super::labels::matches;
 use super::layout::{Cell, Sheet};
 use super::names::has_form;
 use super::reader::Reader;
@@ -24,54 +24,15 @@ use recipient::Recipient;
 use signature::Signature;
 use std::ops::Range;
 
-/// How letters greet.
-pub const GREETINGS: &[&str] = &[
-    "dear", "sehr geehrte", "sehr geehrter", "sehr geehrtes", "liebe", "lieber", "to whom it may concern", "hello",
-    "guten tag", "hallo", "werte", "werter", "madame", "monsieur", "mesdames", "messieurs", "cher", "chère", "estimado",
-    "estimada", "estimados", "muy señores míos", "gentile", "gentili", "egregio", "spettabile", "geachte", "beste",
-];
+/// Whether a line begins as a greeting does.
+pub fn begins(text: &str) -> bool {
+    words::end(words::GREETINGS, text).is_some()
+}
 
-/// How letters close.
-pub const CLOSINGS: &[&str] = &[
-    "yours sincerely",
-    "yours faithfully",
-    "yours truly",
-    "yours",
-    "very truly yours",
-    "sincerely",
-    "kind regards",
-    "best regards",
-    "warm regards",
-    "warmest regards",
-    "regards",
-    "with kind regards",
-    "with best wishes",
-    "best wishes",
-    "with sincere thanks",
-    "with many thanks",
-    "with thanks",
-    "respectfully",
-    "mit freundlichen grüßen",
-    "mit freundlichen grüssen",
-    "mit freundlichem gruß",
-    "mit besten grüßen",
-    "mit herzlichen grüßen",
-    "freundliche grüße",
-    "freundliche grüsse",
-    "beste grüße",
-    "viele grüße",
-    "hochachtungsvoll",
-    "herzliche grüße",
-    "cordialement",
-    "veuillez agréer",
-    "salutations distinguées",
-    "atentamente",
-    "un cordial saludo",
-    "cordiali saluti",
-    "distinti saluti",
-    "met vriendelijke groet",
-    "hoogachtend",
-];
+/// Whether a line begins as letters close.
+pub fn closes(text: &str) -> bool {
+    words::end(words::CLOSINGS, text).is_some()
+}
 
 /// Rows of a page that its head can have: more is a list, and its work must stay small.
 const HEAD: usize = 60;
@@ -113,7 +74,8 @@ impl<'s> Letter<'s> {
         let greeting = sheet.rows.iter().position(|row| row.iter().any(greets));
         let head = greeting.or_else(|| sheet.rows.iter().position(|row| row.iter().any(sentence)));
         let lines = blocks(sheet, lines(sheet, head.unwrap_or(HEAD).min(HEAD)));
-        let greeted = greeting.and_then(|row| sheet.rows.get(row)?.iter().find(|c| greets(c))).and_then(greeted);
+        let greeted =
+            greeting.and_then(|row| sheet.rows.get(row)?.iter().find(|c| greets(c))).and_then(greeted);
         let signature = signature::signature(reader, greeting);
         let mut letter = Self { sheet, greeting, greeted, lines, signature, recipient: None };
         letter.recipient = recipient::choose(&letter);
@@ -151,29 +113,26 @@ fn greets(cell: &Cell) -> bool {
     let text = cell.text.as_str();
     let words = text.split(' ').count();
     let ends = text.ends_with([',', ':', '!', ';', '-']);
-    let said = || GREETINGS.iter().any(|word| matches(text, 0, word).is_some());
-    words <= 12 && text.chars().count() < 90 && (ends || words <= 5) && !(has_form(text) && !ends) && said()
-}
 
-/// Words of a greeting that name nobody.
-const NOBODY: &[&str] = &[
-    "sir", "sirs", "madam", "madams", "damen", "herren", "all", "team", "customer", "customers", "colleague", "colleagues",
-    "kollegen", "kolleginnen", "kunde", "kundin", "kunden", "resident", "residents", "tenant", "tenants", "member", "members",
-    "parent", "parents", "eltern", "mieter", "mieterin", "mieterinnen", "mitglied", "mitglieder", "friends", "freunde", "manager",
-    "editor", "redaktion", "occupier", "householder", "applicant", "sirs/madams", "messieurs", "mesdames", "señores", "signori",
-    "whom", "zusammen", "taxpayer", "subscriber", "nachbarn", "neighbour", "policyholder", "shareholder",
-];
+    words <= 12
+        && text.chars().count() < 90
+        && (ends || words <= 5)
+        && !(has_form(text) && !ends)
+        && begins(text)
+}
 
 /// The name in a greeting: behind the words that greet, before the mark that ends it.
 fn greeted(cell: &Cell) -> Option<(&Cell, Range<usize>)> {
     let text = cell.text.as_str();
-    let after = GREETINGS.iter().filter_map(|word| matches(text, 0, word)).max()?;
+    let after = words::end(words::GREETINGS, text)?;
     let end = text.get(after..)?.find([',', '!', ':', ';']).map_or(text.len(), |at| after + at);
     let rest = text.get(after..end)?;
     let name = rest.trim();
     let start = after + rest.len() - rest.trim_start().len();
-    let nobody = name.split([' ', '/']).any(|word| NOBODY.contains(&word.to_lowercase().as_str()));
-    let fine = name.starts_with(char::is_uppercase) && !nobody && name.chars().filter(|c| c.is_alphabetic()).count() >= 2;
+    let nobody = name.split([' ', '/']).any(|word| words::holds(words::NOBODY, &word.to_lowercase()));
+    let fine = name.starts_with(char::is_uppercase)
+        && !nobody
+        && name.chars().filter(|c| c.is_alphabetic()).count() >= 2;
     fine.then(|| (cell, start..start + name.len()))
 }
 
@@ -221,7 +180,11 @@ fn blocks<'s>(sheet: &Sheet, mut lines: Vec<Line<'s>>) -> Vec<Line<'s>> {
     let mut last: Vec<Line<'s>> = Vec::new();
     for line in &mut lines {
         let recent = last.iter().rev().take(BESIDE);
-        line.block = recent.filter(|above| below(sheet, above, line)).map(|above| above.block).next().unwrap_or(last.len());
+        line.block = recent
+            .filter(|above| below(sheet, above, line))
+            .map(|above| above.block)
+            .next()
+            .unwrap_or(last.len());
         match last.get_mut(line.block) {
             Some(end) => *end = *line,
             None => last.push(*line),
@@ -246,14 +209,24 @@ fn below(sheet: &Sheet, above: &Line<'_>, line: &Line<'_>) -> bool {
 
 /// Whether a line breaks off where the next goes on.
 fn goes_on(above: &str, below: &str) -> bool {
-    let open = ["&", " and", " und", " of", " für", " for", " the", " der", " des", " et", " y", " e", " zu", " zum", " zur", "-", "–", "/"];
+    let open = [
+        "&", " and", " und", " of", " für", " for", " the", " der", " des", " et", " y", " e", " zu", " zum",
+        " zur", "-", "–", "/",
+    ];
     let small = below.starts_with(|c: char| c.is_lowercase() || c == '&' || c == '(');
     let form = has_form(below.split(' ').next().unwrap_or_default());
     open.iter().any(|end| above.ends_with(end)) || (small && address::care(below) == 0) || form
 }
 
 /// A text field of a part of a cell and all of those that go on with it.
-fn told(reader: &Reader<'_>, name: &str, sheet: &Sheet, cells: &[&Cell], part: &Range<usize>, sure: f32) -> Option<Field> {
+fn told(
+    reader: &Reader<'_>,
+    name: &str,
+    sheet: &Sheet,
+    cells: &[&Cell],
+    part: &Range<usize>,
+    sure: f32,
+) -> Option<Field> {
     let (first, rest) = cells.split_first()?;
     let value = FieldValue::Text(first.text.get(part.clone())?.to_owned());
     let mut field = reader.field(name, value, sheet, first, part, sure);
@@ -273,4 +246,4 @@ fn told(reader: &Reader<'_>, name: &str, sheet: &Sheet, cells: &[&Cell], part: &
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -79,7 +79,9 @@ fn addresses<'s>(letter: &Letter<'s>) -> Vec<Address<'s>> {
     // The address that a block closed last, for what follows it.
     let mut closed: Vec<Option<usize>> = vec![None; blocks];
     for line in &letter.lines {
-        let (Some(run), Some(before)) = (open.get_mut(line.block), closed.get_mut(line.block)) else { continue };
+        let (Some(run), Some(before)) = (open.get_mut(line.block), closed.get_mut(line.block)) else {
+            continue;
+        };
         let ended = before.and_then(|at| found.get_mut(at)).filter(|_| run.is_empty());
         match line.is {
             Is::Town => {
@@ -107,13 +109,30 @@ fn part<'s>(run: &mut Vec<Line<'s>>) -> Option<Address<'s>> {
 }
 
 fn contact(text: &str) -> bool {
-    let words = ["tel", "tel.", "telefon", "telephone", "phone", "fax", "telefax", "e-mail", "email", "mobile", "mobil", "web"];
-    text.contains('@') || text.to_lowercase().contains("www.") || words.iter().any(|w| matches(text, 0, w).is_some())
+    let words = [
+        "tel",
+        "tel.",
+        "telefon",
+        "telephone",
+        "phone",
+        "fax",
+        "telefax",
+        "e-mail",
+        "email",
+        "mobile",
+        "mobil",
+        "web",
+    ];
+    text.contains('@')
+        || text.to_lowercase().contains("www.")
+        || words.iter().any(|w| matches(text, 0, w).is_some())
 }
 
 /// The line of a run that names its recipient.
 fn head(lines: &[Line<'_>]) -> Option<usize> {
-    let name = |line: &Line<'_>| matches!(line.is, Is::Name | Is::Words) && line.cell.text.chars().any(char::is_alphabetic);
+    let name = |line: &Line<'_>| {
+        matches!(line.is, Is::Name | Is::Words) && line.cell.text.chars().any(char::is_alphabetic)
+    };
     lines.iter().position(name).or_else(|| lines.iter().position(|line| line.is == Is::Care))
 }
 
@@ -124,6 +143,9 @@ fn weigh<'s>(letter: &Letter<'s>, address: &Address<'s>, all: &[&Address<'s>]) -
     let signs = |name: &str| letter.signature.as_ref().is_some_and(|s| same(s.name(), name));
     let greeted = greeted_line(letter, &address.lines);
     let above = letter.lines.iter().filter(|line| line.row < first.row);
+    // Where no blank parts the two, the sender's name stands above the name that is greeted.
+    let led = !letter.sheet.boxed && !above.clone().any(|line| line.is == Is::Name);
+    let skip = greeted.filter(|line| *line > at && (led || first.row == 0)).unwrap_or(0);
     let [mut shown, mut score] = [0.0f32, 0.5];
     shown += if greeted.is_some() { 0.35 } else { 0.0 };
     shown += if below_return(letter, first) { 0.25 } else { 0.0 };
@@ -140,18 +162,21 @@ fn weigh<'s>(letter: &Letter<'s>, address: &Address<'s>, all: &[&Address<'s>]) -
     score += if above.clone().any(|line| line.is == Is::Name) { 0.05 } else { -0.05 };
     score -= if address.contacts { 0.4 } else { 0.0 };
     score -= if signs(&named.cell.text) { 0.6 } else { 0.0 };
-    score -= if first.row == 0 { 0.3 } else { 0.0 };
-    score -= if letter.sheet.boxed && named.cell.height() > usual_height(letter.sheet) * 1.25 { 0.2 } else { 0.0 };
+    score -= if first.row == 0 && skip == 0 { 0.3 } else { 0.0 };
+    score -=
+        if letter.sheet.boxed && named.cell.height() > usual_height(letter.sheet) * 1.25 { 0.2 } else { 0.0 };
     // Beside an address at the left, one at the right is the sender's.
-    let beside = |a: &&&Address<'_>| a.lines.first().is_some_and(|other| other.column < first.column || other.cell.bounds[0] + 0.2 < bounds[0]);
+    let beside = |a: &&&Address<'_>| {
+        a.lines
+            .first()
+            .is_some_and(|other| other.column < first.column || other.cell.bounds[0] + 0.2 < bounds[0])
+    };
     score -= if all.iter().any(|a| beside(&a)) { 0.2 } else { 0.0 };
     if score + shown < 0.5 {
         return None;
     }
-    // Where no blank parts them, the sender's name stands above the name that is greeted.
-    let at = greeted.filter(|line| *line > at && first.row == 0).unwrap_or(at);
-    let lines = address.lines.get(if first.row == 0 { at } else { 0 }..)?.to_vec();
-    let at = if first.row == 0 { 0 } else { at };
+    let lines = address.lines.get(skip..)?.to_vec();
+    let at = if skip > 0 { 0 } else { at };
     let placed = shown == 0.0;
     let sure = if placed { 0.5 } else { (0.45 + 0.4 * (score + shown)).clamp(0.5, 0.95) };
     Some(Recipient { lines, at, sure, placed })
@@ -187,7 +212,13 @@ fn loose<'s>(letter: &Letter<'s>, address: &Address<'s>) -> Option<Recipient<'s>
 fn greeted_line(letter: &Letter<'_>, lines: &[Line<'_>]) -> Option<usize> {
     let name = letter.greeted_name()?;
     let last = name.split([' ', '.']).rfind(|word| word.chars().count() > 2)?.to_lowercase();
-    lines.iter().position(|line| line.cell.text.to_lowercase().split(|c: char| !c.is_alphanumeric() && c != '-').any(|word| word == last))
+    lines.iter().position(|line| {
+        line.cell
+            .text
+            .to_lowercase()
+            .split(|c: char| !c.is_alphanumeric() && c != '-')
+            .any(|word| word == last)
+    })
 }
 
 /// Whether a line of the sender's name and address stands right above, in the same column.
@@ -200,7 +231,10 @@ fn below_return(letter: &Letter<'_>, first: &Line<'_>) -> bool {
 
 /// Whether "Herrn", "An das", "Attn." and the like stand in an address.
 fn addressed(lines: &[Line<'_>]) -> bool {
-    let all = |text: &str| ["an alle", "to all", "to the"].iter().any(|word| matches(text, 0, word).is_some());
-    let said = |line: &Line<'_>| matches!(line.is, Is::Before | Is::Care) || receiver(&line.cell.text) > 0 || all(&line.cell.text);
+    let all =
+        |text: &str| ["an alle", "to all", "to the"].iter().any(|word| matches(text, 0, word).is_some());
+    let said = |line: &Line<'_>| {
+        matches!(line.is, Is::Before | Is::Care) || receiver(&line.cell.text) > 0 || all(&line.cell.text)
+    };
     lines.iter().any(said)
 }

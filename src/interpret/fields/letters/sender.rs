@@ -1,6 +1,7 @@
 //! Who wrote a letter: the name above the window or in the letterhead, else who signs.
 
 use super::address::{self, Is};
+use super::words::{self, BODIES};
 use super::{CELLS, Letter, Line, subject, told};
 use crate::document::{Entity, Field, FieldValue, Validity};
 use crate::interpret::fields::labels::matches;
@@ -9,16 +10,6 @@ use crate::interpret::fields::reader::Reader;
 use crate::interpret::fields::spec::Kind;
 use crate::interpret::fields::suppliers::{domains, speaks_of, usual_height};
 use std::ops::Range;
-
-/// Words of the names of offices, schools and the like; those that begin with a hyphen end a word.
-const BODIES: &[&str] = &[
-    "stadt", "landeshauptstadt", "hansestadt", "kreisstadt", "landkreis", "kreis", "gemeinde", "markt", "jobcenter", "universität", "hochschule",
-    "ministerium", "agentur", "sparkasse", "volksbank", "versicherung", "versicherungen", "verein", "e.v.", "kanzlei", "rechtsanwälte", "notariat",
-    "-amt", "-kasse", "-verwaltung", "-ministerium", "-gericht", "-schule", "-werke", "-verband", "-verein", "-klinik", "-praxis", "-behörde",
-    "-versicherung", "-genossenschaft", "-bibliothek", "authority", "agency", "department", "ministry", "commission", "school", "college",
-    "hospital", "practice", "surgery", "clinic", "foundation", "society", "association", "borough", "county", "city of", "town of", "district",
-    "parish", "solicitors", "library", "museum", "institute", "office", "mairie", "préfecture", "ayuntamiento", "comune", "gemeente", "nhs",
-];
 
 /// A name that may be the sender's.
 struct Candidate<'s> {
@@ -42,7 +33,8 @@ pub fn sender(reader: &Reader<'_>, entities: &[Entity], _: &Kind, fields: &mut V
     }
     let Some(letter) = Letter::read(reader) else { return };
     let all = candidates(reader, &letter, entities);
-    let best = all.iter().fold(None::<&Candidate<'_>>, |best, c| best.filter(|b| b.score >= c.score).or(Some(c)));
+    let best =
+        all.iter().fold(None::<&Candidate<'_>>, |best, c| best.filter(|b| b.score >= c.score).or(Some(c)));
     let placed = |field: Field| Field {
         validity: Validity::Doubtful,
         reasons: vec!["only its place says that this is the sender".to_owned()],
@@ -52,7 +44,8 @@ pub fn sender(reader: &Reader<'_>, entities: &[Entity], _: &Kind, fields: &mut V
     let field = match (best, &letter.signature) {
         (Some(best), _) if best.shown => of(best, best.score.clamp(0.5, 0.95)),
         (_, Some(signed)) => {
-            let (cell, part) = signed.company.map_or((signed.cell, signed.part.clone()), |c| (c, 0..c.text.len()));
+            let (cell, part) =
+                signed.company.map_or((signed.cell, signed.part.clone()), |c| (c, 0..c.text.len()));
             let value = FieldValue::Text(cell.text.get(part.clone()).unwrap_or_default().to_owned());
             Some(reader.field("sender", value, signed.sheet, cell, &part, 0.75))
         }
@@ -74,7 +67,12 @@ fn candidates<'s>(reader: &'s Reader<'_>, letter: &Letter<'s>, entities: &[Entit
         let returned = line.is == Is::Return;
         let part = name_of(line);
         let name = cell.text.get(part.clone()).unwrap_or_default();
-        if !(returned || line.is == Is::Name) || !is_name(name) || letter.is_recipients(cell) || is_subject(cell) || is_greeted(letter, name) {
+        if !(returned || line.is == Is::Name)
+            || !is_name(name)
+            || letter.is_recipients(cell)
+            || is_subject(cell)
+            || is_greeted(letter, name)
+        {
             continue;
         }
         let mut shown = if returned { 0.35 } else { 0.0 };
@@ -82,9 +80,13 @@ fn candidates<'s>(reader: &'s Reader<'_>, letter: &Letter<'s>, entities: &[Entit
         shown += if named(entities, name, "ORG") || named(entities, name, "PER") { 0.15 } else { 0.0 };
         shown += if letter.sheet.boxed && cell.height() > usual * 1.25 { 0.15 } else { 0.0 };
         shown += if domains.iter().any(|domain| speaks_of(domain, name)) { 0.25 } else { 0.0 };
-        let signed = letter.signature.as_ref().is_some_and(|s| same(s.name(), name) || s.company.is_some_and(|c| same(&c.text, name)));
+        let signed = letter
+            .signature
+            .as_ref()
+            .is_some_and(|s| same(s.name(), name) || s.company.is_some_and(|c| same(&c.text, name)));
         shown += if signed { 0.35 } else { 0.0 };
-        let block: Vec<Line<'s>> = letter.lines.iter().filter(|other| other.block == line.block).copied().collect();
+        let block: Vec<Line<'s>> =
+            letter.lines.iter().filter(|other| other.block == line.block).copied().collect();
         let at = block.iter().position(|other| std::ptr::eq(other.cell, cell)).unwrap_or(0);
         shown += if has_address(&block, at) { 0.2 } else { 0.0 };
         let mut score = 0.5 - 0.03 * (index.min(12) as f32) + shown;
@@ -115,7 +117,9 @@ fn name_of(line: &Line<'_>) -> Range<usize> {
 fn has_address(block: &[Line<'_>], at: usize) -> bool {
     let below = || block.iter().skip(at + 1).take(4);
     let until = below().position(|line| line.is == Is::Town);
-    until.is_some_and(|until| below().take(until).all(|line| !matches!(line.is, Is::Date | Is::Fact | Is::Notice)))
+    until.is_some_and(|until| {
+        below().take(until).all(|line| !matches!(line.is, Is::Date | Is::Fact | Is::Notice))
+    })
 }
 
 /// Whether a line stands below the recipient's address: a subject or a note.
@@ -128,20 +132,22 @@ fn below_recipient(letter: &Letter<'_>, line: &Line<'_>) -> bool {
 fn is_greeted(letter: &Letter<'_>, name: &str) -> bool {
     let greeted = letter.greeted_name().and_then(|name| name.split(' ').next_back());
     let signs = letter.signature.as_ref().is_some_and(|s| same(s.name(), name));
-    !signs && greeted.is_some_and(|last| last.chars().count() > 2 && name.split(' ').any(|word| same(word, last)))
+    !signs
+        && greeted
+            .is_some_and(|last| last.chars().count() > 2 && name.split(' ').any(|word| same(word, last)))
 }
 
 /// Whether a name is that of an office, a school or the like.
 fn is_body(name: &str) -> bool {
     let lower = name.to_lowercase();
-    let word = |word: &&str| match word.strip_prefix('-') {
+    let word = |word: &str| match word.strip_prefix('-') {
         Some(end) => lower.split(' ').any(|w| w.ends_with(end)),
-        None => lower.match_indices(*word).any(|(at, _)| {
+        None => lower.match_indices(word).any(|(at, _)| {
             let apart = lower.get(..at).is_none_or(|t| t.is_empty() || t.ends_with([' ', '-']));
             apart && matches(&lower, at, word).is_some()
         }),
     };
-    BODIES.iter().any(|w| word(&w))
+    words::each(BODIES).any(word)
 }
 
 /// A name with its address at the foot says the same as one at the head, and stands for it where none is there.
@@ -154,7 +160,9 @@ fn footed<'s>(letter: &Letter<'s>, all: &mut Vec<Candidate<'s>>) {
         let returned = address::is(&cell.text) == Is::Return;
         let part = if returned { address::return_name(&cell.text) } else { 0..cell.text.len() };
         let name = cell.text.get(part.clone()).unwrap_or_default();
-        match all.iter_mut().find(|c| same(c.name(), name) || (!returned && !c.name().is_empty() && cell.text.starts_with(c.name()))) {
+        match all.iter_mut().find(|c| {
+            same(c.name(), name) || (!returned && !c.name().is_empty() && cell.text.starts_with(c.name()))
+        }) {
             Some(earlier) => {
                 earlier.score += 0.2;
                 earlier.shown |= returned || has_form(name);

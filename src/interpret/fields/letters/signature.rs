@@ -1,7 +1,7 @@
 //! Who signs a letter: what stands below the words that close it.
 
-use super::CLOSINGS;
-use crate::interpret::fields::labels::matches;
+use super::closes;
+use super::words::{self, AFTER, FOR};
 use crate::interpret::fields::layout::{Cell, Sheet};
 use crate::interpret::fields::names::{has_form, is_name};
 use crate::interpret::fields::reader::Reader;
@@ -10,8 +10,6 @@ use std::ops::Range;
 /// A name below the closing.
 pub struct Signature<'s> {
     pub sheet: &'s Sheet,
-    /// The row of the closing.
-    pub row: usize,
     pub cell: &'s Cell,
     /// The name in its cell, without what it is of.
     pub part: Range<usize>,
@@ -26,15 +24,6 @@ impl Signature<'_> {
     }
 }
 
-/// What says in whose name somebody signs.
-const FOR: &[&str] = &[
-    "im auftrag", "im namen von", "i. a.", "i.a.", "i. v.", "i.v.", "in vertretung", "gez.", "gezeichnet", "ppa.", "ppa", "p.p.", "pp", "signed",
-    "for and on behalf of", "on behalf of", "per pro", "für die", "für das", "für den", "for",
-];
-
-/// What follows a signature and is none.
-const AFTER: &[&str] = &["enc", "encl", "enclosure", "enclosures", "anlage", "anlagen", "cc", "verteiler", "ps", "p.s", "dieses schreiben", "pièces jointes", "page", "seite"];
-
 /// Rows below the closing that a signature can take.
 const ROWS: usize = 6;
 
@@ -42,12 +31,12 @@ const ROWS: usize = 6;
 pub fn signature<'r>(reader: &'r Reader<'_>, greeting: Option<usize>) -> Option<Signature<'r>> {
     for (index, sheet) in reader.sheets.iter().enumerate().rev() {
         let from = if index == 0 { greeting.map_or(0, |row| row + 1) } else { 0 };
-        let closes = |cell: &Cell| {
-            cell.text.chars().count() < 60 && cell.text.split(' ').count() <= 7 && CLOSINGS.iter().any(|w| matches(&cell.text, 0, w).is_some())
+        let closing = |cell: &Cell| {
+            cell.text.chars().count() < 60 && cell.text.split(' ').count() <= 7 && closes(&cell.text)
         };
-        let closing = sheet.rows.iter().enumerate().skip(from).find(|(_, cells)| cells.iter().any(closes));
-        if let Some((row, cells)) = closing {
-            let column = cells.iter().find(|c| closes(c))?;
+        let found = sheet.rows.iter().enumerate().skip(from).find(|(_, cells)| cells.iter().any(closing));
+        if let Some((row, cells)) = found {
+            let column = cells.iter().find(|c| closing(c))?;
             return below(sheet, row, column);
         }
     }
@@ -61,7 +50,7 @@ fn below<'r>(sheet: &'r Sheet, row: usize, closing: &Cell) -> Option<Signature<'
         // In the column of the closing, where there are several.
         let near = |cell: &&Cell| !sheet.boxed || cell.bounds[0] < closing.bounds[2] + 0.15;
         let Some(cell) = cells.iter().find(near) else { continue };
-        if AFTER.iter().any(|word| matches(&cell.text, 0, word).is_some()) {
+        if words::end(AFTER, &cell.text).is_some() {
             break;
         }
         let start = lead(&cell.text);
@@ -79,12 +68,12 @@ fn below<'r>(sheet: &'r Sheet, row: usize, closing: &Cell) -> Option<Signature<'
         }
     }
     let (cell, part) = person?;
-    Some(Signature { sheet, row, cell, part, company })
+    Some(Signature { sheet, cell, part, company })
 }
 
 /// Where the name begins behind "i. A." and the like.
 fn lead(text: &str) -> usize {
-    let end = FOR.iter().filter_map(|word| matches(text, 0, word)).max().unwrap_or(0);
+    let end = words::end(FOR, text).unwrap_or(0);
     let rest = text.get(end..).unwrap_or_default();
     end + rest.len() - rest.trim_start_matches(|c: char| !c.is_alphanumeric()).len()
 }

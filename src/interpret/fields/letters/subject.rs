@@ -30,7 +30,9 @@ pub fn subject(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Fie
     let Some(place) = place(&letter) else { return };
     let Some(first) = place.cells.first() else { return };
     let part = 0..first.text.len();
-    let Some(mut field) = told(reader, "subject", letter.sheet, &place.cells, &part, place.sure) else { return };
+    let Some(mut field) = told(reader, "subject", letter.sheet, &place.cells, &part, place.sure) else {
+        return;
+    };
     if place.placed {
         field.validity = Validity::Doubtful;
         field.reasons.push("only its place says that this is the subject".to_owned());
@@ -76,7 +78,9 @@ fn before<'s>(letter: &Letter<'s>) -> Option<Place<'s>> {
     let line = found?;
     let above = letter.lines.get(..at)?.iter().rev().filter(|other| other.block == line.block);
     let mut cells = vec![line.cell];
-    for other in above.take_while(|other| !letter.is_recipients(other.cell) && matches!(other.is, Is::Name | Is::Words)) {
+    for other in above
+        .take_while(|other| !letter.is_recipients(other.cell) && matches!(other.is, Is::Name | Is::Words))
+    {
         if !cells.first().is_some_and(|below| goes_on(&other.cell.text, &below.text)) {
             break;
         }
@@ -91,10 +95,15 @@ fn fits(letter: &Letter<'_>, line: &Line<'_>) -> bool {
     let text = line.cell.text.as_str();
     let words = text.split(' ').count();
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
-    let alone = letter.lines.iter().filter(|other| other.block == line.block && other.is != Is::Fact).count() <= 2;
+    let same_block = |other: &&Line<'_>| other.block == line.block && other.row < line.row;
+    let above = letter.lines.iter().rfind(same_block);
+    let alone = above.is_none_or(|a| {
+        !matches!(a.is, Is::Name | Is::Words | Is::Street | Is::Care | Is::Before)
+            || letter.is_recipients(a.cell)
+    });
     let signs = letter.signature.as_ref().is_some_and(|s| same(s.name(), text));
     let name = (has_form(text) && words <= 4) || signs;
-    // In a run of lines, a single word is a town.
+    // In a run of lines, a single word is a town or a name.
     let several = words >= 3 || (words == 2 && !letter.sheet.boxed) || (alone && letters >= 6);
     let left = line.column == 0 || words >= 4;
     left && several && letters >= 5 && !name && text.chars().count() < 160 && !text.ends_with(',')
