@@ -195,4 +195,67 @@ def seen_club_letter(name):
     return p, "letter", said(sender, recipient, date, subject)
 
 
-FAMILIES = [seen_window_letter, seen_office_letter, seen_line_of_facts_letter, seen_town_hall_letter, seen_private_letter, seen_centred_letter, seen_signed_letter, seen_amtlich_letter, seen_american_letter, seen_french_letter, seen_club_letter]
+
+def seen_department_letter(name):
+    """Of an office with departments, in the return line too; the recipient is a firm in two lines, the subject takes two lines."""
+    v = Values(name, "de")
+    town = v.r.choice(["Ulm", "Jena", "Bremen"])
+    sender, date, ref = f"Stadt {town}", v.date(), v.number("000-00.00")
+    stem = v.r.choice(["Windrose", "Quillon"])
+    code = {"Ulm": "89070", "Jena": "07740", "Bremen": "28190"}[town]
+    p = Page()
+    p.put(420, 60, sender, 14), p.put(420, 76, "Ordnungsamt", 10), p.put(420, 90, "Verkehrsüberwachung", 9)
+    p.put(62, 140, f"{sender} | Ordnungsamt | {code} {town}", 7)
+    write(p, 62, 158, ["Firma", f"{stem} Maschinenbau", "GmbH & Co. KG", *v.address()])
+    for i, (label, value) in enumerate([("Ihr Zeichen", ""), ("Unser Zeichen", ref), ("Bearbeiterin", f"Frau {v.r.choice(['Brandt', 'Kessler'])}"), ("Zimmer", "214"), ("Telefon", "0731 161-417")]):
+        p.put(420, 150 + 12 * i, label, 8)
+        if value:
+            p.put(490, 150 + 12 * i, value, 8)
+    p.put(420, 230, day(date, "dots"))
+    first, second = v.r.choice([("Anhörung im Verfahren wegen des Abstellens von", "Fahrzeugen auf dem Gehweg"), ("Sondernutzung öffentlicher Flächen,", "hier: Aufstellen eines Gerüstes")])
+    p.put(62, 280, first), p.put(62, 294, second)
+    letter(v, p, 322, "", [v.person()], x=62, where="none", close="Mit freundlichem Gruß")
+    return p, "letter", said(sender, f"{stem} Maschinenbau GmbH & Co. KG", date, f"{first} {second}", ref)
+
+
+def seen_surgery_letter(name):
+    """English, the letterhead at the left with its address in one line, a reference in the line of the date, a subject with a colon."""
+    v = Values(name)
+    town, code = v.pick({"en": [("Leeds", "LS1 4AP"), ("Bath", "BA2 3QD")]})
+    sender, recipient, date, ref = f"{v.r.choice(['Riverside', 'Castle Hill'])} {v.r.choice(['Surgery', 'School', 'Solicitors'])}", v.person(), v.date(), v.number("A0000")
+    subject = v.r.choice(["Appointments: how to book from May", "Your records", "New opening times and how to reach us"])
+    p = Page()
+    p.put(62, 60, sender, 10)
+    write(p, 62, 73, [f"{v.r.randint(2, 90)} Canal Street, {town} {code}", f"Tel {v.number('00000 000000')}"], 12, 8)
+    write(p, 62, 150, [recipient, *v.address()])
+    p.put(62, 215, day(date, "long")), p.put(350, 215, f"Our reference {ref}")
+    letter(v, p, 250, subject, [f"{v.person()}, Practice Manager"], x=62, where=v.r.choice(["above", "below"]), greet=f"Dear {v.r.choice(['Mr', 'Mrs'])} {recipient.split()[1]}", close="Kind regards")
+    return p, "letter", said(sender, recipient, date, subject, ref)
+
+
+def seen_hotel_letter(name):
+    """Private, without a postcode of the recipient, to a role."""
+    v = Values(name)
+    sender, date, subject = v.person(), v.date(), v.pick(TOPICS)
+    p = Page()
+    y = write(p, 62, 60, [day(date, "long")])
+    y = write(p, 62, y + 14, ["The Secretary", v.r.choice(["Riverside Tennis Club", "Castle Hotel"]), v.pick({"en": ["Leeds", "Bath"]})])
+    letter(v, p, y + 20, subject, [sender], close=v.r.choice(["Yours faithfully,", "Yours sincerely"]))
+    return p, "letter", said(sender, "The Secretary", date, subject)
+
+
+def seen_swiss_letter(name):
+    """The recipient at the right, the sender at the left at the same height; the subject in larger type."""
+    v = Values(name, "de")
+    sender, recipient, date, subject = v.company(), v.person(), v.date(), v.pick(TOPICS)
+    p = Page()
+    write(p, 62, 60, [sender, f"{v.pick({'de': ['Hafenstrasse', 'Gartenweg']})} {v.r.randint(2, 90)}", v.r.choice(["8001 Zürich", "3011 Bern"]), "info@firma.example"])
+    write(p, 350, 130, [f"{v.r.choice(['Herr', 'Frau'])} {recipient}", f"Bahnhofstrasse {v.r.randint(2, 90)}", v.r.choice(["4051 Basel", "6003 Luzern"])])
+    p.put(350, 200, f"{v.r.choice(['Zürich', 'Bern'])}, {day(date, 'de')}")
+    p.put(62, 240, subject, 13)
+    letter(v, p, 270, "", [sender, "", v.person()], x=62, where="none", greet=f"Guten Tag {v.r.choice(['Herr', 'Frau'])} {recipient.split()[1]}", close="Freundliche Grüsse")
+    return p, "letter", said(sender, recipient, date, subject)
+
+
+FAMILIES = [seen_window_letter, seen_office_letter, seen_line_of_facts_letter, seen_town_hall_letter, seen_private_letter, seen_centred_letter, seen_signed_letter, seen_amtlich_letter, seen_american_letter, seen_french_letter, seen_club_letter,
+            seen_department_letter, seen_surgery_letter, seen_hotel_letter, seen_swiss_letter]

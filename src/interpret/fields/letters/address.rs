@@ -213,12 +213,15 @@ pub fn street(text: &str) -> bool {
             && w.chars().count() <= 6
             && w.chars().filter(|c| c.is_alphabetic()).count() <= 2
     };
-    let named = words.iter().any(|word| {
+    let of_street = |word: &&str| {
         words::each(STREETS).any(|s| match s.strip_prefix('-') {
             Some(end) => word.len() > end.len() && word.ends_with(end),
             None => *word == s,
         })
-    });
+    };
+    // Without a number, "Castle Hill School" is no street.
+    let named = words.iter().any(|word| of_street(&word));
+    let bare = words.first().is_some_and(of_street) || words.last().is_some_and(of_street);
     let numbered = words.first().is_some_and(number) || words.last().is_some_and(number);
     let digits = text.chars().filter(char::is_ascii_digit).count();
     let floor = words.last().is_some_and(|w| words::holds(FLOORS, w)) && words.len() <= 3;
@@ -226,7 +229,7 @@ pub fn street(text: &str) -> bool {
     let company = has_form(text) && !numbered;
     boxed
         || floor
-        || (named && digits <= 5 && !company && (numbered || words.len() <= 4))
+        || (named && digits <= 5 && !company && (numbered || (bare && words.len() <= 4)))
         || (numbered
             && words.len() >= 2
             && digits <= 4

@@ -161,7 +161,10 @@ fn lines(sheet: &Sheet, head: usize) -> Vec<Line<'_>> {
             } else if led {
                 own.pop();
             }
-            let told = (led || labels.iter().any(below)) && !bare;
+            // In lines without boxes, what follows a label may stand in another column: a name is no value of it.
+            let free = !sheet.boxed && labels.len() < 2 && !cell.text.contains(|c: char| c.is_ascii_digit());
+            let address = !sheet.boxed && matches!(is, Is::Street | Is::Town);
+            let told = (led || (labels.iter().any(below) && !free && !address)) && !bare;
             if told && !matches!(is, Is::Date | Is::Return | Is::Before) {
                 is = Is::Fact;
             }
@@ -209,13 +212,11 @@ fn below(sheet: &Sheet, above: &Line<'_>, line: &Line<'_>) -> bool {
 
 /// Whether a line breaks off where the next goes on.
 fn goes_on(above: &str, below: &str) -> bool {
-    let open = [
-        "&", " and", " und", " of", " für", " for", " the", " der", " des", " et", " y", " e", " zu", " zum",
-        " zur", "-", "–", "/",
-    ];
+    let last = above.rsplit(' ').next().unwrap_or_default();
+    let open = words::holds(words::OPEN, last) || above.ends_with(['-', '–', '/', '&']);
     let small = below.starts_with(|c: char| c.is_lowercase() || c == '&' || c == '(');
     let form = has_form(below.split(' ').next().unwrap_or_default());
-    open.iter().any(|end| above.ends_with(end)) || (small && address::care(below) == 0) || form
+    open || (small && address::care(below) == 0) || form
 }
 
 /// A text field of a part of a cell and all of those that go on with it.

@@ -1,7 +1,7 @@
 //! To whom a letter is: the address for which most speaks, else who is greeted.
 
 use super::address::{self, Is, courtesy, receiver};
-use super::{Letter, Line, told};
+use super::{Letter, Line, goes_on, told, words};
 use crate::document::{Entity, Field, FieldValue, Validity};
 use crate::interpret::fields::labels::matches;
 use crate::interpret::fields::names::{is_name, same};
@@ -83,29 +83,65 @@ fn addresses<'s>(letter: &Letter<'s>) -> Vec<Address<'s>> {
             continue;
         };
         let ended = before.and_then(|at| found.get_mut(at)).filter(|_| run.is_empty());
+        // In lines without boxes, facts of another column stand between those of an address.
+        let between = !letter.sheet.boxed && is_fact(line);
         match line.is {
             Is::Town => {
                 run.push(*line);
+                let lines = up_to_town(run);
+                found.extend(parts(run));
                 *before = Some(found.len());
-                found.push(Address { lines: std::mem::take(run), whole: true, contacts: false });
+                found.push(Address { lines, whole: true, contacts: false });
             }
             Is::Country => ended.into_iter().for_each(|address| address.lines.push(*line)),
+            _ if between && !run.is_empty() => run.push(*line),
             Is::Fact | Is::Marked => {
                 ended.into_iter().for_each(|address| address.contacts |= contact(&line.cell.text));
-                found.extend(part(run));
+                found.extend(parts(run));
             }
-            Is::Date | Is::Notice | Is::Return => found.extend(part(run)),
+            Is::Date | Is::Notice | Is::Return => found.extend(parts(run)),
             _ => run.push(*line),
         }
     }
-    found.extend(open.iter_mut().filter_map(part));
+    found.extend(open.iter_mut().flat_map(parts));
     found
 }
 
-/// What stands before a date or a label, as a run of its own.
-fn part<'s>(run: &mut Vec<Line<'s>>) -> Option<Address<'s>> {
+/// Whether a line is a label with what it leads to, a date among them.
+fn is_fact(line: &Line<'_>) -> bool {
+    let labelled = || words::end(words::FACTS, &line.cell.text).is_some();
+    matches!(line.is, Is::Fact | Is::Marked) || (line.is == Is::Date && labelled())
+}
+
+/// Takes the lines of the address that ends a run: upwards over facts, as long as no name was met.
+fn up_to_town<'s>(run: &mut Vec<Line<'s>>) -> Vec<Line<'s>> {
+    let (mut start, mut named, mut gap) = (run.len(), false, false);
+    for (at, line) in run.iter().enumerate().rev() {
+        if is_fact(line) {
+            gap = true;
+            continue;
+        }
+        let first = run.get(start).map(|first| first.cell.text.as_str()).unwrap_or_default();
+        let open = line.is == Is::Before || goes_on(&line.cell.text, first);
+        if named && gap && !open {
+            break;
+        }
+        gap = false;
+        named |= matches!(line.is, Is::Name | Is::Words);
+        start = at;
+        // "Herrn" or "An das" begins an address, whatever stands above.
+        if line.is == Is::Before && named {
+            break;
+        }
+    }
+    run.split_off(start).into_iter().filter(|line| !is_fact(line)).collect()
+}
+
+/// What is left of a run: the lines between its facts.
+fn parts<'s>(run: &mut Vec<Line<'s>>) -> Vec<Address<'s>> {
     let lines = std::mem::take(run);
-    (!lines.is_empty()).then_some(Address { lines, whole: false, contacts: false })
+    let parts = lines.split(is_fact).filter(|part| !part.is_empty());
+    parts.map(|part| Address { lines: part.to_vec(), whole: false, contacts: false }).collect()
 }
 
 fn contact(text: &str) -> bool {

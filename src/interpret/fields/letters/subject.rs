@@ -76,12 +76,16 @@ fn before<'s>(letter: &Letter<'s>) -> Option<Place<'s>> {
         }
     }
     let line = found?;
-    let above = letter.lines.get(..at)?.iter().rev().filter(|other| other.block == line.block);
+    let above: Vec<&Line<'s>> =
+        letter.lines.get(..at)?.iter().rev().filter(|other| other.block == line.block).collect();
+    let worded =
+        |other: &&Line<'_>| !letter.is_recipients(other.cell) && matches!(other.is, Is::Name | Is::Words);
+    // Two or three lines by themselves are one subject, where the address is another block.
+    let own = above.len() <= 2 && above.iter().all(|other| worded(&other)) && letter.recipient.is_some();
     let mut cells = vec![line.cell];
-    for other in above
-        .take_while(|other| !letter.is_recipients(other.cell) && matches!(other.is, Is::Name | Is::Words))
-    {
-        if !cells.first().is_some_and(|below| goes_on(&other.cell.text, &below.text)) {
+    for other in above.into_iter().take_while(worded) {
+        let open = cells.first().is_some_and(|below| goes_on(&other.cell.text, &below.text));
+        if !own && !open {
             break;
         }
         cells.insert(0, other.cell);

@@ -178,6 +178,20 @@ fn plain_text_without_blank_lines_is_read() {
 }
 
 #[test]
+fn facts_of_another_column_do_not_part_an_address_in_lines_and_subjects_take_two_lines() {
+    expect(
+        "letter",
+        "Stadt Ulm\nOrdnungsamt\nStadt Ulm | Ordnungsamt | 89070 Ulm\nFirma\nWindrose Maschinenbau\nIhr Zeichen\nGmbH & Co. KG\nUnser Zeichen   417-12.30\nHafenstraße 2\nTelefon: 0731 161-0\n28195 Bremen\n03.05.2024\nAnhörung im Verfahren wegen\nAbstellens von Fahrzeugen\nSehr geehrte Damen und Herren,\nwir bitten um Ihre Antwort in zwei Wochen.\nMit freundlichem Gruß\nGreta Brandt",
+        &[
+            "sender = Stadt Ulm",
+            "recipient = Windrose Maschinenbau GmbH & Co. KG",
+            "reference = 417-12.30",
+            "subject = Anhörung im Verfahren wegen Abstellens von Fahrzeugen",
+        ],
+    );
+}
+
+#[test]
 fn a_letter_without_a_letterhead_is_of_who_signs_it() {
     expect(
         "letter",
@@ -291,6 +305,7 @@ fn lines_of_a_head_are_told_by_their_form() {
         ("Uferweg 14, 01099 Dresden", Is::Town),
         ("Bank of Ireland", Is::Name),
         ("Contact Energy Ltd", Is::Name),
+        ("Castle Hill School", Is::Name),
         ("Ada Lindqvist", Is::Name),
         ("Your letter of 3 May 2024", Is::Words),
         ("Ihr Antrag vom 3. Mai 2024", Is::Words),

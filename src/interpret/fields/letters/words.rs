@@ -134,3 +134,8 @@ pub const FOR: &str = "\
 pub const AFTER: &str = "\
     enc|encl|enclosure|enclosures|anlage|anlagen|cc|verteiler|ps|p.s|dieses schreiben|pièces jointes|\
     page|seite";
+
+/// Words that no name or subject ends with: it goes on in the next line.
+pub const OPEN: &str = "\
+    &|and|und|of|for|the|to|at|on|with|from|by|in|our|your|für|der|die|das|des|dem|den|von|vom|wegen|mit|im|\
+    an|am|bei|zwischen|über|zu|zum|zur|et|de|du|des|la|le|les|y|e|del|di|della|en|van|het";
