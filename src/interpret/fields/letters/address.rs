@@ -224,11 +224,14 @@ pub fn street(text: &str) -> bool {
     let bare = words.first().is_some_and(of_street) || words.last().is_some_and(of_street);
     let numbered = words.first().is_some_and(number) || words.last().is_some_and(number);
     let digits = text.chars().filter(char::is_ascii_digit).count();
-    let floor = words.last().is_some_and(|w| words::holds(FLOORS, w)) && words.len() <= 3;
+    let floor = words.last().is_some_and(|w| words::holds(FLOORS, w)) && words.len() <= 3 && digits > 0;
+    let first =
+        text.split(", ").next().filter(|first| first.len() < text.len() && house(first) && digits <= 4);
     // "Norvale Road Services Ltd" is a company.
     let company = has_form(text) && !numbered;
     boxed
         || floor
+        || first.is_some_and(street)
         || (named && digits <= 5 && !company && (numbered || (bare && words.len() <= 4)))
         || (numbered
             && words.len() >= 2

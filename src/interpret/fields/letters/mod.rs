@@ -98,7 +98,10 @@ impl<'s> Letter<'s> {
         let mut cells: Vec<&'s Cell> = lines.get(at).map(|line| line.cell).into_iter().collect();
         for pair in lines.get(at..).unwrap_or_default().windows(2) {
             let [above, below] = pair else { break };
-            let named = matches!(below.is, Is::Name | Is::Words);
+            // "der Häuser Uferweg 2 bis 28"; but "rue des Lilas 9" is a street.
+            let of = ["der ", "des ", "of ", "and ", "und "];
+            let street = below.is == Is::Street && of.iter().any(|word| below.cell.text.starts_with(word));
+            let named = matches!(below.is, Is::Name | Is::Words) || street;
             if below.block != above.block || !named || !goes_on(&above.cell.text, &below.cell.text) {
                 break;
             }

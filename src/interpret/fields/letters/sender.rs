@@ -88,7 +88,7 @@ fn candidates<'s>(reader: &'s Reader<'_>, letter: &Letter<'s>, entities: &[Entit
         let block: Vec<Line<'s>> =
             letter.lines.iter().filter(|other| other.block == line.block).copied().collect();
         let at = block.iter().position(|other| std::ptr::eq(other.cell, cell)).unwrap_or(0);
-        shown += if has_address(&block, at) { 0.2 } else { 0.0 };
+        shown += if has_address(&block, at) || above_street(letter, line) { 0.2 } else { 0.0 };
         let mut score = 0.5 - 0.03 * (index.min(12) as f32) + shown;
         score -= if at > 0 && !returned { 0.1 } else { 0.0 };
         score -= if below_recipient(letter, line) { 0.25 } else { 0.0 };
@@ -113,13 +113,21 @@ fn name_of(line: &Line<'_>) -> Range<usize> {
     if line.is == Is::Return { address::return_name(&line.cell.text) } else { 0..line.cell.text.len() }
 }
 
-/// Whether the lines below a name are its street and town.
+/// Whether the lines below a name are its street or its street and town.
 fn has_address(block: &[Line<'_>], at: usize) -> bool {
     let below = || block.iter().skip(at + 1).take(4);
     let until = below().position(|line| line.is == Is::Town);
-    until.is_some_and(|until| {
-        below().take(until).all(|line| !matches!(line.is, Is::Date | Is::Fact | Is::Notice))
-    })
+    let facts = |line: &Line<'_>| matches!(line.is, Is::Date | Is::Fact | Is::Notice);
+    until.is_some_and(|until| !below().take(until).any(facts))
+        || below().next().is_some_and(|line| line.is == Is::Street)
+}
+
+/// Whether a street or town stands in the row below a name: a letterhead in larger type is a block of its own.
+fn above_street(letter: &Letter<'_>, line: &Line<'_>) -> bool {
+    let address = |other: &Line<'_>| matches!(other.is, Is::Street | Is::Town);
+    let mut next =
+        letter.lines.iter().filter(|other| other.row == line.row + 1 && other.cell.above(line.cell));
+    letter.sheet.boxed && next.any(|other| address(other) && !letter.is_recipients(other.cell))
 }
 
 /// Whether a line stands below the recipient's address: a subject or a note.

@@ -58,7 +58,8 @@ fn before<'s>(letter: &Letter<'s>) -> Option<Place<'s>> {
     let mut found = None;
     while let Some(line) = at.checked_sub(1).and_then(|at| letter.lines.get(at)) {
         at -= 1;
-        if line.row + NEAR < end || line.row == 0 {
+        let head = line.row == 0 && (line.row + 1 < end || line.cell.text.split(' ').count() < 4);
+        if line.row + NEAR < end || head {
             break;
         }
         let colon = line.is == Is::Marked && line.row + 1 == end && long(&line.cell.text);

@@ -192,6 +192,27 @@ fn facts_of_another_column_do_not_part_an_address_in_lines_and_subjects_take_two
 }
 
 #[test]
+fn letters_of_the_corpus_are_read() {
+    expect(
+        "letter",
+        "Wohnungsgenossenschaft Elbufer eG\n\nUferweg 14, 01099 Dresden\nDresden, den 8. Januar 2024\nAn alle Mieterinnen und Mieter\nder Häuser Uferweg 2 bis 28\nErneuerung der Heizungsanlage\n\nSehr geehrte Damen und Herren,\n\nin der Zeit vom 4. März bis zum 19. April 2024 wird die Heizungsanlage erneuert.\n\nMit freundlichen Grüßen\n\nMatthias Löffler, Vorstand",
+        &[
+            "sender = Wohnungsgenossenschaft Elbufer eG",
+            "recipient = An alle Mieterinnen und Mieter der Häuser Uferweg 2 bis 28",
+            "subject = Erneuerung der Heizungsanlage",
+        ],
+    );
+    expect(
+        "letter",
+        "Silverbirch Observatory\nRidge Road 1, Flagstaff, Arizona\n3 October 2024\nMs Leila Haddad\n440 Juniper Street\nTucson, Arizona\nOffer of employment\n\nDear Ms Haddad,\n\nWe are delighted to offer you the position of Instrument Engineer.\n\nSincerely,\n\nConstance Underhill, Director",
+        &["sender = Silverbirch Observatory", "recipient = Leila Haddad", "subject = Offer of employment"],
+    );
+    let thanks = "Edinburgh, 19 June 2024\nDr Samuel Okafor\nSt. Brendan's Hospital\n5 Infirmary Walk\nEdinburgh EH3 9YW\nDear Dr Okafor,\n\nI want to thank you and the whole team of Ward 7 with all my heart.\n\nWith sincere thanks,\n\nIsla and Duncan MacRae";
+    expect("letter", thanks, &["sender = Isla and Duncan MacRae", "recipient = Dr Samuel Okafor"]);
+    assert!(!found("letter", thanks).fields.iter().any(|f| f.name == "subject"));
+}
+
+#[test]
 fn a_letter_without_a_letterhead_is_of_who_signs_it() {
     expect(
         "letter",
@@ -306,6 +327,9 @@ fn lines_of_a_head_are_told_by_their_form() {
         ("Bank of Ireland", Is::Name),
         ("Contact Energy Ltd", Is::Name),
         ("Castle Hill School", Is::Name),
+        ("Wohnungsgenossenschaft Elbufer eG", Is::Name),
+        ("3. OG", Is::Street),
+        ("Ridge Road 1, Flagstaff, Arizona", Is::Street),
         ("Ada Lindqvist", Is::Name),
         ("Your letter of 3 May 2024", Is::Words),
         ("Ihr Antrag vom 3. Mai 2024", Is::Words),
