@@ -213,15 +213,15 @@ pub fn street(text: &str) -> bool {
             && w.chars().count() <= 6
             && w.chars().filter(|c| c.is_alphabetic()).count() <= 2
     };
-    let of_street = |word: &&str| {
+    let of_street = |word: &str| {
         words::each(STREETS).any(|s| match s.strip_prefix('-') {
             Some(end) => word.len() > end.len() && word.ends_with(end),
-            None => *word == s,
+            None => word == s,
         })
     };
     // Without a number, "Castle Hill School" is no street.
-    let named = words.iter().any(|word| of_street(&word));
-    let bare = words.first().is_some_and(of_street) || words.last().is_some_and(of_street);
+    let named = words.iter().any(|word| of_street(word));
+    let bare = [words.first(), words.last()].into_iter().flatten().any(|word| of_street(word));
     let numbered = words.first().is_some_and(number) || words.last().is_some_and(number);
     let digits = text.chars().filter(char::is_ascii_digit).count();
     let floor = words.last().is_some_and(|w| words::holds(FLOORS, w)) && words.len() <= 3 && digits > 0;

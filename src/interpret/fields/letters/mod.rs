@@ -120,7 +120,7 @@ fn greets(cell: &Cell) -> bool {
     words <= 12
         && text.chars().count() < 90
         && (ends || words <= 5)
-        && !(has_form(text) && !ends)
+        && (ends || !has_form(text))
         && begins(text)
 }
 

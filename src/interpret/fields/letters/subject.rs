@@ -82,7 +82,7 @@ fn before<'s>(letter: &Letter<'s>) -> Option<Place<'s>> {
     let worded =
         |other: &&Line<'_>| !letter.is_recipients(other.cell) && matches!(other.is, Is::Name | Is::Words);
     // Two or three lines by themselves are one subject, where the address is another block.
-    let own = above.len() <= 2 && above.iter().all(|other| worded(&other)) && letter.recipient.is_some();
+    let own = above.len() <= 2 && above.iter().all(worded) && letter.recipient.is_some();
     let mut cells = vec![line.cell];
     for other in above.into_iter().take_while(worded) {
         let open = cells.first().is_some_and(|below| goes_on(&other.cell.text, &below.text));
