@@ -12,6 +12,7 @@ from pathlib import Path
 
 import canvas
 import invoices
+import letters
 import papers
 import unseen
 
@@ -26,7 +27,7 @@ def main(folder, count, prefix):
     except ImportError:
         scans = False
         print("Pillow is not installed: no scans")
-    for family in invoices.FAMILIES + papers.FAMILIES + unseen.FAMILIES:
+    for family in invoices.FAMILIES + papers.FAMILIES + letters.FAMILIES + unseen.FAMILIES:
         name = family.__name__.replace("_", "-")
         if not name.startswith(prefix):
             continue

@@ -4,11 +4,13 @@
 //! - `layout` makes pages into rows of cells; `reader` follows labels and expressions on them.
 //! - `dates`, `amounts`, `identifiers` read values and are pure.
 //! - `recognise` finds the same in any text, for the names of a document.
-//! - `parties`, `suppliers`, `table`, `movements`, `sections`, `forms` find what has no label; the table `EXTRACTORS` names them.
+//! - `letters` finds who wrote to whom about what; `parties`, `suppliers`, `table`, `movements`, `sections`, `forms` find what has no label; the table `EXTRACTORS` names them.
+//! - `assign` tells which number of a line is in which column.
 //! - `several` notices files of several documents, `doubts` text that is not to be relied on.
 //! - `rules` checks what was found.
 
 mod amounts;
+mod assign;
 mod choose;
 mod columns;
 mod dates;
@@ -17,6 +19,7 @@ mod forms;
 mod identifiers;
 mod labels;
 mod layout;
+mod letters;
 mod movements;
 mod names;
 mod parties;
@@ -46,10 +49,10 @@ const EXTRACTORS: &[(&str, Extract)] = &[
     ("supplier", suppliers::supplier),
     ("address", suppliers::address),
     ("buyer", parties::buyer),
-    ("sender", parties::sender),
-    ("recipient", parties::recipient),
+    ("sender", letters::sender),
+    ("recipient", letters::recipient),
     ("person", parties::person),
-    ("subject", sections::subject),
+    ("subject", letters::subject),
     ("title", sections::title),
     ("authors", sections::authors),
     ("positions", sections::positions),

@@ -1,4 +1,4 @@
-//! Who wrote a document and to whom: by the form of a company's name, by its place on the page, by
+//! Customers and persons: by the form of a company's name, by its place on the page, by
 //! the names that the model found, and by addresses.
 
 use super::labels::matches;
@@ -7,7 +7,7 @@ use super::names::{has_form, is_name, named, postcode, same};
 use super::reader::Reader;
 use super::spec::Kind;
 use super::suppliers::SUPPLIER_LABELS;
-use crate::document::{Entity, Field, FieldValue, Validity};
+use crate::document::{Entity, Field, FieldValue};
 
 /// What stands before a customer's name.
 pub const BUYER_LABELS: &[&str] = &[
@@ -40,28 +40,6 @@ pub const BUYER_LABELS: &[&str] = &[
     "for",
 ];
 
-/// How letters greet.
-pub const GREETINGS: &[&str] =
-    &["dear", "sehr geehrte", "sehr geehrter", "liebe", "lieber", "to whom it may concern", "hello"];
-
-/// How letters close.
-pub const CLOSINGS: &[&str] = &[
-    "yours sincerely",
-    "yours faithfully",
-    "yours truly",
-    "sincerely",
-    "kind regards",
-    "best regards",
-    "regards",
-    "with kind regards",
-    "mit freundlichen grüßen",
-    "mit freundlichem gruß",
-    "freundliche grüße",
-    "viele grüße",
-    "hochachtungsvoll",
-    "herzliche grüße",
-];
-
 /// `buyer`: after its label, or the head of the second address.
 pub fn buyer(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>) {
     let Some(sheet) = reader.sheets.first() else { return };
@@ -76,66 +54,6 @@ pub fn buyer(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field
     }
     if let Some(cell) = addressee(sheet, &supplier) {
         fields.push(reader.whole("buyer", sheet, cell, 0.65));
-    }
-}
-
-/// `sender` of a letter: its first name line, or who signs it.
-pub fn sender(reader: &Reader<'_>, entities: &[Entity], _: &Kind, fields: &mut Vec<Field>) {
-    let Some(sheet) = reader.sheets.first() else { return };
-    let signed = signature(reader);
-    let top = sheet.rows.iter().take(5).flatten().find(|cell| is_name(&cell.text));
-    let known = |cell: &Cell| {
-        has_form(&cell.text) || named(entities, &cell.text, "ORG") || named(entities, &cell.text, "PER")
-    };
-    match (top, signed) {
-        (Some(cell), Some((_, by))) if same(&cell.text, &by.text) => {
-            fields.push(reader.whole("sender", sheet, cell, 0.95))
-        }
-        (Some(cell), _) if known(cell) => fields.push(reader.whole("sender", sheet, cell, 0.8)),
-        (Some(cell), None) => fields.push(Field {
-            validity: Validity::Doubtful,
-            reasons: vec!["only its place says that this is the sender".to_owned()],
-            ..reader.whole("sender", sheet, cell, 0.5)
-        }),
-        (_, Some((on, by))) => fields.push(reader.whole("sender", on, by, 0.75)),
-        (None, None) => {}
-    }
-}
-
-/// `recipient` of a letter: the head of the second address, or who is greeted.
-pub fn recipient(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>) {
-    let Some(sheet) = reader.sheets.first() else { return };
-    let sender = fields.iter().find(|f| f.name == "sender").map(|f| f.raw.clone()).unwrap_or_default();
-    if let Some(cell) = addressee(sheet, &sender) {
-        fields.push(reader.whole("recipient", sheet, cell, 0.8));
-        return;
-    }
-    for cell in sheet.rows.iter().flatten() {
-        let Some(start) = ["dear ", "sehr geehrte ", "sehr geehrter ", "liebe ", "lieber "]
-            .iter()
-            .find(|g| cell.text.to_lowercase().starts_with(**g))
-            .map(|g| g.len())
-        else {
-            continue;
-        };
-        let end = cell.text.find([',', '!']).unwrap_or(cell.text.len());
-        let name = cell.text.get(start..end).unwrap_or_default();
-        if ["sir", "madam", "damen", "all", "team", "customer"]
-            .iter()
-            .any(|w| name.to_lowercase().contains(w))
-            || name.is_empty()
-        {
-            return;
-        }
-        fields.push(reader.field(
-            "recipient",
-            FieldValue::Text(name.to_owned()),
-            sheet,
-            cell,
-            &(start..end),
-            0.6,
-        ));
-        return;
     }
 }
 
@@ -245,20 +163,4 @@ pub fn salutes(row: usize, text: &str) -> bool {
     let lower = text.to_lowercase();
     let words = ["herrn", "herr", "frau", "firma", "mr", "mrs", "ms", "dr"];
     words.iter().any(|word| matches(&lower, 0, word).is_some()) && text.chars().count() < 50
-}
-
-/// Who signs: the row below the closing.
-fn signature<'r>(reader: &'r Reader<'_>) -> Option<(&'r Sheet, &'r Cell)> {
-    for sheet in reader.sheets.iter().rev() {
-        for (row, cells) in sheet.rows.iter().enumerate() {
-            let closes = cells.first().is_some_and(|c| {
-                c.text.chars().count() < 40 && CLOSINGS.iter().any(|w| matches(&c.text, 0, w).is_some())
-            });
-            if closes {
-                let name = sheet.rows.iter().skip(row + 1).take(3).flatten().find(|c| is_name(&c.text));
-                return name.map(|name| (sheet, name));
-            }
-        }
-    }
-    None
 }

@@ -152,7 +152,15 @@ impl Reader<'_> {
         if let Some(field) = right.into_iter().find_map(|cell| found(cell, 0, 0.94)) {
             return Some(field);
         }
-        // Below: within the next two rows, in the same column, close by.
+        // Below: in lines of as many cells, the one of the same number.
+        let next = sheet
+            .rows
+            .get(row + 1)
+            .filter(|next| !sheet.boxed && cells.len() > 2 && next.len() == cells.len());
+        if let Some(field) = next.and_then(|next| next.get(column)).and_then(|cell| found(cell, 0, 0.8)) {
+            return Some(field);
+        }
+        // Within the next two rows, in the same column, close by.
         let below = sheet.rows.iter().skip(row + 1).take(2).flatten();
         let near = |cell: &&Cell| {
             let gap = cell.bounds[1] - own.bounds[3];

@@ -1,36 +1,13 @@
-//! What stands in a place of its own: subjects, titles, positions and skills, labels of forms.
+//! What stands in a place of its own: titles, positions and skills, labels of forms.
 
 use super::dates;
 use super::doubts::is_worded;
 use super::labels::matches;
 use super::layout::{Cell, Sheet};
 use super::names::{has_form, is_name, named};
-use super::parties::GREETINGS;
 use super::reader::Reader;
 use super::spec::Kind;
 use crate::document::{Entity, Field, FieldValue};
-
-/// `subject` of a letter without a label: the short line before the greeting.
-pub fn subject(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>) {
-    let Some(sheet) = reader.sheets.first().filter(|_| !fields.iter().any(|f| f.name == "subject")) else {
-        return;
-    };
-    let greets = |cell: &Cell| GREETINGS.iter().any(|g| matches(&cell.text, 0, g).is_some());
-    let Some(row) = sheet.rows.iter().position(|row| row.first().is_some_and(greets)) else { return };
-    let line = |at: usize| sheet.rows.get(at).and_then(|row| row.first());
-    let fits = |cell: &&Cell| {
-        let words = cell.text.split(' ').count();
-        words >= 2
-            && cell.text.chars().count() < 100
-            && dates::find(&cell.text, false).is_empty()
-            && !cell.text.ends_with(',')
-    };
-    // Before the greeting, or after it.
-    let before = row.checked_sub(1).and_then(line).filter(fits);
-    if let Some(cell) = before {
-        fields.push(reader.whole("subject", sheet, cell, 0.75));
-    }
-}
 
 /// What programs call a document that nobody gave a title.
 const NO_TITLES: &[&str] = &[

@@ -5,7 +5,7 @@
 
 use super::labels::matches;
 use super::layout::{Cell, Sheet};
-use super::parties::{CLOSINGS, GREETINGS};
+use super::letters;
 use super::reader::Reader;
 use super::sections::heading;
 use super::spec::{Kind, Spec};
@@ -105,12 +105,11 @@ fn signs(
     if BALANCES.iter().all(|name| sure(&found, name).is_some()) {
         return (Some("statement"), None);
     }
-    let begins = |words: &[&str]| {
-        let cells = || sheet.rows.iter().filter_map(|row| row.first());
-        let short = |cell: &&Cell| cell.text.chars().count() < 60;
-        words.iter().any(|word| cells().filter(short).any(|cell| matches(&cell.text, 0, word).is_some()))
+    let short = |cell: &&Cell| cell.text.chars().count() < 60;
+    let begins = |said: fn(&str) -> bool| {
+        sheet.rows.iter().filter_map(|row| row.first()).filter(short).any(|cell| said(&cell.text))
     };
-    if begins(GREETINGS) && begins(CLOSINGS) {
+    if begins(letters::begins) && begins(letters::closes) {
         return (Some("letter"), None);
     }
     let headings = sheet.rows.iter().filter(|row| heading(row).is_some()).count();

@@ -230,7 +230,7 @@ fn mentions(text: &str, word: &str) -> bool {
 }
 
 /// The hosts of mail and web addresses, letters and digits only.
-fn domains(reader: &Reader<'_>) -> Vec<String> {
+pub fn domains(reader: &Reader<'_>) -> Vec<String> {
     let Some((_, page)) = reader.read_pages().next() else { return Vec::new() };
     let host = |word: &str| {
         let word = word.trim_matches(|c: char| !c.is_alphanumeric());
@@ -244,7 +244,7 @@ fn domains(reader: &Reader<'_>) -> Vec<String> {
 }
 
 /// Whether a host is named after a company: its first word of length, or all of it, is in there.
-fn speaks_of(domain: &str, name: &str) -> bool {
+pub fn speaks_of(domain: &str, name: &str) -> bool {
     let flat =
         name.to_lowercase().replace('ä', "ae").replace('ö', "oe").replace('ü', "ue").replace('ß', "ss");
     let mut words = flat.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() >= 5);
@@ -307,7 +307,8 @@ pub fn address(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Fie
     });
 }
 
-fn usual_height(sheet: &Sheet) -> f32 {
+/// The height of most lines of a page.
+pub fn usual_height(sheet: &Sheet) -> f32 {
     let mut heights: Vec<f32> = sheet.rows.iter().flatten().map(Cell::height).collect();
     heights.sort_by(f32::total_cmp);
     heights.get(heights.len() / 2).copied().unwrap_or(1.0)

@@ -4,6 +4,7 @@
 //! numbers at a row's end are what the head's columns say, from the right.
 
 use super::amounts::{self, FoundNumber};
+use super::assign::{self, Columns};
 use super::columns::{Column, HEADS};
 use super::labels::matches;
 use super::layout::{Cell, Sheet};
@@ -68,28 +69,26 @@ pub fn lines(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field
     for sheet in &reader.sheets {
         let headed = head(sheet);
         let whole = headed.is_none();
-        let (first, columns) = match headed.or(open.take().map(|columns| (0, columns))) {
-            Some((head, columns)) => (if whole { 0 } else { head + 1 }, columns),
-            None => continue,
-        };
+        let headed = headed.map(|(head, columns)| (head + 1, columns));
+        let Some((first, columns)) = headed.or(open.take().map(|columns| (0, columns))) else { continue };
         let least = columns.iter().filter(|c| !matches!(c, Column::Other | Column::Rate)).count();
-        let mut ended = false;
-        for row in sheet.rows.iter().skip(first) {
-            let numbers = numbers(row).0;
-            ended = number >= MAX_LINES || (ends(row) && !multiplied(&numbers));
-            if ended {
+        let body = || sheet.rows.iter().skip(first).map(Vec::as_slice).take_while(|row| !ends(row));
+        let ended = first + body().count() < sheet.rows.len();
+        let table = Columns::learn(columns, body().take(MAX_LINES), sheet.boxed);
+        for row in body() {
+            if number >= MAX_LINES {
                 break;
             }
-            if carried(row) || (whole && numbers.len() < least.max(2)) {
+            if carried(row) || (whole && assign::numbers(row).0.len() < least.max(2)) {
                 continue;
             }
-            if line(reader, sheet, row, &columns, number, fields) {
+            if line(reader, sheet, row, &table, number, fields) {
                 number += 1;
             } else if number > 0 {
                 wrapped(row, number - 1, fields);
             }
         }
-        open = (!ended).then_some(columns);
+        open = (!ended).then_some(table.head);
     }
 }
 
@@ -125,10 +124,12 @@ fn joined(row: &[Cell]) -> String {
     row.iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>().join(" ")
 }
 
+/// Whether a row is a sum below the table: named like one, and not a line of goods that are named so.
 fn ends(row: &[Cell]) -> bool {
     let starts = |cell: &Cell| ENDS.iter().any(|label| matches(&cell.text, 0, label).is_some());
-    row.first().is_some_and(starts)
-        || row.iter().rev().nth(1).is_some_and(|cell| row.len() <= 2 && starts(cell))
+    let named = row.first().is_some_and(starts)
+        || row.iter().rev().nth(1).is_some_and(|cell| row.len() <= 2 && starts(cell));
+    named && !assign::is_multiplied(row)
 }
 
 /// A sum that is taken from page to page is no line.
@@ -139,75 +140,37 @@ fn carried(row: &[Cell]) -> bool {
     })
 }
 
-/// A number with its cell.
-type Placed<'c> = (&'c Cell, FoundNumber);
-
-/// Numbers at a row's end, with their cells, from the right; and where the words before them end.
-pub(super) fn numbers(row: &[Cell]) -> (Vec<Placed<'_>>, Option<(&Cell, usize)>) {
-    let mut numbers: Vec<Placed<'_>> = Vec::new();
-    for cell in row.iter().rev() {
-        let alone = !cell.text.contains(char::is_alphabetic) && row.len() > 2;
-        let mut end = cell.text.len();
-        for found in amounts::find(&cell.text, alone).into_iter().rev() {
-            let between = cell.text.get(found.bytes.end..end).unwrap_or_default();
-            if between.chars().any(|c| c.is_alphanumeric()) && !units(between) {
-                break;
-            }
-            end = found.bytes.start;
-            numbers.push((cell, found));
-        }
-        if cell.text.get(..end).is_some_and(|rest| rest.contains(char::is_alphabetic)) {
-            return (numbers, Some((cell, end)));
-        }
-    }
-    (numbers, None)
-}
-
 /// One row as a line; false if it is none.
 fn line(
     reader: &Reader<'_>,
     sheet: &Sheet,
     row: &[Cell],
-    columns: &[Column],
+    table: &Columns,
     number: usize,
     fields: &mut Vec<Field>,
 ) -> bool {
-    let (numbers, words_end) = numbers(row);
+    let (numbers, words_end) = assign::numbers(row);
     let Some((_, last)) = numbers.first() else { return false };
     if !last.is_money() {
         return false;
     }
-    let wanted: Vec<Column> = columns.iter().rev().copied().filter(|c| *c != Column::Other).collect();
-    let trailing: Vec<Column> = columns.iter().rev().copied().take_while(|c| *c != Column::Other).collect();
-    let counted = [Column::Amount, Column::Price, Column::Quantity].to_vec();
-    let order = match (trailing.is_empty(), multiplied(&numbers)) {
-        // A head that was not read whole: what multiplies tells the columns.
-        (_, true) if !wanted.contains(&Column::Price) => &counted,
-        (true, _) => &wanted,
-        (false, _) => &trailing,
-    };
-    let values: Vec<_> = numbers.iter().filter(|(_, n)| !n.percent).collect();
-    let mut values = values.into_iter();
+    let order = table.order(&numbers);
+    let columns = &table.head;
     let name = |part: &str| format!("lines[{number}].{part}");
-    let priced = wanted.contains(&Column::Price) || multiplied(&numbers);
     let mut line: Vec<Field> = Vec::new();
-    for (at, column) in order.iter().enumerate() {
-        // A rate has its sign, or a place of its own where there are numbers for every column.
-        if *column == Column::Rate && values.len() < order.len() - at {
-            continue;
-        }
-        let Some((cell, found)) = values.next() else { break };
+    for (column, (cell, found)) in order.columns.iter().zip(numbers.iter().filter(|(_, n)| !n.percent)) {
         let (part, value) = match column {
-            Column::Rate => continue,
-            // The head of the prices was not read, and this is money.
-            Column::Quantity if !priced && found.value.scale() == 2 => ("unit_price", money(found)),
             Column::Quantity => ("quantity", FieldValue::Number(found.value)),
             Column::Price => ("unit_price", money(found)),
-            _ => ("amount", money(found)),
+            Column::Amount => ("amount", money(found)),
+            Column::Rate | Column::Other => continue,
         };
-        if !line.iter().any(|field| field.name == name(part)) {
-            line.push(reader.field(&name(part), value, sheet, cell, &found.bytes, 0.9));
+        let mut field = reader.field(&name(part), value, sheet, cell, &found.bytes, 0.9);
+        if let Some(doubt) = order.doubt.filter(|_| part != "amount") {
+            field.confidence *= 0.6;
+            (field.validity, field.reasons) = (Validity::Doubtful, vec![doubt.to_owned()]);
         }
+        line.push(field);
     }
     if !line.iter().any(|f| f.name.ends_with("amount")) && !columns.contains(&Column::Amount) {
         return false;
@@ -235,23 +198,6 @@ fn line(
     true
 }
 
-/// Whether the last three numbers of a row, from the right, are an amount, a price and a quantity.
-pub(super) fn multiplied(numbers: &[Placed<'_>]) -> bool {
-    let values: Vec<Decimal> = numbers.iter().filter(|(_, n)| !n.percent).map(|(_, n)| n.value).collect();
-    let [amount, price, quantity, ..] = values.as_slice() else { return false };
-    !amount.is_zero() && price.checked_mul(*quantity) == Some(*amount)
-}
-
-/// Words between numbers: what is counted in.
-fn units(text: &str) -> bool {
-    let text = text.trim().trim_matches(['@', '.', '%', '(', ')']).trim();
-    [
-        "x", "h", "hrs", "hours", "pcs", "pc", "stk", "stück", "kg", "std", "l", "m", "tage", "days", "sr",
-        "zrl", "s", "a", "b", "",
-    ]
-    .contains(&text.to_lowercase().as_str())
-}
-
 /// A position or a quantity before the words: where they start, and the quantity.
 fn leading(body: &str, columns: &[Column]) -> (usize, Option<(Decimal, std::ops::Range<usize>)>) {
     let digits = body.find(|c: char| !c.is_ascii_digit()).unwrap_or(0);
@@ -276,10 +222,7 @@ fn product(line: &mut [Field]) {
     else {
         return;
     };
-    let fine = quantity
-        .checked_mul(price)
-        .and_then(|p| p.checked_sub(amount))
-        .is_some_and(|off| off.abs() <= Decimal::new(2, 2));
+    let fine = assign::fits(quantity, price, amount);
     for field in line.iter_mut().filter(|f| !f.name.ends_with("description")) {
         if fine {
             field.confidence = 1.0 - (1.0 - field.confidence) * 0.5;

@@ -1,11 +1,12 @@
 //! Taxes by rate.
 
 use super::amounts::{self, FoundNumber};
+use super::assign;
 use super::labels::matches;
 use super::layout::Cell;
 use super::reader::Reader;
 use super::spec::Kind;
-use super::table::{money, multiplied, numbers};
+use super::table::money;
 use crate::document::{Entity, Field, FieldValue};
 use rust_decimal::Decimal;
 
@@ -53,7 +54,7 @@ pub fn tax(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>)
                     && TAXES.iter().any(|label| first.text.to_lowercase().contains(label));
             let Some(at) = cell_at.or(percent_first.then_some(0)) else { continue };
             // Goods: "Tax return 1 500.00 500.00".
-            if multiplied(&numbers(row).0) {
+            if assign::is_multiplied(row) {
                 continue;
             }
             let cells: Vec<&Cell> = row.iter().skip(at).collect();
