@@ -178,7 +178,7 @@ def by_example(tab):
     hits.filter(has_text=TWINS[0]).get_by_role("link", name="more like this").click()
     expect(examples).to_have_count(1)
     expect(examples.first).to_contain_text(f"more like {TWINS[0]}")
-    # The words still count: the letter is there, after the twin; the example is left out.
+    # The words still count: the invoice is there, after the twin; the example is left out.
     expect(hits).to_have_count(2)
     expect(hits.first).to_contain_text(TWINS[1])
     assert "q=complaint" in page.url and "like=" in page.url, page.url
@@ -187,7 +187,7 @@ def by_example(tab):
     tab.press("Enter")
     expect(examples.filter(has_text="less like")).to_contain_text(TWINS[1])
     expect(hits).to_have_count(1)
-    expect(hits.first).to_contain_text(LETTER)
+    expect(hits.first).to_contain_text(INVOICE)
     tab.check("by example")
     examples.filter(has_text="less like").focus()
     tab.press("Space")
