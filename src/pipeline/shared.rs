@@ -161,7 +161,11 @@ impl Watcher for Shared {
         if let Err(error) = self.store.put_dead(letter) {
             tracing::error!(document = %letter.id, "cannot note a dead letter in the store: {error}");
         }
-        let occasion = format!("{}:{}", letter.sha256, letter.failed_at);
+        // A record of Kafka is given up once, by whomever: told by two workers, it is sent once.
+        let occasion = match &letter.origin {
+            Some(origin) => format!("{}:{origin}", letter.sha256),
+            None => format!("{}:{}", letter.sha256, letter.failed_at),
+        };
         if let Err(error) = self.notifier.tell(&Notification::failed(letter), &occasion) {
             tracing::error!(document = %letter.id, "subscriptions are not told of a dead letter: {error}");
             self.metrics.webhook("lost");

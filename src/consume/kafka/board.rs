@@ -140,6 +140,11 @@ impl Owned {
         self.apart.iter().any(|offset| self.tracker.is_open(*offset))
     }
 
+    /// Whether what settles now is still committed by this worker.
+    fn settles(&self) -> bool {
+        matches!(self.phase, Phase::Opening | Phase::Open)
+    }
+
     /// What is committed beside its offset.
     pub fn marks(&self) -> Marks {
         let position = self.tracker.position();
@@ -290,7 +295,7 @@ impl State {
         let partition = (place.lane, place.partition);
         let Some(flight) = self.in_flight.remove(&place) else { return false };
         let Some(owned) = self.owned.get_mut(&partition) else { return false };
-        if !matches!(owned.phase, Phase::Opening | Phase::Open) || !owned.tracker.settle(place.offset) {
+        if !owned.settles() || !owned.tracker.settle(place.offset) {
             return false;
         }
         owned.dirty = true;
@@ -299,6 +304,12 @@ impl State {
         spans.enter(COMMIT);
         self.finished.push(Finished { partition, tenure: owned.tenure, outputs, spans });
         true
+    }
+
+    /// Whether a record can still be settled here: nobody did, and its partition is not being given up.
+    pub fn is_owed(&self, place: Place) -> bool {
+        let owned = self.owned.get(&(place.lane, place.partition));
+        owned.is_some_and(|o| o.settles() && o.tracker.is_open(place.offset))
     }
 
     /// A partition, while it is this worker's without interruption.

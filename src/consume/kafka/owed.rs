@@ -4,7 +4,7 @@ use super::board::Board;
 use super::record::Record;
 use super::settle::{FRAMING, Output, Subject};
 use super::topics::Lane;
-use crate::document::{Document, DocumentState, Head, Offspring};
+use crate::document::{DeadLetter, Document, DocumentState, Head, Offspring};
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::receipt::Settled;
 use std::sync::Arc;
@@ -87,7 +87,7 @@ impl Owed {
         failure.remedy =
             "raise max.message.bytes of the topic, then send what it came out of again".to_owned();
         let letter = outcomes.letter(&record, &subject, String::new(), &failure);
-        self.board.watcher.dead(&letter);
+        tell(&self.board, &self.record, &letter);
         outcomes.dead(&record, &letter)
     }
 
@@ -144,7 +144,46 @@ pub(super) fn failed(
         return outputs;
     }
     let letter = outcomes.letter(record, subject, sha256, error.failure());
-    board.watcher.dead(&letter);
+    tell(board, record, &letter);
     record.spans.outcome("dead");
     outcomes.dead(record, &letter)
+}
+
+/// Notes a dead letter and tells of it, while it is this worker's to say: whoever has the partition by now
+/// tries the document again, and may do better.
+fn tell(board: &Board, record: &Record, letter: &DeadLetter) {
+    // Not under the lock: the store may take its time. Who loses the partition meanwhile has told of the same
+    // record as the next, and what is told of one record twice is sent once.
+    let owed = board.lock().is_owed(record.place);
+    match owed {
+        true => board.watcher.dead(letter),
+        false => board.watcher.left(&letter.id, "revoked"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consume::kafka::board::Phase;
+    use crate::consume::kafka::queues::tests::record;
+    use crate::consume::kafka::suspects::tests::{Heard, board};
+    use crate::document::DocumentId;
+    use crate::receipt::lock;
+
+    #[test]
+    fn who_gives_a_partition_up_tells_of_no_dead_letter() {
+        let heard: Arc<Heard> = Arc::default();
+        let board = board(Arc::clone(&heard));
+        let subject = Subject { id: DocumentId::of_content("a"), name: "a".to_owned() };
+        let error = Error::Reject(Failure::new(Stage::Decode, Class::Malformed, "torn"));
+        let give_up = || {
+            failed(&board, &record(Lane::Normal, 0, 0), &subject, String::new(), &error);
+            std::mem::take(&mut *lock(&heard.0))
+        };
+        assert_eq!(give_up(), ["dead: malformed"]);
+        board.lock().owned.get_mut(&(Lane::Normal, 0)).unwrap().phase = Phase::Closing;
+        assert_eq!(give_up(), ["revoked"]);
+        board.lock().owned.clear();
+        assert_eq!(give_up(), ["revoked"]);
+    }
 }

@@ -64,6 +64,35 @@ impl Queues {
         Some(picked)
     }
 
+    /// At most `most` records of one partition that may be begun now, in their order, up to the first
+    /// that is not as `wanted`.
+    pub fn take_while(
+        &mut self,
+        (lane, partition): (Lane, i32),
+        most: usize,
+        wanted: impl Fn(&Record) -> bool,
+    ) -> Vec<Record> {
+        let mut taken = Vec::new();
+        for queue in self.ready.iter_mut().chain([&mut self.slow]) {
+            let mut at = 0;
+            while taken.len() < most
+                && let Some(record) = queue.get(at)
+            {
+                let ours = (record.place.lane, record.place.partition) == (lane, partition);
+                if ours && !wanted(record) {
+                    break;
+                }
+                match ours {
+                    true => taken.extend(queue.remove(at)),
+                    false => at += 1,
+                }
+            }
+        }
+        let held = self.held.entry(lane).or_default();
+        *held = held.saturating_sub(taken.iter().map(Record::weight).sum());
+        taken
+    }
+
     /// Bytes of a lane that wait here.
     pub fn bytes(&self, lane: Lane) -> usize {
         self.held.get(&lane).copied().unwrap_or(0)
@@ -161,6 +190,24 @@ pub(super) mod tests {
         queues.push(record(Lane::Slow, 1, 0), 0);
         assert!((0..20).all(|_| queues.pick(0, false).is_none()));
         assert_eq!(offsets(&mut queues, 0), [1]);
+    }
+
+    #[test]
+    fn those_of_a_partition_are_taken_in_order_up_to_the_first_other() {
+        let mut queues = Queues::default();
+        (0..6).for_each(|n| queues.push(record(Lane::Low, n, 0), 0));
+        let mut other = record(Lane::Low, 100, 0);
+        other.place.partition = 1;
+        queues.put_back(other);
+        queues.push(record(Lane::Retry, 4, 500), 0);
+        let taken = |queues: &mut Queues, most| -> Vec<i64> {
+            let taken = queues.take_while((Lane::Low, 0), most, |record| record.place.offset != 4);
+            taken.iter().map(|record| record.place.offset).collect()
+        };
+        assert_eq!(taken(&mut queues, 3), [0, 1, 2]);
+        assert_eq!(taken(&mut queues, 3), [3], "the fourth is not wanted, and the fifth comes after it");
+        assert_eq!((queues.len(), queues.bytes(Lane::Low)), (4, 3 * 516));
+        assert_eq!(offsets(&mut queues, 0), [100, 4, 5]);
     }
 
     #[test]

@@ -39,6 +39,10 @@ pub(super) fn next(board: &Board, state: &mut MutexGuard<'_, State>) -> Option<P
     if convicts && owned.was_alone == Some(place.offset) {
         return convict(board, state);
     }
+    if !owned.apart.contains(&place.offset) {
+        gather(board, state, partition);
+    }
+    let Some(owned) = state.owned.get(&partition) else { return None };
     let group = group(board, state, owned, partition);
     if let Some(owned) = state.owned.get_mut(&partition)
         && (owned.apart != group || !owned.dirty)
@@ -48,6 +52,23 @@ pub(super) fn next(board: &Board, state: &mut MutexGuard<'_, State>) -> Option<P
         board.urge();
     }
     None
+}
+
+/// Puts the suspects aside that wait behind the first of a partition, as many as a group may have.
+fn gather(board: &Board, state: &mut State, partition: Partition) {
+    let crashes = board.config.consume.crashes;
+    let (queues, Some(owned), Some(first)) =
+        (&mut state.queues, state.owned.get(&partition), state.suspects.front())
+    else {
+        return;
+    };
+    let size = group_size(deaths(owned, first.place.offset), crashes);
+    let most = size.saturating_sub(state.suspects.len());
+    let wanted = |record: &Record| {
+        let offset = record.place.offset;
+        deaths(owned, offset) >= suspect_from(crashes) && owned.tracker.may_begin(offset)
+    };
+    state.suspects.extend(queues.take_while(partition, most, wanted));
 }
 
 /// The suspects that are tried next, all of one partition: as many as the most suspicious of them may be
@@ -85,13 +106,15 @@ fn convict(board: &Board, state: &mut MutexGuard<'_, State>) -> Option<Picked> {
     let outputs = board.outcomes.dead(&record, &letter);
     let (record, claim) = (Arc::new(record), Claim::default());
     state.in_flight.insert(place, InFlight { record, subject, claim, since: Instant::now() });
-    state.finish(place, outputs);
+    if !state.finish(place, outputs) {
+        return None;
+    }
     board.metrics.failed(failure.stage, failure.class);
     Some(Picked::Convicted(Box::new(letter)))
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::consume::Watcher;
     use crate::consume::kafka::board::Phase;
@@ -104,22 +127,30 @@ mod tests {
     use crate::error::Error;
     use crate::metrics::Metrics;
     use crate::progress::Position;
+    use crate::receipt::lock;
+    use std::sync::Mutex;
     use std::time::Duration;
 
-    struct Deaf;
+    /// Hears, and keeps what it heard.
+    #[derive(Default)]
+    pub struct Heard(pub Mutex<Vec<String>>);
 
-    impl Watcher for Deaf {
+    impl Watcher for Heard {
         fn retry(&self, _: &DocumentId, _: &Error, _: Duration) {}
-        fn left(&self, _: &DocumentId, _: &'static str) {}
+        fn left(&self, _: &DocumentId, outcome: &'static str) {
+            lock(&self.0).push(outcome.to_owned());
+        }
         fn positions(&self) -> Vec<Position> {
             Vec::new()
         }
-        fn dead(&self, _: &DeadLetter) {}
+        fn dead(&self, letter: &DeadLetter) {
+            lock(&self.0).push(format!("dead: {}", letter.failure.class));
+        }
         fn fatal(&self, _: &Error) {}
     }
 
     /// A partition of normal urgency with offsets 0 to 5 taken, each with two deaths of five.
-    fn board() -> Board {
+    pub fn board(watcher: Arc<Heard>) -> Board {
         let config = crate::config::load(&Default::default()).unwrap().config;
         let (topics, most) = (Topics::new(&config.kafka), usize::MAX);
         let outcomes = Outcomes {
@@ -129,7 +160,7 @@ mod tests {
             max_dead: most,
             max_document: most,
         };
-        let board = Board::new(config, outcomes, Arc::new(Deaf), Arc::new(Metrics::new()));
+        let board = Board::new(config, outcomes, watcher, Arc::new(Metrics::new()));
         let mut owned = Owned::new(1);
         owned.phase = Phase::Open;
         owned.tracker = Tracker::new(0, &Marks::default());
@@ -166,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_group_is_noted_first_and_nothing_begins_beside_it() {
-        let board = board();
+        let board = board(Arc::default());
         for offset in 0..6 {
             let aside = aside(&board, &mut board.lock(), record(Lane::Normal, offset, 0));
             assert!(aside.is_none(), "with two deaths it is a suspect");
@@ -186,8 +217,30 @@ mod tests {
     }
 
     #[test]
+    fn those_that_wait_behind_the_first_are_of_its_group() {
+        let board = board(Arc::default());
+        {
+            let mut state = board.lock();
+            (1..6).for_each(|offset| state.queues.push(record(Lane::Normal, offset, 0), 0));
+            // One of another partition stands between them; the last is under no suspicion.
+            let mut other = record(Lane::Normal, 7, 0);
+            other.place.partition = 1;
+            state.queues.put_back(other);
+            state.owned.get_mut(&(Lane::Normal, 0)).unwrap().deaths.remove(&3);
+            assert!(aside(&board, &mut state, record(Lane::Normal, 0, 0)).is_none());
+        }
+        assert_eq!((picked(&board), group_of(&board)), (None, vec![0, 1, 2]));
+        // What comes meanwhile is for the next group.
+        board.lock().owned.get_mut(&(Lane::Normal, 0)).unwrap().deaths.insert(3, 2);
+        assert_eq!((picked(&board), group_of(&board)), (None, vec![0, 1, 2]));
+        noted(&board);
+        assert_eq!(std::iter::from_fn(|| picked(&board)).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(board.lock().queues.len(), 4);
+    }
+
+    #[test]
     fn what_waited_for_its_own_document_stays_in_its_group() {
-        let board = board();
+        let board = board(Arc::default());
         let (id, waiting) = (DocumentId::of_content("a"), record(Lane::Normal, 1, 0));
         {
             let mut state = board.lock();
@@ -203,7 +256,7 @@ mod tests {
 
     #[test]
     fn who_was_alone_for_the_last_death_is_convicted() {
-        let board = board();
+        let board = board(Arc::default());
         {
             let mut state = board.lock();
             let owned = state.owned.get_mut(&(Lane::Normal, 0)).unwrap();
