@@ -14,6 +14,7 @@ mod man;
 mod models;
 mod print;
 mod reindex;
+mod reload;
 mod replay;
 mod review;
 mod running;
@@ -190,6 +191,10 @@ pub struct App {
     /// The settings.
     pub config: Config,
     loaded: Loaded,
+    /// Where the settings come from, to read them once more.
+    sources: Sources,
+    /// What is logged.
+    log: crate::telemetry::Log,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// Whether to print JSON.
@@ -217,17 +222,21 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
-    let loaded = config::load(&sources(&cli.global)?)?;
+    let sources = sources(&cli.global)?;
+    let loaded = config::load(&sources)?;
+    let variables: HashMap<String, String> = std::env::vars().collect();
+    let secrets = crate::telemetry::Secrets::default();
+    secrets.learn(loaded.secrets.iter().chain(credentials(&variables)).map(String::as_str));
+    let log = crate::telemetry::start(&loaded.config.telemetry, secrets).map_err(anyhow::Error::msg)?;
     let context = App {
         config: loaded.config.clone(),
         loaded,
+        sources,
+        log,
         metrics: Arc::new(Metrics::new()),
         json: cli.global.json,
-        variables: std::env::vars().collect(),
+        variables,
     };
-    let secrets = context.loaded.secrets.iter().chain(credentials(&context.variables));
-    let secrets = crate::telemetry::Secrets::new(secrets.map(String::as_str));
-    crate::telemetry::start(&context.config.telemetry, secrets).map_err(anyhow::Error::msg)?;
     match cli.command {
         Command::Run(args) => running::run(&context, &args),
         Command::Demo(args) => demo::demo(&context, &args),

@@ -59,6 +59,11 @@ pub struct Pipeline {
     desk: Arc<Desk>,
 }
 
+/// What of the settings the stages refuse to start with, without starting them.
+pub fn check(config: &Config) -> Result<()> {
+    understand::spec(config).map(drop)
+}
+
 impl Pipeline {
     /// Starts every stage. `source` makes the source once its watcher is known.
     ///
@@ -85,6 +90,7 @@ impl Pipeline {
             closing: AtomicBool::new(false),
             drained: AtomicBool::new(false),
             paused: Arc::default(),
+            resting: AtomicBool::new(false),
             away: AtomicBool::new(false),
             since: Instant::now(),
             counted: AtomicU64::new(0),
@@ -160,6 +166,24 @@ impl Pipeline {
     /// Embeds searches through the same batches as documents.
     pub fn embedder(&self) -> Embedder {
         self.embedder.clone()
+    }
+
+    /// Once [`Self::paused`] is set: waits until no document is in flight; false where `patience` ran out or `stop` said so first.
+    pub fn wait_idle(&self, patience: Duration, stop: impl Fn() -> bool) -> bool {
+        let deadline = Instant::now() + patience;
+        // One may be on its way in before the thread that takes documents has seen the pause.
+        while !self.shared.resting.load(Ordering::Acquire) {
+            if stop() || Instant::now() >= deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        while !self.shared.budget.wait_idle(Duration::from_millis(200)) {
+            if stop() || Instant::now() >= deadline {
+                return false;
+            }
+        }
+        true
     }
 
     /// While it is true no more documents are taken from the source; what is in flight goes on.

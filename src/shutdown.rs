@@ -1,10 +1,79 @@
-//! Stop signals: the first asks to drain, the second ends at once.
+//! Signals: the first that asks to stop drains, the second ends at once; SIGHUP asks to reload.
 
-use std::sync::Arc;
+use crate::receipt::lock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::runtime::Runtime;
+use std::sync::{Arc, Mutex};
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
+
+/// Hears the signals of the process, whatever runs at the time.
+pub struct Signals {
+    heard: Arc<Heard>,
+    _runtime: Runtime,
+}
+
+#[derive(Default)]
+struct Heard {
+    stopping: AtomicBool,
+    reload: AtomicBool,
+    current: Mutex<Shutdown>,
+}
+
+impl Signals {
+    /// Listens for SIGINT, SIGTERM and SIGHUP.
+    pub fn listen() -> std::io::Result<Self> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let heard = Arc::<Heard>::default();
+        let _guard = runtime.enter();
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let hears = Arc::clone(&heard);
+        runtime.spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => hears.stop(),
+                    _ = terminate.recv() => hears.stop(),
+                    _ = hangup.recv() => hears.reload.store(true, Ordering::Release),
+                }
+            }
+        });
+        drop(_guard);
+        Ok(Self { heard, _runtime: runtime })
+    }
+
+    /// What stops the pipeline that is started next; it is asked for already where a signal came before.
+    pub fn shutdown(&self) -> Shutdown {
+        let mut current = lock(&self.heard.current);
+        *current = Shutdown::default();
+        if self.heard.stopping.load(Ordering::Acquire) {
+            current.ask();
+        }
+        current.clone()
+    }
+
+    /// Whether a signal asked to stop.
+    pub fn ask_to_stop(&self) -> bool {
+        self.heard.stopping.load(Ordering::Acquire)
+    }
+
+    /// Whether a reload was asked for since the last time.
+    pub fn take_reload(&self) -> bool {
+        self.heard.reload.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Heard {
+    fn stop(&self) {
+        let current = lock(&self.current);
+        if self.stopping.swap(true, Ordering::AcqRel) {
+            // What is in flight stays with its source and is taken up at the next start.
+            std::process::exit(130);
+        }
+        current.ask();
+    }
+}
 
 /// Whether and when to stop. Cheap to clone.
 #[derive(Clone, Default)]
@@ -14,29 +83,6 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// Listens for SIGINT and SIGTERM on `runtime`.
-    pub fn listen(runtime: &Runtime) -> std::io::Result<Self> {
-        let shutdown = Self::default();
-        let heard = shutdown.clone();
-        let _guard = runtime.enter();
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        runtime.spawn(async move {
-            loop {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                }
-                if heard.is_asked() {
-                    // What is in flight stays with its source and is taken up at the next start.
-                    std::process::exit(130);
-                }
-                heard.ask();
-            }
-        });
-        Ok(shutdown)
-    }
-
     /// Asks to stop.
     pub fn ask(&self) {
         self.asked.store(true, Ordering::Release);

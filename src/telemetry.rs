@@ -12,16 +12,62 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::JsonFields;
 
+/// What is logged, to be changed while the program runs.
+pub struct Log {
+    secrets: Secrets,
+    format: LogFormat,
+    filter: Box<dyn Fn(EnvFilter) -> Result<(), String> + Send + Sync>,
+}
+
+impl Log {
+    /// Keeps these out of what is logged from now on, too.
+    pub fn learn<'a>(&self, secrets: impl Iterator<Item = &'a str>) {
+        self.secrets.learn(secrets);
+    }
+
+    /// Logs as these settings say from now on, which [`check`] took.
+    pub fn change(&self, config: &TelemetryConfig) {
+        if let Err(reason) = filter(config).and_then(|filter| (self.filter)(filter)) {
+            tracing::warn!("what is logged stays as it was: {reason}");
+        }
+        if self.format != config.format {
+            tracing::warn!("the setting telemetry.format takes effect at the next start");
+        }
+    }
+}
+
+/// Errors: a filter that cannot be understood.
+pub fn check(config: &TelemetryConfig) -> Result<(), String> {
+    filter(config).map(drop)
+}
+
 /// Starts logging; once per process.
 ///
 /// Errors: a filter that cannot be understood.
-pub fn start(config: &TelemetryConfig, secrets: Secrets) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&config.log)
-        .map_err(|e| format!("telemetry.log: `{}` is no log filter: {e}", config.log))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(secrets);
+pub fn start(config: &TelemetryConfig, secrets: Secrets) -> Result<Log, String> {
+    let builder = tracing_subscriber::fmt().with_env_filter(filter(config)?).with_writer(secrets.clone());
+    let filter: Box<dyn Fn(EnvFilter) -> Result<(), String> + Send + Sync>;
     let started = match config.format {
-        LogFormat::Json => builder.fmt_fields(JsonFields::new()).event_format(line::Line).try_init(),
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init(),
+        LogFormat::Json => {
+            let builder =
+                builder.fmt_fields(JsonFields::new()).event_format(line::Line).with_filter_reloading();
+            let handle = builder.reload_handle();
+            filter = Box::new(move |new| handle.reload(new).map_err(|e| e.to_string()));
+            builder.try_init()
+        }
+        LogFormat::Text => {
+            let builder =
+                builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).with_filter_reloading();
+            let handle = builder.reload_handle();
+            filter = Box::new(move |new| handle.reload(new).map_err(|e| e.to_string()));
+            builder.try_init()
+        }
     };
-    started.map_err(|e| e.to_string())
+    started.map_err(|e| e.to_string())?;
+    Ok(Log { secrets, format: config.format, filter })
+}
+
+fn filter(config: &TelemetryConfig) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(&config.log)
+        .map_err(|e| format!("telemetry.log: `{}` is no log filter: {e}", config.log))
 }

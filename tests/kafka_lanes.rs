@@ -181,3 +181,22 @@ fn a_second_worker_takes_its_share_and_gives_it_back() {
     assert!(!second.log().contains("did not leave in order"), "{}", second.log());
     drop(second.terminate());
 }
+
+#[test]
+fn a_reload_leaves_the_group_in_order_and_comes_back() {
+    let (kafka, folder) = (shared(), tempfile::tempdir().unwrap());
+    let daemon = worker(kafka, folder.path(), "reload", &[]);
+    (0..40).for_each(|number| send(kafka, "reload", &format!("{number}.txt")));
+    for round in 1..=2 {
+        results(kafka, "reload", round * 8);
+        signal(daemon.pid(), libc::SIGHUP);
+        let reloaded = || daemon.log().matches(r#""message":"reloaded""#).count();
+        assert!(wait_for(PATIENCE, || reloaded() == round), "{}", daemon.log());
+    }
+    let found = results(kafka, "reload", 40);
+    std::thread::sleep(Duration::from_secs(1));
+    let distinct: std::collections::BTreeSet<&str> = keys(&found).into_iter().collect();
+    assert_eq!((distinct.len(), kafka.read("reload.results").len()), (40, 40));
+    let (status, log) = daemon.terminate();
+    assert!(status.success() && !log.contains("did not leave in order"), "{log}");
+}

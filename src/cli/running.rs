@@ -1,5 +1,6 @@
 //! `quire run`: the pipeline with its ends, and the API beside it.
 
+use super::reload::{self, Ground, Start};
 use super::{App, doctor, store, tend};
 use crate::config::{Config, ServeConfig};
 use crate::consume::fetch::Fetcher;
@@ -58,27 +59,46 @@ pub struct Running {
     pub revisions: std::collections::BTreeMap<String, String>,
     /// Where the API is.
     pub address: std::net::SocketAddr,
-    /// Heard signals.
+    /// Whether to stop.
     pub shutdown: Shutdown,
+    /// What this runs on, where it is for one start only.
+    _ground: Option<Ground>,
     live: Arc<AtomicBool>,
     traces: trace::Exporter,
     runtime: Runtime,
 }
 
 impl Running {
-    /// Starts pipeline and API.
+    /// Starts pipeline and API, once.
     pub fn start(
         config: &Config,
         metrics: &Arc<Metrics>,
         variables: &HashMap<String, String>,
     ) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let shutdown = Shutdown::listen(&runtime).context("cannot listen for signals")?;
+        let ground = Ground::new()?;
         // First what fails fast: the address, then the models.
-        let serving = serving(config);
-        let listener = runtime.block_on(serve::bind(&serving))?;
-        let address = listener.local_addr()?;
+        ground.take_address(config)?;
         let models = Models::load(&config.infer, &models_dir(config))?;
+        let running = Self::on(&ground, config, models, metrics, variables)?;
+        Ok(Self { _ground: Some(ground), ..running })
+    }
+
+    /// Starts pipeline and API with the signals and the address of `ground`.
+    pub fn on(
+        ground: &Ground,
+        config: &Config,
+        models: Models,
+        metrics: &Arc<Metrics>,
+        variables: &HashMap<String, String>,
+    ) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let shutdown = ground.signals.shutdown();
+        let serving = serving(config);
+        let listener = {
+            let _inside = runtime.enter();
+            tokio::net::TcpListener::from_std(ground.take_address(config)?)?
+        };
+        let address = listener.local_addr()?;
         crate::durable::make_private(&config.data.dir)
             .with_context(|| format!("cannot make {} (the setting data.dir)", config.data.dir.display()))?;
         let root = config.data.dir.clone();
@@ -157,7 +177,8 @@ impl Running {
         runtime.spawn(serve::serve(listener, serve::router(api), stopped));
         tracing::info!(api = %format!("http://{address}"), data = %root.display(), stored = counts.documents, "ready");
         let revisions = models.revisions;
-        Ok(Self { pipeline, store, inbox, revisions, address, shutdown, live, traces, runtime })
+        let _ground = None;
+        Ok(Self { pipeline, store, inbox, revisions, address, shutdown, _ground, live, traces, runtime })
     }
 
     /// Stops in order; how many documents were left to the next start.
@@ -299,18 +320,38 @@ fn until_reached<T>(
     }
 }
 
-/// Runs until stopped.
+/// Runs until stopped; starts anew with other settings where a reload asks for it.
 pub fn run(app: &App, args: &RunArgs) -> Result<ExitCode> {
-    let running = Running::start(&app.config, &app.metrics, &app.variables)?;
+    let ground = Ground::new()?;
+    let mut start = Start::first(app, &ground)?;
+    let mut running = start.begin(app, &ground)?;
+    while let Some(next) = watch(app, args, &ground, &start.config, &running) {
+        (running, start) = reload::replace(app, &ground, running, start, next)?;
+    }
+    end(running, &start.config)
+}
+
+/// Waits until this run is to end. Some: it is to be replaced by that one.
+fn watch(app: &App, args: &RunArgs, ground: &Ground, config: &Config, running: &Running) -> Option<Start> {
     while !running.shutdown.is_asked() && running.pipeline.fatal().is_none() {
         if args.once && running.pipeline.is_drained() {
-            break;
+            return None;
+        }
+        if ground.signals.take_reload() {
+            match reload::prepare(app, ground, config, running) {
+                Ok(next) => return Some(next),
+                Err(error) => tracing::error!("not reloaded, everything goes on as before: {error:#}"),
+            }
         }
         std::thread::sleep(Duration::from_millis(50));
     }
+    None
+}
+
+fn end(running: Running, config: &Config) -> Result<ExitCode> {
     let fatal = running.pipeline.fatal();
-    tracing::info!(drain_s = app.config.shutdown.drain_s, "stopping");
-    let left = running.stop(Duration::from_secs(app.config.shutdown.drain_s));
+    tracing::info!(drain_s = config.shutdown.drain_s, "stopping");
+    let left = running.stop(Duration::from_secs(config.shutdown.drain_s));
     if left > 0 {
         tracing::warn!(documents = left, "left in working/ for the next start");
     }

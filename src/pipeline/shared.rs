@@ -33,6 +33,8 @@ pub struct Shared {
     pub drained: AtomicBool,
     /// Whether an operator wants no more documents to be taken.
     pub paused: Arc<AtomicBool>,
+    /// Whether that is heard: none is taken any more.
+    pub resting: AtomicBool,
     /// Whether the store does not answer.
     pub away: AtomicBool,
     /// When the stages were started.

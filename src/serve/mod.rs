@@ -215,24 +215,12 @@ pub fn description() -> Value {
 /// for.
 pub async fn bind(config: &ServeConfig) -> Result<TcpListener> {
     let listen = &config.listen;
-    let keys = Keys::open(config).map_err(|what| {
-        wrong(
-            what,
-            "write KEY, ROLE:sha256:HEX or ROLE:sha256:HEX:NAME; roles are reader, writer, reviewer, admin",
-        )
-    })?;
     let form = "set serve.listen to HOST:PORT, as 127.0.0.1:8737";
     let addresses: Vec<SocketAddr> = tokio::net::lookup_host(listen.as_str())
         .await
         .map_err(|e| wrong(format!("serve.listen `{listen}` is no address to listen on: {e}"), form))?
         .collect();
-    let exposed = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback());
-    if let Some(address) = exposed.filter(|_| !keys.are_asked_for()) {
-        return Err(wrong(
-            format!("serve.listen {address} can be reached from other machines, and serve.api_keys is empty"),
-            "add a key with `quire keys add`, set serve.api_keys, or let serve.listen be 127.0.0.1:PORT",
-        ));
-    }
+    addresses.iter().try_for_each(|address| check_exposure(config, *address))?;
     TcpListener::bind(addresses.as_slice()).await.map_err(|e| match e.kind() {
         ErrorKind::AddrInUse => wrong(
             format!("serve.listen {listen} is in use by another program"),
@@ -244,6 +232,25 @@ pub async fn bind(config: &ServeConfig) -> Result<TcpListener> {
         ),
         _ => wrong(format!("cannot listen on serve.listen {listen}: {e}"), form),
     })
+}
+
+/// Whether the API may be at this address.
+///
+/// Errors: `Fatal`: others could reach it while no key is asked for; a key cannot be read.
+pub fn check_exposure(config: &ServeConfig, address: SocketAddr) -> Result<()> {
+    let keys = Keys::open(config).map_err(|what| {
+        wrong(
+            what,
+            "write KEY, ROLE:sha256:HEX or ROLE:sha256:HEX:NAME; roles are reader, writer, reviewer, admin",
+        )
+    })?;
+    if address.ip().to_canonical().is_loopback() || keys.are_asked_for() {
+        return Ok(());
+    }
+    Err(wrong(
+        format!("serve.listen {address} can be reached from other machines, and serve.api_keys is empty"),
+        "add a key with `quire keys add`, set serve.api_keys, or let serve.listen be 127.0.0.1:PORT",
+    ))
 }
 
 /// Answers requests until `shutdown`, then lets those that are open end for a few seconds.

@@ -101,7 +101,8 @@ mod tests {
     /// The lines that `run` logs, with `secret` kept out of them.
     fn lines(secret: &str, run: impl FnOnce()) -> Vec<String> {
         let kept = Kept::default();
-        let (secrets, to) = (Secrets::new([secret]), kept.clone());
+        let (secrets, to) = (Secrets::default(), kept.clone());
+        secrets.learn([secret]);
         let subscriber = tracing_subscriber::fmt()
             .fmt_fields(JsonFields::new())
             .event_format(Line)

@@ -1,7 +1,7 @@
 //! Keeps secrets out of logs: a writer that replaces them in every line, whoever wrote it.
 
 use std::io::{Result, Write};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Shorter values would be found in words that are none.
@@ -9,14 +9,15 @@ const SHORTEST: usize = 4;
 /// What is written instead.
 const REDACTED: &[u8] = b"<redacted>";
 
-/// The values to keep out, in each way in which a log line may hold them. Cheap to clone.
+/// The values to keep out, in each way in which a log line may hold them. Cheap to clone; all clones learn
+/// what one does.
 #[derive(Clone, Default)]
-pub struct Secrets(Arc<[Vec<u8>]>);
+pub struct Secrets(Arc<RwLock<Vec<Vec<u8>>>>);
 
 impl Secrets {
-    /// These values; those under four bytes are left out.
-    pub fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut forms: Vec<Vec<u8>> = Vec::new();
+    /// Keeps these values out from now on, too; those under four bytes are left out.
+    pub fn learn<'a>(&self, values: impl IntoIterator<Item = &'a str>) {
+        let mut forms = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for value in values.into_iter().filter(|value| value.len() >= SHORTEST) {
             let mut own = vec![value.to_owned(), escaped(value), value.as_bytes().escape_ascii().to_string()];
             // A value that was escaped for one reader is escaped again by `{:?}`, and again by JSON.
@@ -28,7 +29,6 @@ impl Secrets {
         // The longest first: a form may be part of another.
         forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
         forms.dedup();
-        Self(forms.into())
     }
 
     /// A writer that replaces them and passes the rest on.
@@ -37,8 +37,9 @@ impl Secrets {
     }
 
     fn replace(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let forms = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let found =
-            |at: usize| self.0.iter().find(|form| bytes.get(at..).is_some_and(|b| b.starts_with(form)));
+            |at: usize| forms.iter().find(|form| bytes.get(at..).is_some_and(|b| b.starts_with(form)));
         let first = (0..bytes.len()).find(|at| found(*at).is_some())?;
         let mut clean = bytes.get(..first).unwrap_or_default().to_vec();
         let mut at = first;

@@ -42,7 +42,7 @@ pub(super) fn next(board: &Board, state: &mut MutexGuard<'_, State>) -> Option<P
     if !owned.apart.contains(&place.offset) {
         gather(board, state, partition);
     }
-    let Some(owned) = state.owned.get(&partition) else { return None };
+    let owned = state.owned.get(&partition)?;
     let group = group(board, state, owned, partition);
     if let Some(owned) = state.owned.get_mut(&partition)
         && (owned.apart != group || !owned.dirty)

@@ -1,0 +1,110 @@
+//! SIGHUP takes other settings without losing a document or refusing a connection.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod common;
+
+use common::*;
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+fn configure(data: &Path, toml: &str) {
+    std::fs::write(data.join("quire.toml"), toml).unwrap();
+}
+
+fn note(number: usize) -> String {
+    format!(
+        "Note {number}. The harbour office has confirmed delivery {number} of forty crates of tea to Leipzig."
+    )
+}
+
+fn reloaded(daemon: &Daemon) -> usize {
+    daemon.log().matches(r#""message":"reloaded""#).count()
+}
+
+#[test]
+fn other_settings_are_taken_while_documents_and_requests_go_on() {
+    let data = tempfile::tempdir().unwrap();
+    configure(data.path(), "[interpret]\nsample_percent = 0\n");
+    let daemon = Daemon::start(data.path(), &[]);
+    let address = daemon.api().unwrap().trim_start_matches("http://").to_owned();
+    let (over, refused, answered) =
+        (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let asks = std::thread::spawn({
+        let (over, refused, answered) = (Arc::clone(&over), Arc::clone(&refused), Arc::clone(&answered));
+        move || {
+            while !over.load(Ordering::Acquire) {
+                let kept = TcpStream::connect(&address).is_ok();
+                let count = if kept { &answered } else { &refused };
+                count.fetch_add(1, Ordering::AcqRel);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    });
+    let mut sent = 0;
+    let mut send = |count: usize| {
+        for _ in 0..count {
+            drop_file(data.path(), &format!("note {sent}.txt"), note(sent).as_bytes());
+            sent += 1;
+        }
+        sent
+    };
+    for round in 1..=3 {
+        send(20);
+        configure(
+            data.path(),
+            &format!("[interpret]\nsample_percent = {}\n", if round == 3 { 100 } else { 0 }),
+        );
+        signal(daemon.pid(), libc::SIGHUP);
+        send(10);
+        let done = wait_for(Duration::from_secs(60), || reloaded(&daemon) == round);
+        assert!(done, "{}", daemon.log());
+    }
+    let last = send(1) - 1;
+    let done = || names(&data.path().join("done")).len();
+    let all = wait_for(Duration::from_secs(120), || done() == last + 1);
+    over.store(true, Ordering::Release);
+    asks.join().unwrap();
+    assert!(all, "{} of {}: {}", done(), last + 1, daemon.log());
+    assert_eq!(names(&data.path().join("dead")), Vec::<String>::new());
+    assert_eq!(names(&data.path().join("results")).len(), last + 1);
+    assert_eq!(refused.load(Ordering::Acquire), 0, "of {}", answered.load(Ordering::Acquire));
+    let sampled = |number: usize| result(data.path(), &id_of(note(number).as_bytes()))["verdict"].to_string();
+    assert!(sampled(last).contains("sample") && !sampled(0).contains("sample"), "{}", sampled(last));
+    let (status, log) = daemon.terminate();
+    assert!(status.success(), "{log}");
+}
+
+#[test]
+fn what_cannot_be_used_leaves_everything_as_it_was() {
+    let data = tempfile::tempdir().unwrap();
+    configure(data.path(), "");
+    let daemon = Daemon::start(data.path(), &[]);
+    let cases = [
+        ("[interpret]\nsample_percents = 0\n", "sample_percents"),
+        ("[telemetry]\nlog = \"all=of=it\"\n", "telemetry.log"),
+        ("[consume]\nmax_document_mb = 0\n", "max_document_mb"),
+        ("[interpret]\nfields_file = \"nowhere.toml\"\n", "fields_file"),
+        ("[infer]\nner = \"nowhere\"\n", "nowhere"),
+    ];
+    for (number, (toml, named)) in cases.into_iter().enumerate() {
+        configure(data.path(), toml);
+        signal(daemon.pid(), libc::SIGHUP);
+        let said = || {
+            daemon.log().lines().filter(|line| line.contains("not reloaded")).nth(number).map(str::to_owned)
+        };
+        assert!(wait_for(Duration::from_secs(60), || said().is_some()), "{toml}: {}", daemon.log());
+        let line = said().unwrap();
+        assert!(line.contains(named), "{named} in {line}");
+        drop_file(data.path(), &format!("note {number}.txt"), note(number).as_bytes());
+        let done =
+            wait_for(Duration::from_secs(60), || names(&data.path().join("results")).len() == number + 1);
+        assert!(done, "{toml}: {}", daemon.log());
+    }
+    assert_eq!(reloaded(&daemon), 0);
+    let (status, log) = daemon.terminate();
+    assert!(status.success(), "{log}");
+}
