@@ -13,6 +13,8 @@ mod send;
 mod sign;
 mod subscription;
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod tests;
 mod ways;
 mod web;

@@ -124,6 +124,10 @@ impl Records for LocalStore {
     ) -> Result<Vec<Record>> {
         self.readers.with(|reader| records::list(reader, shelf, selection, limit, offset))
     }
+
+    fn count_records(&self, shelf: Shelf, selection: &Selection) -> Result<usize> {
+        self.readers.with(|reader| records::count(reader, shelf, selection))
+    }
 }
 
 impl Store for LocalStore {

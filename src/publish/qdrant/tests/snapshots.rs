@@ -21,7 +21,7 @@ fn backed_up(into: &Path) -> (QdrantFake, std::path::PathBuf) {
     let data = into.join("data");
     fs::create_dir(&data).unwrap();
     let made =
-        backup::backup(&data, &into.join("backups"), 0, Some(&remote(&fake, "secret")), &Run::default());
+        backup::backup(&data, &data.join("keys"), &into.join("backups"), 0, Some(&remote(&fake, "secret")), &Run::default());
     (fake, made.unwrap().folder)
 }
 
