@@ -18,10 +18,11 @@ pub fn write_private(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
 
 fn write(folder: &Path, name: &str, bytes: &[u8], mode: u32) -> Result<()> {
     let part = folder.join(format!(".{}.part", Uuid::new_v4().simple()));
-    let written = OpenOptions::new().write(true).create_new(true).mode(mode).open(&part).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
+    let written =
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(&part).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
     let moved = written.and_then(|()| fs::rename(&part, folder.join(name)));
     if moved.is_err() {
         let _ = fs::remove_file(&part);

@@ -79,7 +79,9 @@ pub fn status(app: &App, args: &StatusArgs) -> Result<ExitCode> {
             Standing::Locked => {
                 println!("\nthe quire at {} asks for a key: --key or QUIRE_API_KEY", app.config.serve.listen);
             }
-            Standing::Away => println!("\nno quire runs at {}: tasks by the clock rest", app.config.serve.listen),
+            Standing::Away => {
+                println!("\nno quire runs at {}: tasks by the clock rest", app.config.serve.listen)
+            }
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -6,14 +6,14 @@
 //! sends: the leader. Messages go by HTTP (`web`) or as mails (`mail`), as a subscription's URL says.
 
 mod cache;
+#[cfg(test)]
+mod damage_tests;
 mod delivery;
 mod mail;
 mod queue;
 mod send;
 mod sign;
 mod subscription;
-#[cfg(test)]
-mod damage_tests;
 #[cfg(test)]
 mod tests;
 mod ways;

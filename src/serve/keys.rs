@@ -175,7 +175,9 @@ impl Keys {
                 match self::read(&self.file) {
                     Ok(entries) => {
                         if entries.is_empty() && !read.entries.is_empty() {
-                            tracing::warn!("the key file is empty or gone; keys are asked for until a restart");
+                            tracing::warn!(
+                                "the key file is empty or gone; keys are asked for until a restart"
+                            );
                         }
                         read.entries = entries;
                     }

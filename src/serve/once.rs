@@ -55,7 +55,8 @@ struct Answer {
 impl Answer {
     /// Of which document it tells, so that it goes with it.
     fn about(&self) -> String {
-        let body: Value = self.body.as_deref().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
+        let body: Value =
+            self.body.as_deref().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
         let named = |value: &Value| value.get("id").and_then(Value::as_str).map(str::to_owned);
         let placed = || {
             let (_, place) = self.headers.iter().find(|(name, _)| name == header::LOCATION.as_str())?;
@@ -145,7 +146,10 @@ fn boundary(headers: &HeaderMap) -> Option<Vec<u8>> {
         let (name, value) = text.split_once('=')?;
         name.trim().eq_ignore_ascii_case("boundary").then(|| value.trim().trim_matches('"').to_owned())
     };
-    parameters.filter_map(named).find(|value| !value.is_empty()).map(|value| format!("--{value}").into_bytes())
+    parameters
+        .filter_map(named)
+        .find(|value| !value.is_empty())
+        .map(|value| format!("--{value}").into_bytes())
 }
 
 /// A digest of what is between boundaries, in order. No part holds the boundary itself (RFC 2046, 5.1.1).

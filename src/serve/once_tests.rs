@@ -39,7 +39,9 @@ fn what_a_sender_that_hangs_up_began_is_ended_and_its_answer_kept() {
     assert!(wait_for(|| server.uploads(Priority::Normal).len() == 1), "it was dropped midway");
     let answered = || {
         let records = lock(&server.store.records);
-        records.iter().any(|((shelf, _), record)| *shelf == Shelf::Request && !record.body["answer"].is_null())
+        records
+            .iter()
+            .any(|((shelf, _), record)| *shelf == Shelf::Request && !record.body["answer"].is_null())
     };
     assert!(wait_for(answered), "its key is reserved for ever");
     let headers = [("content-type", kind), ("idempotency-key", "k")];

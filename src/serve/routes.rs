@@ -55,9 +55,7 @@ fn of_a_document(name: &str) -> (Value, Value, &'static str) {
             both(pattern("^[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,199}$")),
             "its key; else derived from the content; not with several files",
         ),
-        "filename" => {
-            ((text(255), pattern("^[ -~]{0,255}$")), "for people, and as a hint for the format")
-        }
+        "filename" => ((text(255), pattern("^[ -~]{0,255}$")), "for people, and as a hint for the format"),
         "language" => {
             (both(pattern("^[A-Za-z]{2}$")), "ISO 639-1; believed unless the text is sure of another")
         }
@@ -97,10 +95,7 @@ fn sent(mut about: About<'_>) -> About<'_> {
         let instead = format!("the same as `{name}`, which counts more");
         about = about.query(name, said, what).header(header, in_header, &instead);
     }
-    about
-        .body(true, content)
-        .gives::<upload::Taken>(202)
-        .fails(&[&TOO_LARGE, &SLOW, &NOT_FETCHED])
+    about.body(true, content).gives::<upload::Taken>(202).fails(&[&TOO_LARGE, &SLOW, &NOT_FETCHED])
 }
 
 fn searched(mut about: About<'_>) -> About<'_> {

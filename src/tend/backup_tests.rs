@@ -54,7 +54,8 @@ fn a_backup_made_while_writing_restores_to_the_same() {
     assert_eq!(restored.counts().unwrap().passages, restored.counts().unwrap().documents);
     let error = backup::restore(&third.folder, &back, None, &Run::default()).unwrap_err();
     assert!(error.to_string().contains("empty data folder"), "{error}");
-    let within = backup::backup(&data, &data.join("keys"), &data.join("b"), 0, None, &Run::default()).unwrap_err();
+    let within =
+        backup::backup(&data, &data.join("keys"), &data.join("b"), 0, None, &Run::default()).unwrap_err();
     assert!(within.to_string().contains("elsewhere"), "{within}");
 }
 
@@ -66,9 +67,11 @@ fn the_key_file_is_backed_up_wherever_it_lies() {
     drop(filled(&data, &[]));
     fs::create_dir_all(data.join("secret")).unwrap();
     let outside = dir.path().join("api-keys");
-    for (number, keys, place) in
-        [(0, &outside, backup::KEYS), (1, &data.join("secret/keys"), "secret/keys"), (2, &data.join("keys"), "keys")]
-    {
+    for (number, keys, place) in [
+        (0, &outside, backup::KEYS),
+        (1, &data.join("secret/keys"), "secret/keys"),
+        (2, &data.join("keys"), "keys"),
+    ] {
         fs::write(keys, "# keys").unwrap();
         fs::set_permissions(keys, fs::Permissions::from_mode(0o640)).unwrap();
         let into = dir.path().join(format!("backups-{number}"));

@@ -163,9 +163,7 @@ pub fn standing(app: &App, key: Option<&str>) -> Standing {
     let patience = Some(Duration::from_secs(2));
     let config = ureq::Agent::config_builder().timeout_global(patience).http_status_as_error(false);
     let mut request = ureq::Agent::from(config.build()).get(base(app, None));
-    // Whoever can read the settings may ask as they say; of a digest nobody knows the key.
-    let mut known = app.config.serve.api_keys.iter().map(|key| key.expose());
-    if let Some(key) = key.or_else(|| known.find(|entry| is_key(entry))) {
+    if let Some(key) = key_of(key, app.config.serve.api_keys.iter().map(|key| key.expose())) {
         request = request.header("authorization", format!("Bearer {key}"));
     }
     let Ok(mut answer) = request.call() else { return Standing::Away };
@@ -176,6 +174,12 @@ pub fn standing(app: &App, key: Option<&str>) -> Standing {
         Ok(body) if at(&body, "/tasks").is_array() => Standing::Told(body),
         _ => Standing::Away,
     }
+}
+
+/// The key to ask with: the one that is given, else one of the settings, since whoever can read them may
+/// ask as they say; of a digest nobody knows the key.
+fn key_of<'k>(given: Option<&'k str>, mut entries: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    given.or_else(|| entries.find(|entry| is_key(entry)))
 }
 
 /// A table of the tasks in an answer.
@@ -201,4 +205,18 @@ pub fn show(body: &Value) {
         ]
     });
     print::table(&["task", "cron", "next", "running", "last ended", "outcome"], rows.collect());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_no_key_to_ask_with() {
+        let digest = format!("reader:sha256:{}:ada", "0".repeat(64));
+        let entries = [digest.as_str(), "plain"];
+        assert_eq!(key_of(None, entries.into_iter()), Some("plain"));
+        assert_eq!(key_of(Some("given"), entries.into_iter()), Some("given"));
+        assert_eq!(key_of(None, [digest.as_str()].into_iter()), None);
+    }
 }
