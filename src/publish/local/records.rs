@@ -122,7 +122,7 @@ pub(super) fn amend(store: &LocalStore, document: &Document) -> Result<bool> {
     transaction.prepare_cached("DELETE FROM entities WHERE document = ?")?.execute([row])?;
     write::put_entities(&transaction, row, document)?;
     write::put_related(&transaction, row, document)?;
-    transaction.commit()?;
+    store.commit(transaction)?;
     Ok(true)
 }
 

@@ -87,7 +87,12 @@ impl<'r> Copy<'r> {
         if let Ok(within) = file.strip_prefix(self.data) {
             let first = within.components().next().map(|first| first.as_os_str().to_owned());
             let copied = BEFORE.iter().chain(&AFTER).any(|name| first.as_deref() == Some(name.as_ref()));
-            return if copied { Ok(()) } else { self.tree(within) };
+            if copied {
+                return Ok(());
+            }
+            let folder = within.parent().map(|folder| self.folder.join(folder));
+            folder.map_or(Ok(()), fs::create_dir_all).with_context(failed)?;
+            return self.tree(within);
         }
         let to = self.folder.join(KEYS);
         let (size, sha256) = hash(&file, Some(&to)).with_context(failed)?;
