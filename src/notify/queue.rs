@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::publish::{Record, Selection, Shelf, Store};
 use crate::receipt::lock;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -258,7 +258,11 @@ impl Notifier {
         let dead = Selection { state, group: vec![id.to_owned()] };
         // Their keys first: each is tried once, whatever comes of it.
         let mut keys = BTreeSet::new();
-        self.walk(&dead, |record| _ = self.readable(&record).map(|_| keys.insert(record.key)))?;
+        self.walk(&dead, |record| {
+            if self.readable(&record).is_some() {
+                keys.insert(record.key);
+            }
+        })?;
         let mut replayed = 0;
         for key in keys {
             match self.replay(&key) {
@@ -268,6 +272,35 @@ impl Notifier {
             }
         }
         Ok(replayed)
+    }
+
+    /// What waits for a subscription, the soonest first.
+    pub(super) fn waiting(&self, lane: &str, limit: usize, offset: usize) -> Result<Vec<Record>> {
+        let state = vec![DeliveryState::Waiting.to_string()];
+        let selection = Selection { state, group: vec![lane.to_owned()] };
+        self.store.records(Shelf::Delivery, &selection, limit, offset)
+    }
+
+    /// Removes deliveries to subscriptions that are gone: a worker that had not heard of it yet put them in.
+    ///
+    /// `known`: how many there are to those that are not gone.
+    pub(super) fn remove_orphans(&self, known: usize) -> Result<()> {
+        if self.store.count_records(Shelf::Delivery, &Selection::default())? <= known {
+            return Ok(());
+        }
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        self.walk(&Selection::default(), |record| found.entry(record.group).or_default().push(record.key))?;
+        for (subscription, keys) in found {
+            // Looked for after its deliveries, so that one that was just made is there.
+            if self.store.record(Shelf::Subscription, &subscription)?.is_some() {
+                continue;
+            }
+            for key in keys {
+                self.store.remove_record(Shelf::Delivery, &key)?;
+            }
+            self.lanes.forget(&subscription);
+        }
+        Ok(())
     }
 
     /// Passes every delivery that is selected; nothing is changed meanwhile.

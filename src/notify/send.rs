@@ -8,7 +8,6 @@ use super::ways::{Fate, Ways};
 use crate::config::NotifyConfig;
 use crate::consume::backoff;
 use crate::error::Result;
-use crate::publish::{Selection, Shelf};
 use crate::receipt::lock;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -195,12 +194,10 @@ impl Notifier {
 
     /// Sends what is due to one subscription, until something fails.
     fn serve(&self, ways: &Ways, kept: &Kept, stop: &dyn Fn() -> bool) -> Result<After> {
-        let state = vec![DeliveryState::Waiting.to_string()];
-        let waiting = Selection { state, group: vec![kept.subscription.id.clone()] };
         // Those at the front that stay there: held, or not to be read.
         let mut passed = 0;
         loop {
-            let records = self.store.records(Shelf::Delivery, &waiting, BATCH, passed)?;
+            let records = self.waiting(&kept.subscription.id, BATCH, passed)?;
             let whole = records.len() == BATCH;
             let before = passed;
             for record in &records {
@@ -313,27 +310,8 @@ impl Notifier {
             }
             known += waiting + dead;
         }
-        if self.store.count_records(Shelf::Delivery, &Selection::default())? > known {
-            self.remove_orphans()?;
-        }
+        self.remove_orphans(known)?;
         self.tell_waiting();
-        Ok(())
-    }
-
-    /// Removes deliveries to subscriptions that are gone: a worker that had not heard of it yet put them in.
-    fn remove_orphans(&self) -> Result<()> {
-        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        self.walk(&Selection::default(), |record| found.entry(record.group).or_default().push(record.key))?;
-        for (subscription, keys) in found {
-            // Looked for after its deliveries, so that one that was just made is there.
-            if self.store.record(Shelf::Subscription, &subscription)?.is_some() {
-                continue;
-            }
-            for key in keys {
-                self.store.remove_record(Shelf::Delivery, &key)?;
-            }
-            self.lanes.forget(&subscription);
-        }
         Ok(())
     }
 }

@@ -153,7 +153,8 @@ pub(super) fn rescore(reader: &Connection, sql: &str, query: &[f32], rough: Vec<
     let mut exact = Vec::with_capacity(by_key.len());
     while let Some(row) = rows.next()? {
         let (key, owner): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let vector = from_blob(row.get_ref(2)?.as_blob_or_null()?.unwrap_or_default());
+        let vector =
+            from_blob(row.get_ref(2)?.as_blob_or_null().map_err(failure::broken)?.unwrap_or_default());
         if let Some(near) = by_key.get(&key)
             && owner == near.owner
             && vector.len() == query.len()
