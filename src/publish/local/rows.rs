@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::AcqRel};
 /// Rows in a block. Blocks never move, so that a table grows without a copy of itself.
 const BLOCK: usize = 1024;
 
-/// Blocks that one more thread is worth: 32 thousand rows take a millisecond.
-const BLOCKS_A_THREAD: usize = 32;
+/// Blocks that are worth a thread: 64 thousand rows take some 1.5 ms. On a busy machine a thread waits
+/// 4 ms and more until it is begun, so smaller tables are not shared out (benches/NOTES.md).
+const BLOCKS_A_THREAD: usize = 64;
 
 /// Threads of one scan at most: a few saturate the memory bus.
 const MAX_THREADS: usize = 8;
@@ -174,7 +175,7 @@ impl Table {
             .get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS));
         // One scan has all processors; several share them, so that none waits for another's threads.
         let others = self.scans.fetch_add(1, AcqRel);
-        let threads = self.blocks.len().div_ceil(BLOCKS_A_THREAD).min(processors / (others + 1)).max(1);
+        let threads = (self.blocks.len() / BLOCKS_A_THREAD).min(processors / (others + 1)).max(1);
         let mut parts = self.blocks.chunks(self.blocks.len().div_ceil(threads));
         let own = parts.next().unwrap_or_default();
         let mut best: Vec<Near> = std::thread::scope(|scope| {
