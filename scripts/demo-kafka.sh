@@ -78,8 +78,10 @@ count=0
 for file in "$folder"/*; do
   # kcat makes a null value of an empty file, and that deletes.
   [ -s "$file" ] || continue
-  # The key that quire would give it by its content, so that the local demo knows it again.
+  # The key that quire would give it by its content, so that the local demo knows it again. Two files of one
+  # content are one document.
   key=$(sha256sum "$file" | cut -c 1-32)
+  grep -qsx "$key" "$work/sent" && continue
   kcat -P -b "$broker" -t documents -k "$key" -H "filename=$(basename "$file")" "$file"
   echo "$key" >> "$work/sent"
   count=$((count + 1))
@@ -87,8 +89,12 @@ done
 sort -o "$work/sent" "$work/sent"
 echo "kcat sent $count documents to the topic documents."
 
-# Every record of a topic that is committed.
-seen() { kcat -C -e -q -b "$broker" -t "documents.$1" -X isolation.level=read_committed -f '%k\n' 2> /dev/null || true; }
+# Key and size of every record of a topic that is committed; -1 of one that clears its key.
+records() { kcat -C -e -q -b "$broker" -t "documents.$1" -X isolation.level=read_committed -f '%k %S\n' 2> /dev/null || true; }
+seen() { records "$1" | cut -d ' ' -f 1; }
+# Its keys that hold something: a key may have several records, and what came out of archives and mails has keys
+# of its own.
+keys() { records "$1" | awk '{ size[$1] = $2 } END { for (key in size) if (size[key] >= 0) print key }' | sort; }
 # How many of those that were sent; what came out of them (attachments) is settled beside them.
 settled() { { seen results; seen dead; } | sort -u | comm -12 - "$work/sent" | wc -l; }
 show() { printf '\r%s of %s documents settled' "$1" "$count"; }
@@ -108,7 +114,11 @@ for _ in $(seq 600); do
 done
 echo
 twice=$(seen results | sort | uniq -d | wc -l)
-echo "results: $(seen results | wc -l), dead letters: $(seen dead | sort -u | wc -l), published twice: $twice"
+row() { printf '%-14s %6s %14s\n' "$1" "$(keys "$2" | comm -12 - "$work/sent" | wc -l)" "$(keys "$2" | comm -23 - "$work/sent" | wc -l)"; }
+printf '%-14s %6s %14s\n' documents sent 'found in them'
+row understood results
+row 'dead letters' dead
+echo "published twice: $twice"
 [ "$(settled)" -ge "$count" ] || { tail -n 20 "$work"/worker-*.log >&2; exit 1; }
 [ "$twice" = 0 ] || exit 1
 

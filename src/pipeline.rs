@@ -34,15 +34,15 @@ use crate::metrics::Metrics;
 use crate::notify::Notifier;
 use crate::progress::Progress;
 use crate::publish::{Publisher, Store};
-use crate::receipt::{Budget, lock};
+use crate::receipt::lock;
 use crate::review::{self, Desk};
 use ask::Asker;
 use link::{Threads, link};
 use pages::PageBoard;
 use shared::Shared;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// The running pipeline.
@@ -77,28 +77,7 @@ impl Pipeline {
         failpoints: Arc<Failpoints>,
         source: impl FnOnce(Arc<dyn Watcher>) -> Result<Box<dyn Source>>,
     ) -> Result<Self> {
-        let budget = Budget::new(config.consume.in_flight_documents, config.consume.in_flight_mb << 20);
-        let notifier = Notifier::new(&config.notify, Arc::clone(&store), Arc::clone(metrics));
-        let shared = Arc::new(Shared {
-            config: config.clone(),
-            metrics: Arc::clone(metrics),
-            notifier: Arc::new(notifier),
-            progress: Arc::default(),
-            store,
-            budget,
-            stopping: AtomicBool::new(false),
-            closing: AtomicBool::new(false),
-            drained: AtomicBool::new(false),
-            paused: Arc::default(),
-            resting: AtomicBool::new(false),
-            away: AtomicBool::new(false),
-            since: Instant::now(),
-            counted: AtomicU64::new(0),
-            uncounted: AtomicBool::new(false),
-            fatal: Mutex::new(None),
-            failpoints,
-            started: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::new(config, metrics, store, failpoints));
         let threads = models.threads(config.infer.threads);
         let wait = Duration::from_millis(config.feed.batch_wait_ms);
         let (embedder, engines) = Embedder::start(models, config, metrics, threads, wait)?;

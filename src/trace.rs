@@ -82,6 +82,9 @@ impl Tracer {
     }
 }
 
+/// Characters of a text in a span.
+const LONGEST: usize = 256;
+
 /// The span of a whole document.
 const WHOLE: &str = "document";
 
@@ -145,14 +148,14 @@ impl Trace {
     pub fn about(&self, head: &Head) {
         self.note(|| {
             let mut known = vec![
-                KeyValue::new("quire.document.id", head.id.to_string()),
-                KeyValue::new("quire.document.name", head.name.clone()),
+                KeyValue::new("quire.document.id", cut(head.id.as_str())),
+                KeyValue::new("quire.document.name", cut(&head.name)),
                 KeyValue::new("quire.document.bytes", i64::try_from(head.size).unwrap_or(i64::MAX)),
                 KeyValue::new("quire.document.priority", head.priority.as_str()),
             ];
             if let Some(origin) = &head.origin {
                 known.push(KeyValue::new("messaging.system", "kafka"));
-                known.push(KeyValue::new("messaging.destination.name", origin.topic.clone()));
+                known.push(KeyValue::new("messaging.destination.name", cut(&origin.topic)));
                 known.push(KeyValue::new("messaging.destination.partition.id", origin.partition.to_string()));
                 known.push(KeyValue::new("messaging.kafka.offset", origin.offset));
             }
@@ -200,7 +203,7 @@ impl Trace {
         let own = RandomIdGenerator::default().new_span_id();
         let mut span = whole.span(recorder, "page".into(), own, parent, began);
         span.attributes = vec![KeyValue::new("quire.page", i64::from(number))];
-        span.status = failure.map_or(Status::Unset, |failure| Status::error(failure.to_string()));
+        span.status = failure.map_or(Status::Unset, failed);
         recorder.record(span);
     }
 
@@ -214,6 +217,16 @@ impl Trace {
         let whole = self.0.as_deref()?;
         Some((whole, whole.recorder.as_deref()?))
     }
+}
+
+/// A text as spans have it: collectors refuse long ones, and names come from outside.
+fn cut(text: &str) -> String {
+    text.chars().take(LONGEST).collect()
+}
+
+/// That something failed, with the reason.
+fn failed(failure: &Failure) -> Status {
+    Status::error(cut(&failure.to_string()))
 }
 
 fn attributes(numbers: &[(&'static str, usize)]) -> Vec<KeyValue> {
@@ -255,10 +268,7 @@ impl Drop for Whole {
     fn drop(&mut self) {
         let Some(recorder) = self.recorder.take() else { return };
         let state = std::mem::take(&mut *lock(&self.state));
-        let status = || match &state.failure {
-            Some(failure) => Status::error(failure.to_string()),
-            None => Status::Unset,
-        };
+        let status = || state.failure.as_ref().map_or(Status::Unset, failed);
         for open in &state.open {
             let mut span = self.span(&recorder, open.name.into(), open.span, self.own.span_id(), open.began);
             span.status = status();

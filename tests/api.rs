@@ -58,11 +58,18 @@ fn keys_that_are_made_open_the_api_and_close_it_when_taken_back() {
     let file = std::fs::read_to_string(data.path().join("keys")).unwrap();
     assert!(!file.contains(&key) && file.contains("reader:sha256:"), "{file}");
     assert!(stderr(&keys(&["add", "ada"])).contains("already"));
+    assert!(stderr(&keys(&["add", "local"])).contains("no key can be named `local`"));
     let daemon = Daemon::start(data.path(), &[]);
     let api = daemon.api().unwrap();
     let status = |key: Option<&str>| ask("GET", &format!("{api}/v1/status"), key, None).0;
     assert_eq!((status(None), status(Some("guess")), status(Some(&key))), (401, 401, 200));
     assert_eq!(ask("POST", &format!("{api}/v1/documents"), Some(&key), Some(&json!({}))).0, 403);
+    let here = format!("serve.listen={}", api.strip_prefix("http://").unwrap());
+    let tasks = |key: &str| {
+        let mut command = quire(data.path());
+        stdout(&output(command.args(["status", "--set", &here]).env("QUIRE_API_KEY", key)))
+    };
+    assert!(tasks(&key).contains("backup") && tasks("guess").contains("asks for a key"), "{}", tasks(&key));
     let writer = stdout(&keys(&["add", "bob", "--role", "admin"])).trim().to_owned();
     assert!(wait_for(PATIENCE, || status(Some(&writer)) == 200), "taken over while it runs");
     let config = ask("GET", &format!("{api}/v1/admin/config"), Some(&writer), None);

@@ -5,10 +5,9 @@
 mod common;
 
 use common::qdrant_fake::QdrantFake;
+use common::tls::Tls;
 use common::*;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 fn settings(fake: &QdrantFake) -> [String; 2] {
@@ -135,48 +134,11 @@ fn another_model_takes_over_while_a_worker_goes_on() {
     assert!(wait_for(PATIENCE, || understood(&fake) == texts.len() + 1), "{}", worker.log());
 }
 
-/// TLS before a fake: certificates from a private authority, and the proxy that has them.
-struct Tls {
-    proxy: Child,
-    url: String,
-    folder: tempfile::TempDir,
-}
-
-impl Tls {
-    fn before(fake: &QdrantFake) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        common::kafka::secured::make_certificates(folder.path());
-        let port = fake.url().rsplit(':').next().unwrap().to_owned();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/common/tls.py");
-        let mut proxy = Command::new("python3")
-            .arg(script)
-            .arg(folder.path().join("broker.both"))
-            .arg(port)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut own = String::new();
-        BufReader::new(proxy.stdout.take().unwrap()).read_line(&mut own).unwrap();
-        Self { proxy, url: format!("https://127.0.0.1:{}", own.trim()), folder }
-    }
-
-    fn authority(&self) -> String {
-        self.folder.path().join("ca.pem").to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Tls {
-    fn drop(&mut self) {
-        let _ = self.proxy.kill();
-        let _ = self.proxy.wait();
-    }
-}
-
 #[test]
 fn a_server_behind_tls_with_a_key_is_used_and_a_wrong_certificate_named() {
     let data = tempfile::tempdir().unwrap();
     let fake = QdrantFake::start_with(Some("secret-key"));
-    let tls = Tls::before(&fake);
+    let tls = Tls::before(fake.url());
     drop_file(data.path(), "fox.txt", b"The red fox runs through the autumn forest of Marlow.");
     let url = format!("qdrant.url={}", tls.url);
     let run = |trusted: bool| {

@@ -6,6 +6,7 @@ mod common;
 
 use common::collector::{Collector, hex};
 use common::kafka::shared;
+use common::tls::Tls;
 use common::*;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value;
@@ -94,6 +95,19 @@ fn lines_name_their_document(log: &str, id: &str) {
     let stages = about.iter().filter(|line| line["message"] != "uploaded");
     assert!(stages.clone().all(|line| line["trace"] == TRACE), "{about:?}");
     assert!(lines.iter().all(|line| line["id"].is_null()), "a document's id is `document`: {log}");
+}
+
+#[test]
+fn a_collector_behind_tls_is_sent_to() {
+    let collector = Collector::start();
+    let tls = Tls::before(collector.url());
+    let folder = tempfile::tempdir().unwrap();
+    drop_file(folder.path(), "note.txt", b"A note about a ferry.");
+    let mut command = quire(folder.path());
+    command.env("SSL_CERT_FILE", tls.authority());
+    let daemon = Daemon::spawn_as(command, &["--set", &format!("telemetry.otlp_endpoint={}", tls.url)]);
+    let came = || collector.spans().iter().any(|span| span.name == "document");
+    assert!(wait_for(PATIENCE, came), "{}", daemon.log());
 }
 
 #[test]

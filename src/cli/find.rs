@@ -1,6 +1,6 @@
 //! `quire status` and `quire search`: reading the store, beside a running quire or without one.
 
-use super::tend::tasks;
+use super::tend::tasks::{self, Standing};
 use super::which::Which;
 use super::{App, print, store};
 use crate::consume::Inbox;
@@ -22,6 +22,9 @@ use std::process::ExitCode;
 pub struct StatusArgs {
     /// A document's id; without it, the whole
     id: Option<String>,
+    /// API key, where the quire that runs asks for one
+    #[arg(long, env = "QUIRE_API_KEY", hide_env_values = true)]
+    key: Option<String>,
 }
 
 /// Arguments of `quire search`.
@@ -51,11 +54,11 @@ pub fn status(app: &App, args: &StatusArgs) -> Result<ExitCode> {
     }
     let counts = store.counts()?;
     let waiting = waiting(app)?;
-    let tasks = tasks::standing(app);
+    let tasks = tasks::standing(app, args.key.as_deref());
     if app.json {
         let mut status = serde_json::Map::from_iter([("stored".to_owned(), json!(counts))]);
         status.extend(waiting.into_iter().map(|(name, _, n)| (name, json!(n))));
-        if let Some(tasks) = &tasks {
+        if let Standing::Told(tasks) = &tasks {
             status.insert("tasks".to_owned(), print::at(tasks, "/tasks").clone());
         }
         print::json(&status)?;
@@ -69,11 +72,16 @@ pub fn status(app: &App, args: &StatusArgs) -> Result<ExitCode> {
         rows.extend(waiting.iter().map(|(_, what, n)| row(what, n.to_string())));
         print::table(&["documents", "count"], rows);
         match &tasks {
-            Some(tasks) => {
+            Standing::Told(tasks) => {
                 println!();
                 tasks::show(tasks);
             }
-            None => println!("\nno quire runs at {}: tasks by the clock rest", app.config.serve.listen),
+            Standing::Locked => {
+                println!("\nthe quire at {} asks for a key: --key or QUIRE_API_KEY", app.config.serve.listen);
+            }
+            Standing::Away => {
+                println!("\nno quire runs at {}: tasks by the clock rest", app.config.serve.listen)
+            }
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -4,7 +4,7 @@
 use super::running::serving;
 use super::{App, print};
 use crate::document::sha256_hex;
-use crate::serve::{Entry, Role, read_keys, write_keys};
+use crate::serve::{Entry, Role, check_name, read_keys, write_keys};
 use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -43,6 +43,7 @@ pub fn keys(app: &App, command: &KeysCommand) -> Result<ExitCode> {
             if !fine {
                 bail!("a name has 1 to 80 characters");
             }
+            check_name(name).map_err(anyhow::Error::msg)?;
             if entries.iter().any(|entry| entry.caller.name == name) {
                 bail!("there is a key of `{name}` already; `quire keys remove` takes it back");
             }

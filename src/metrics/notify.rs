@@ -34,7 +34,7 @@ impl Metrics {
         let (r, notify) = (&mut self.registry, &self.notify);
         r.register(
             "webhook_messages",
-            "Messages to subscriptions: queued, delivered, retried, dead, replayed, lost",
+            "Messages to subscriptions: queued, delivered, retried, dead, replayed, lost, unreadable",
             notify.messages.clone(),
         );
         r.register("webhook_waiting", "Messages that wait for being sent", notify.waiting.clone());

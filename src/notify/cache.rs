@@ -1,8 +1,8 @@
 //! The subscriptions as this worker knows them: looked at for every document, so not read each time.
 
 use super::subscription::Kept;
-use crate::error::Result;
-use crate::publish::{Selection, Shelf, Store};
+use crate::error::{Error, Result};
+use crate::publish::{Record, Selection, Shelf, Store};
 use crate::receipt::lock;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -20,8 +20,8 @@ pub(super) type List = Arc<Vec<Kept>>;
 pub(super) struct Cache(Mutex<Option<(Instant, List)>>);
 
 impl Cache {
-    /// All of them, oldest first, at most some seconds old.
-    pub fn all(&self, store: &dyn Store) -> Result<List> {
+    /// All that can be read, oldest first, at most some seconds old; what cannot goes to `unreadable`.
+    pub fn all(&self, store: &dyn Store, unreadable: impl Fn(&Record, &Error)) -> Result<List> {
         let mut kept = lock(&self.0);
         if let Some((at, list)) = kept.as_ref()
             && at.elapsed() < FRESH
@@ -29,7 +29,8 @@ impl Cache {
             return Ok(Arc::clone(list));
         }
         let records = store.records(Shelf::Subscription, &Selection::default(), MOST, 0)?;
-        let list: List = Arc::new(records.iter().map(Kept::of).collect::<Result<_>>()?);
+        let read = |record: &Record| Kept::of(record).inspect_err(|error| unreadable(record, error)).ok();
+        let list: List = Arc::new(records.iter().filter_map(read).collect());
         *kept = Some((Instant::now(), Arc::clone(&list)));
         Ok(list)
     }

@@ -6,6 +6,8 @@
 //! sends: the leader. Messages go by HTTP (`web`) or as mails (`mail`), as a subscription's URL says.
 
 mod cache;
+#[cfg(test)]
+mod damage_tests;
 mod delivery;
 mod mail;
 mod queue;

@@ -7,15 +7,18 @@ use super::send::Lanes;
 use super::subscription::{Draft, Kept, Subscription, WithSecret};
 use crate::config::NotifyConfig;
 use crate::document::{Document, DocumentId, Notification};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::metrics::Metrics;
-use crate::publish::{Selection, Shelf, Store};
+use crate::publish::{Record, Selection, Shelf, Store};
 use crate::receipt::lock;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Records that are read at a time.
 const PAGE: usize = 500;
+/// Records that are complained of: each is remembered.
+const UNREADABLE: usize = 1_000;
 
 /// Keeps subscriptions, and what is to be told to them.
 pub struct Notifier {
@@ -25,6 +28,10 @@ pub struct Notifier {
     pub(super) lanes: Lanes,
     cache: Cache,
     held: Mutex<HashMap<DocumentId, usize>>,
+    /// Records that were complained of.
+    unreadable: Mutex<HashSet<(Shelf, String)>>,
+    /// Whether this worker sends.
+    pub(super) leads: AtomicBool,
 }
 
 /// While it lives, what tells of its document is not sent.
@@ -58,6 +65,8 @@ impl Notifier {
             metrics,
             cache: Cache::default(),
             held: Mutex::default(),
+            unreadable: Mutex::default(),
+            leads: AtomicBool::new(false),
         }
     }
 
@@ -87,7 +96,7 @@ impl Notifier {
     fn queue(&self, delivery: Delivery) -> Result<()> {
         let most = self.config.waiting;
         let lane = delivery.subscription.clone();
-        let full = self.lanes.waiting(&lane) >= most;
+        let full = self.is_full(&lane)?;
         let delivery = match full {
             true => delivery.dead(format!("{most} messages wait already (the setting notify.waiting)")),
             false => delivery,
@@ -96,20 +105,60 @@ impl Notifier {
             self.metrics.webhook(if full { "dead" } else { "queued" });
             if !full {
                 self.lanes.added(&lane, 1);
-                self.metrics.webhooks_waiting(self.lanes.all_waiting());
+                self.tell_waiting();
             }
         }
         Ok(())
     }
 
+    /// Whether as many wait for a subscription as may. Who does not send only knows what it put in
+    /// itself, and counts before it says so.
+    fn is_full(&self, lane: &str) -> Result<bool> {
+        let most = self.config.waiting;
+        if self.lanes.waiting(lane) < most {
+            return Ok(false);
+        }
+        if !self.leads.load(Ordering::Acquire) {
+            self.lanes.counted(lane, self.count_of(lane, DeliveryState::Waiting)?);
+        }
+        Ok(self.lanes.waiting(lane) >= most)
+    }
+
+    /// How many deliveries to a subscription are in a state.
+    pub(super) fn count_of(&self, lane: &str, state: DeliveryState) -> Result<usize> {
+        let selection = Selection { state: vec![state.to_string()], group: vec![lane.to_owned()] };
+        self.store.count_records(Shelf::Delivery, &selection)
+    }
+
+    /// The worker that sends says how many wait.
+    pub(super) fn tell_waiting(&self) {
+        let leads = self.leads.load(Ordering::Acquire);
+        self.metrics.webhooks_waiting(if leads { self.lanes.all_waiting() } else { 0 });
+    }
+
+    /// A record that is damaged or of a later version is passed over: the others are not affected. It is
+    /// complained of once.
+    fn unreadable(&self, record: &Record, error: &Error) {
+        let mut known = lock(&self.unreadable);
+        if known.len() < UNREADABLE && known.insert((record.shelf, record.key.clone())) {
+            tracing::warn!(key = record.key, "passed over: {error}");
+            self.metrics.webhook("unreadable");
+        }
+    }
+
+    /// A delivery as the store gave it, if it can be read.
+    pub(super) fn readable(&self, record: &Record) -> Option<Delivery> {
+        Delivery::of(record).inspect_err(|error| self.unreadable(record, error)).ok()
+    }
+
     /// Whether nothing of this document is to be sent yet.
-    pub(super) fn is_held(&self, id: Option<&DocumentId>) -> bool {
+    pub(crate) fn is_held(&self, id: Option<&DocumentId>) -> bool {
         id.is_some_and(|id| lock(&self.held).contains_key(id))
     }
 
-    /// All subscriptions.
+    /// All subscriptions that can be read.
     pub(super) fn subscriptions(&self) -> Result<List> {
-        self.cache.all(self.store.as_ref())
+        self.cache.all(self.store.as_ref(), |record, error| self.unreadable(record, error))
     }
 
     /// All subscriptions, the oldest first.
@@ -162,7 +211,7 @@ impl Notifier {
             }
         }
         self.lanes.forget(id);
-        self.metrics.webhooks_waiting(self.lanes.all_waiting());
+        self.tell_waiting();
         Ok(())
     }
 
@@ -177,12 +226,12 @@ impl Notifier {
         Ok(delivery)
     }
 
-    /// Deliveries: those that wait, the soonest first; the dead, the latest first.
+    /// Deliveries that can be read: those that wait, the soonest first; the dead, the latest first.
     pub fn deliveries(&self, wanted: &Listing, limit: usize, offset: usize) -> Result<Vec<Delivery>> {
         let state = wanted.state.iter().map(|state| state.to_string()).collect();
         let selection = Selection { state, group: wanted.subscription.clone() };
         let records = self.store.records(Shelf::Delivery, &selection, limit, offset)?;
-        records.iter().map(Delivery::of).collect()
+        Ok(records.iter().filter_map(|record| self.readable(record)).collect())
     }
 
     /// Sends a delivery now, with as many tries as a new one.
@@ -201,32 +250,78 @@ impl Notifier {
         Ok(Delivery { version: delivery.version + 1, ..delivery })
     }
 
-    /// Sends every dead delivery of a subscription once more; how many those are.
+    /// Sends every delivery of a subscription that is dead by now once more; how many those are. One
+    /// that cannot be sent again stays as it is.
     pub fn replay_all(&self, id: &str) -> Result<usize, Refused> {
-        let wanted = Listing { state: vec![DeliveryState::Dead], subscription: vec![id.to_owned()] };
         self.kept(id)?;
-        let mut replayed = 0;
-        loop {
-            let dead = self.deliveries(&wanted, PAGE, 0)?;
-            if dead.is_empty() {
-                return Ok(replayed);
+        let state = vec![DeliveryState::Dead.to_string()];
+        let dead = Selection { state, group: vec![id.to_owned()] };
+        // Their keys first: each is tried once, whatever comes of it.
+        let mut keys = BTreeSet::new();
+        self.walk(&dead, |record| {
+            if self.readable(&record).is_some() {
+                keys.insert(record.key);
             }
-            for delivery in dead {
-                match self.replay(&delivery.id) {
-                    Ok(_) => replayed += 1,
-                    Err(Refused::Stale(_) | Refused::Unknown) => {}
-                    Err(refused) => return Err(refused),
-                }
+        })?;
+        let mut replayed = 0;
+        for key in keys {
+            match self.replay(&key) {
+                Ok(_) => replayed += 1,
+                Err(Refused::Stale(_) | Refused::Unknown) => {}
+                Err(refused) => return Err(refused),
             }
         }
+        Ok(replayed)
     }
 
-    /// Forgets a delivery.
+    /// What waits for a subscription, the soonest first.
+    pub(super) fn waiting(&self, lane: &str, limit: usize, offset: usize) -> Result<Vec<Record>> {
+        let state = vec![DeliveryState::Waiting.to_string()];
+        let selection = Selection { state, group: vec![lane.to_owned()] };
+        self.store.records(Shelf::Delivery, &selection, limit, offset)
+    }
+
+    /// Removes deliveries to subscriptions that are gone: a worker that had not heard of it yet put them in.
+    ///
+    /// `known`: how many there are to those that are not gone.
+    pub(super) fn remove_orphans(&self, known: usize) -> Result<()> {
+        if self.store.count_records(Shelf::Delivery, &Selection::default())? <= known {
+            return Ok(());
+        }
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        self.walk(&Selection::default(), |record| found.entry(record.group).or_default().push(record.key))?;
+        for (subscription, keys) in found {
+            // Looked for after its deliveries, so that one that was just made is there.
+            if self.store.record(Shelf::Subscription, &subscription)?.is_some() {
+                continue;
+            }
+            for key in keys {
+                self.store.remove_record(Shelf::Delivery, &key)?;
+            }
+            self.lanes.forget(&subscription);
+        }
+        Ok(())
+    }
+
+    /// Passes every delivery that is selected; nothing is changed meanwhile.
+    pub(super) fn walk(&self, selection: &Selection, mut pass: impl FnMut(Record)) -> Result<()> {
+        for page in 0.. {
+            let records = self.store.records(Shelf::Delivery, selection, PAGE, page * PAGE)?;
+            let last = records.len() < PAGE;
+            records.into_iter().for_each(&mut pass);
+            if last {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets a delivery, also one that cannot be read.
     pub fn discard(&self, id: &str) -> Result<(), Refused> {
-        let delivery = self.delivery(id)?;
+        let record = self.store.record(Shelf::Delivery, id)?.ok_or(Refused::Unknown)?;
         self.store.remove_record(Shelf::Delivery, id)?;
-        if delivery.state == DeliveryState::Waiting {
-            self.lanes.removed(&delivery.subscription);
+        if record.state == DeliveryState::Waiting.as_str() {
+            self.lanes.removed(&record.group);
         }
         Ok(())
     }

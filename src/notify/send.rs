@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::receipt::lock;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -77,6 +78,11 @@ impl Lanes {
     /// More wait.
     pub fn added(&self, id: &str, more: usize) {
         lock(&self.lanes).entry(id.to_owned()).or_default().waiting += more;
+    }
+
+    /// So many wait.
+    pub fn counted(&self, id: &str, waiting: usize) {
+        lock(&self.lanes).entry(id.to_owned()).or_default().waiting = waiting;
     }
 
     /// One less waits.
@@ -169,43 +175,56 @@ pub fn start(
 impl Notifier {
     /// Serves one lane; false where there was none to serve.
     pub(super) fn round(&self, ways: &Ways, leads: bool, stop: &dyn Fn() -> bool) -> Result<bool> {
-        let all = self.subscriptions()?;
-        self.count(&all)?;
+        self.leads.store(leads, Ordering::Release);
         if !leads {
+            // Whoever comes to lead counts at once.
+            *lock(&self.lanes.counted) = None;
+            self.tell_waiting();
             return Ok(false);
         }
+        let all = self.subscriptions()?;
+        self.count(&all)?;
         let Some(kept) = self.lanes.take(&all) else { return Ok(false) };
         let after = self.serve(ways, &kept, stop);
         let left = after.as_ref().unwrap_or(&After::Idle(LOOK));
         self.lanes.give_back(&kept.subscription.id, left);
-        self.metrics.webhooks_waiting(self.lanes.all_waiting());
+        self.tell_waiting();
         after.map(|_| true)
     }
 
     /// Sends what is due to one subscription, until something fails.
     fn serve(&self, ways: &Ways, kept: &Kept, stop: &dyn Fn() -> bool) -> Result<After> {
-        let waiting = super::Listing {
-            state: vec![DeliveryState::Waiting],
-            subscription: vec![kept.subscription.id.clone()],
-        };
-        let list = self.deliveries(&waiting, BATCH, 0)?;
-        let whole = list.len() == BATCH;
-        for delivery in list {
-            let wait = delivery.due_at.duration_since(Timestamp::now());
-            if wait.is_positive() {
-                return Ok(After::Idle(LOOK.min(wait.unsigned_abs())));
+        // Those at the front that stay there: held, or not to be read.
+        let mut passed = 0;
+        loop {
+            let records = self.waiting(&kept.subscription.id, BATCH, passed)?;
+            let whole = records.len() == BATCH;
+            let before = passed;
+            for record in &records {
+                let free = |delivery: &Delivery| !self.is_held(delivery.document.as_ref());
+                let Some(delivery) = self.readable(record).filter(free) else {
+                    passed += 1;
+                    continue;
+                };
+                let wait = delivery.due_at.duration_since(Timestamp::now());
+                if wait.is_positive() {
+                    return Ok(After::Idle(LOOK.min(wait.unsigned_abs())));
+                }
+                if stop() {
+                    return Ok(After::Idle(LOOK));
+                }
+                if let Some(after) = self.send(ways, kept, delivery)? {
+                    return Ok(after);
+                }
             }
-            if self.is_held(delivery.document.as_ref()) {
-                continue;
-            }
-            if stop() {
+            if !whole {
                 return Ok(After::Idle(LOOK));
             }
-            if let Some(after) = self.send(ways, kept, delivery)? {
-                return Ok(after);
+            if passed < before + BATCH {
+                // Others have their turn first.
+                return Ok(After::More);
             }
         }
-        Ok(if whole { After::More } else { After::Idle(LOOK) })
     }
 
     /// Sends one message. `None`: its receiver has it.
@@ -267,8 +286,8 @@ impl Notifier {
     }
 
     /// Counts now and then what waits, which other workers and earlier runs put in, too; removes the
-    /// dead letters that are too many.
-    fn count(&self, all: &[Kept]) -> Result<()> {
+    /// dead letters that are too many, and what was left of subscriptions that are gone.
+    pub(super) fn count(&self, all: &[Kept]) -> Result<()> {
         {
             let mut counted = lock(&self.lanes.counted);
             if counted.is_some_and(|at| at.elapsed() < COUNT) {
@@ -276,16 +295,23 @@ impl Notifier {
             }
             *counted = Some(Instant::now());
         }
+        let mut known = 0;
         for kept in all {
-            let id = kept.subscription.id.clone();
-            let of = |state| super::Listing { state: vec![state], subscription: vec![id.clone()] };
-            let waiting = self.deliveries(&of(DeliveryState::Waiting), self.config.waiting, 0)?.len();
-            lock(&self.lanes.lanes).entry(id.clone()).or_default().waiting = waiting;
-            for old in self.deliveries(&of(DeliveryState::Dead), 1_000, self.config.dead)? {
-                self.remove(&old)?;
+            let id = &kept.subscription.id;
+            let waiting = self.count_of(id, DeliveryState::Waiting)?;
+            self.lanes.counted(id, waiting);
+            let mut dead = self.count_of(id, DeliveryState::Dead)?;
+            if dead > self.config.dead {
+                let of = super::Listing { state: vec![DeliveryState::Dead], subscription: vec![id.clone()] };
+                for old in self.deliveries(&of, 1_000, self.config.dead)? {
+                    self.remove(&old)?;
+                    dead -= 1;
+                }
             }
+            known += waiting + dead;
         }
-        self.metrics.webhooks_waiting(self.lanes.all_waiting());
+        self.remove_orphans(known)?;
+        self.tell_waiting();
         Ok(())
     }
 }

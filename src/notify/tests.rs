@@ -15,15 +15,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A request that came: its headers and body.
-type Came = (BTreeMap<String, String>, String);
+pub(super) type Came = (BTreeMap<String, String>, String);
 
 /// What answers with these statuses in turn, then with 200, and keeps what came.
-struct Receiver {
-    url: String,
+pub(super) struct Receiver {
+    pub url: String,
     came: Arc<Mutex<Vec<Came>>>,
 }
 
-fn receiver(statuses: &[&str]) -> Receiver {
+pub(super) fn receiver(statuses: &[&str]) -> Receiver {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     let came: Arc<Mutex<Vec<Came>>> = Arc::default();
@@ -55,21 +55,21 @@ fn receiver(statuses: &[&str]) -> Receiver {
 }
 
 impl Receiver {
-    fn came(&self) -> Vec<Came> {
+    pub fn came(&self) -> Vec<Came> {
         lock(&self.came).clone()
     }
 }
 
-fn notifier(store: &Arc<MemoryStore>) -> Notifier {
+pub(super) fn notifier(store: &Arc<MemoryStore>) -> Notifier {
     Notifier::new(&notify(), Arc::clone(store) as Arc<dyn Store>, Arc::new(Metrics::new()))
 }
 
-fn draft(value: Value) -> Draft {
+pub(super) fn draft(value: Value) -> Draft {
     serde_json::from_value(value).unwrap()
 }
 
 /// Sends what can be sent for a while; the pauses after failures are passed over.
-fn send(notifier: &Notifier, id: &str) {
+pub(super) fn send(notifier: &Notifier, id: &str) {
     let ways = Ways::new(&notify());
     for _ in 0..8 {
         notifier.lanes.resume(id);
@@ -78,7 +78,7 @@ fn send(notifier: &Notifier, id: &str) {
     }
 }
 
-fn list(notifier: &Notifier, state: DeliveryState) -> Vec<Delivery> {
+pub(super) fn list(notifier: &Notifier, state: DeliveryState) -> Vec<Delivery> {
     notifier.deliveries(&Listing { state: vec![state], subscription: Vec::new() }, 100, 0).unwrap()
 }
 

@@ -12,7 +12,7 @@ use crate::document::{
     TextDocument,
 };
 use crate::error::{Class, Error, Result, Stage};
-use crate::publish::Standing;
+use crate::publish::{Standing, forget};
 use crate::receipt::{Receipt, lock};
 use crate::sandbox::{Reply, Request, Worker};
 use std::collections::BTreeMap;
@@ -75,6 +75,7 @@ fn delete(shared: &Arc<Shared>, head: &Head, receipt: Receipt) {
     let delete = || {
         let later = shared.store.get(&head.id)?.is_some_and(|document| document.version > head.version);
         if !later {
+            forget(shared.store.as_ref(), &head.id)?;
             shared.store.delete(&head.id)?;
         }
         Ok(later)

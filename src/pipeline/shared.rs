@@ -50,6 +50,36 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// Nothing is in flight yet.
+    pub fn new(
+        config: &Config,
+        metrics: &Arc<Metrics>,
+        store: Arc<dyn Store>,
+        failpoints: Arc<Failpoints>,
+    ) -> Self {
+        let notifier = Notifier::new(&config.notify, Arc::clone(&store), Arc::clone(metrics));
+        Self {
+            config: config.clone(),
+            metrics: Arc::clone(metrics),
+            notifier: Arc::new(notifier),
+            progress: Arc::default(),
+            store,
+            budget: Budget::new(config.consume.in_flight_documents, config.consume.in_flight_mb << 20),
+            stopping: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            drained: AtomicBool::new(false),
+            paused: Arc::default(),
+            resting: AtomicBool::new(false),
+            away: AtomicBool::new(false),
+            since: Instant::now(),
+            counted: AtomicU64::new(0),
+            uncounted: AtomicBool::new(false),
+            fatal: Mutex::new(None),
+            failpoints,
+            started: Mutex::default(),
+        }
+    }
+
     /// A document failed: counted, and told to its source.
     pub fn fail(&self, head: &Head, receipt: Receipt, error: Error) {
         let failure = error.failure();

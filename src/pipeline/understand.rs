@@ -14,6 +14,7 @@ use crate::publish::{Filter, Publisher};
 use crate::receipt::Receipt;
 use crate::review::Desk;
 use crate::window::InferredDocument;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -146,6 +147,28 @@ fn neighbours(shared: &Shared, document: &Document) -> Vec<Neighbour> {
     whole.map(|stored| Neighbour { id: stored.id, text: stored.text, fields: stored.fields }).collect()
 }
 
+/// Stores a document, however long the store is away. What tells of it is in the store before, so that
+/// no crash comes between, and is held back over every try: it leaves when the document is stored.
+fn store(
+    shared: &Shared,
+    publisher: &Publisher,
+    desk: &Desk,
+    receipt: &Receipt,
+    understood: &Document,
+) -> Result<Document> {
+    let held = Cell::new(None);
+    shared.insist(receipt, || {
+        // What a person decided about this content still counts.
+        let document = desk.receive(understood.clone())?;
+        // The guard of this try is there before that of the last one goes.
+        let again = shared.notifier.understood(&document)?;
+        held.set(Some(again));
+        publisher.publish(&document)?;
+        desk.published(&document)?;
+        Ok(document)
+    })
+}
+
 /// Documents to their store; receipts are settled.
 pub fn start_publish(
     shared: &Arc<Shared>,
@@ -159,16 +182,8 @@ pub fn start_publish(
             let started = Instant::now();
             head.trace.enter(Stage::Publish.as_str());
             shared.failpoints.pass_with("put", &head.name);
-            let publish = || {
-                // What a person decided about this content still counts.
-                let document = desk.receive(understood.clone())?;
-                // Before the store has it, so that no crash comes between; sent when this is done.
-                let _held = shared.notifier.understood(&document)?;
-                publisher.publish(&document)?;
-                desk.published(&document)?;
-                Ok(document)
-            };
-            let published = receipt.check().and_then(|()| shared.insist(&receipt, publish));
+            let published =
+                receipt.check().and_then(|()| store(&shared, &publisher, &desk, &receipt, &understood));
             shared.failpoints.pass_with("stored", &head.name);
             match published {
                 Ok(document) => {
@@ -185,4 +200,45 @@ pub fn start_publish(
         }
     };
     work(Stage::Publish, shared.config.publish.workers, from, make).map_err(unstarted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Sources, load};
+    use crate::metrics::Metrics;
+    use crate::receipt::Budget;
+    use crate::serve::office;
+    use crate::serve::support::{MemoryStore, document};
+
+    #[test]
+    fn what_tells_of_a_document_is_held_back_over_every_try_of_storing_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = load(&Sources::default()).unwrap().config;
+        config.data.dir = folder.path().to_owned();
+        let kept = Arc::new(MemoryStore::default());
+        kept.outages.store(3, Ordering::Release);
+        let as_store = || Arc::clone(&kept) as Arc<dyn crate::publish::Store>;
+        let shared = Shared::new(&config, &Arc::new(Metrics::new()), as_store(), Arc::default());
+        let (publisher, desk) =
+            (Publisher::new(&config, as_store()).unwrap(), office::desk(as_store(), folder.path()));
+        let permit = Budget::new(1, 1).acquire(1, Duration::ZERO).unwrap();
+        let receipt = Receipt::new(permit, |_| {});
+        let (document, mut free) = (document("a"), 0);
+        std::thread::scope(|scope| {
+            let storing = scope.spawn(|| store(&shared, &publisher, &desk, &receipt, &document));
+            // The first try has failed.
+            while kept.outages.load(Ordering::Acquire) == 3 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            while kept.outages.load(Ordering::Acquire) > 0 {
+                free += usize::from(!shared.notifier.is_held(Some(&document.id)));
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            assert_eq!(storing.join().unwrap().unwrap().id, document.id);
+        });
+        assert_eq!(free, 0, "its message could have left before it was stored");
+        assert!(!shared.notifier.is_held(Some(&document.id)));
+        receipt.resolve(Ok(()));
+    }
 }

@@ -30,10 +30,22 @@ pub(super) struct Match<P> {
     pub passage: P,
 }
 
+/// What a document is known by while it is ranked.
+pub(super) trait Named {
+    /// Its key.
+    fn id(&self) -> &str;
+}
+
+impl Named for DocumentRow {
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+}
+
 /// A document with what was found of it in both halves.
 #[derive(Debug)]
-pub(super) struct Candidate<P> {
-    document: DocumentRow,
+pub(super) struct Candidate<P, D = DocumentRow> {
+    document: D,
     /// By its vectors; the score is the cosine.
     pub near: Option<Match<P>>,
     /// By its words.
@@ -42,11 +54,22 @@ pub(super) struct Candidate<P> {
     score: f64,
 }
 
-impl<P> Candidate<P> {
-    pub(super) fn new(document: DocumentRow) -> Self {
+impl<P, D> Candidate<P, D> {
+    pub(super) fn new(document: D) -> Self {
         Self { document, near: None, keyword: None, keyword_rank: None, score: 0.0 }
     }
 
+    /// The same with what `look` finds about its document; `None` where it finds none.
+    pub(super) fn known<E>(
+        self,
+        look: impl FnOnce(D) -> Result<Option<E>>,
+    ) -> Result<Option<Candidate<P, E>>> {
+        let Self { document, near, keyword, keyword_rank, score } = self;
+        Ok(look(document)?.map(|document| Candidate { document, near, keyword, keyword_rank, score }))
+    }
+}
+
+impl<P> Candidate<P> {
     /// As a hit, with the passage that shows best why; `describe` looks it up.
     pub(super) fn into_hit(self, describe: impl FnOnce(P) -> Result<Option<PassageRow>>) -> Result<Hit> {
         let similarity = self.near.as_ref().map(|near| near.score.clamp(-1.0, 1.0) as f32);
@@ -62,7 +85,7 @@ impl<P> Candidate<P> {
 }
 
 /// The best `limit` of the candidates, best first.
-pub(super) fn fuse<P>(mut candidates: Vec<Candidate<P>>, limit: usize) -> Vec<Candidate<P>> {
+pub(super) fn fuse<P, D: Named>(mut candidates: Vec<Candidate<P, D>>, limit: usize) -> Vec<Candidate<P, D>> {
     rank(&mut candidates, |c| c.near.as_ref().map(|near| near.score), |_, _| {});
     rank(&mut candidates, |c| c.keyword.as_ref().map(|k| k.score), |c, rank| c.keyword_rank = Some(rank));
     sort(&mut candidates, |a, b| b.score.total_cmp(&a.score));
@@ -71,10 +94,10 @@ pub(super) fn fuse<P>(mut candidates: Vec<Candidate<P>>, limit: usize) -> Vec<Ca
 }
 
 /// Adds to the score of those that have one in this half.
-fn rank<P>(
-    candidates: &mut [Candidate<P>],
-    score: impl Fn(&Candidate<P>) -> Option<f64>,
-    note: impl Fn(&mut Candidate<P>, u32),
+fn rank<P, D: Named>(
+    candidates: &mut [Candidate<P, D>],
+    score: impl Fn(&Candidate<P, D>) -> Option<f64>,
+    note: impl Fn(&mut Candidate<P, D>, u32),
 ) {
     sort(candidates, |a, b| match (score(a), score(b)) {
         (Some(a), Some(b)) => b.total_cmp(&a),
@@ -90,6 +113,9 @@ fn rank<P>(
 
 /// Sorts by `order`; the id decides between equals, so that an answer never depends on the order in
 /// which documents came in.
-fn sort<P>(candidates: &mut [Candidate<P>], order: impl Fn(&Candidate<P>, &Candidate<P>) -> Ordering) {
-    candidates.sort_by(|a, b| order(a, b).then_with(|| a.document.id.cmp(&b.document.id)));
+fn sort<P, D: Named>(
+    candidates: &mut [Candidate<P, D>],
+    order: impl Fn(&Candidate<P, D>, &Candidate<P, D>) -> Ordering,
+) {
+    candidates.sort_by(|a, b| order(a, b).then_with(|| a.document.id().cmp(b.document.id())));
 }

@@ -7,6 +7,7 @@ mod characters;
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod examples;
+mod forget;
 mod fusion;
 pub mod groups;
 pub mod local;
@@ -14,6 +15,7 @@ pub mod qdrant;
 mod records;
 mod words;
 
+pub use forget::{SEVERAL, forget};
 pub use records::{Facet, Facets, Record, Records, Selection, Shelf};
 
 use crate::config::Config;

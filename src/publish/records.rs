@@ -88,6 +88,9 @@ pub trait Records {
         limit: usize,
         offset: usize,
     ) -> Result<Vec<Record>>;
+
+    /// How many `selection` lets pass.
+    fn count_records(&self, shelf: Shelf, selection: &Selection) -> Result<usize>;
 }
 
 /// How many documents have what.

@@ -2,7 +2,7 @@
 
 use super::Shared;
 use super::once::once;
-use super::problem::{BUSY, FORBIDDEN, Problem, RATE, ROLE, UNAUTHORIZED};
+use super::problem::{BUSY, FORBIDDEN, INTERNAL, Problem, RATE, ROLE, UNAUTHORIZED};
 use crate::error::named;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::uri::Authority;
@@ -139,11 +139,26 @@ pub async fn admit(
             .with_remedy("use a key with that role"));
     }
     request.extensions_mut().insert(caller.clone());
-    let mut held = Held::of(&shared.requests, REQUESTS);
-    if !held.grow(1) {
-        return Err(Problem::new(&BUSY, format!("{REQUESTS} requests are being answered already")));
-    }
-    once(&shared, &caller, request, next).await
+    let changes = !request.method().is_safe();
+    let answer = async move {
+        let mut held = Held::of(&shared.requests, REQUESTS);
+        if !held.grow(1) {
+            return Err(Problem::new(&BUSY, format!("{REQUESTS} requests are being answered already")));
+        }
+        once(&shared, &caller, request, next).await
+    };
+    if changes { to_the_end(answer).await } else { answer.await }
+}
+
+/// Answers in a task of its own. The server drops the future of a request whose sender hangs up; one
+/// that changes something would then be done by half, and its idempotency key stay reserved.
+async fn to_the_end(
+    answer: impl Future<Output = Result<Response, Problem>> + Send + 'static,
+) -> Result<Response, Problem> {
+    tokio::spawn(answer).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a request could not be answered");
+        Err(Problem::new(&INTERNAL, "answering this request failed unexpectedly"))
+    })
 }
 
 /// Lets a request of this caller pass, if it does not ask too fast.
@@ -188,6 +203,13 @@ fn local(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::response::IntoResponse;
+
+    #[tokio::test]
+    async fn a_request_that_panics_is_a_problem() {
+        let answer = to_the_end(async { panic!("a handler that fails") }).await;
+        assert_eq!(answer.unwrap_err().into_response().status(), 500);
+    }
 
     #[test]
     fn a_share_is_bounded_and_given_back() {

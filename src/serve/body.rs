@@ -50,6 +50,11 @@ async fn collect<'s>(
     loop {
         let data = match timeout(SILENCE, frame(body)).await {
             Ok(Some(data)) => data?,
+            // Where the connection was dropped with the whole server, a body just ends.
+            Ok(None) if bytes.len() < length => {
+                let came = bytes.len();
+                return Err(Problem::bad(format!("the body ended after {came} of {length} bytes")));
+            }
             Ok(None) => return Ok((bytes, held)),
             Err(_) => return Err(Problem::new(&SLOW, format!("nothing came for {} s", SILENCE.as_secs()))),
         };

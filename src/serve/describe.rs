@@ -154,10 +154,11 @@ impl About<'_> {
         let verdicts = self.schemas.read.subschema_for::<crate::document::Decision>();
         self.query("kind", words.clone(), "any of these kinds")
             .query("language", words.clone(), "any of these languages, ISO 639-1")
-            .query("entity", words, "any of these is named; case does not matter")
+            .query("entity", words.clone(), "any of these is named; case does not matter")
             .query("since", time.clone(), "understood at or after this")
             .query("until", time, "understood before this")
             .query("verdict", json!({ "type": "array", "items": verdicts }), "any of these verdicts")
+            .query("tag", words, "any of these tags; case does not matter")
     }
 
     /// A JSON body, which must be there.

@@ -6,7 +6,7 @@ use super::problem::{IN_FLIGHT, NOT_FOUND, Problem};
 use crate::consume::Door;
 use crate::document::{DeadLetter, Document, DocumentId};
 use crate::progress::Position;
-use crate::publish::{Counts, DocumentRow};
+use crate::publish::{Counts, DocumentRow, forget};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -76,6 +76,7 @@ pub async fn delete(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Resu
         }
         // The result file first: after a crash in between, the store still names what to delete.
         let file = api.door.delete_result(&id)?;
+        forget(api.store.as_ref(), &id)?;
         if api.store.delete(&id)? || file { Ok(StatusCode::NO_CONTENT) } else { Err(unknown(&id)) }
     };
     shared.blocking(remove).await

@@ -4,16 +4,30 @@
 use super::admit::{Caller, LOCAL, Role};
 use crate::config::ServeConfig;
 use crate::document::sha256_hex;
-use crate::durable::write_whole;
+use crate::durable::write_private;
 use crate::receipt::lock;
 use axum::http::{HeaderMap, header};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 /// How often the file is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// Whether an entry is a key itself, not only the digest of one.
+pub fn is_key(entry: &str) -> bool {
+    entry.split(':').nth(1) != Some("sha256")
+}
+
+/// Says what is wrong with the name of a key, if anything is.
+pub fn check_name(name: &str) -> Result<(), String> {
+    match name.trim() {
+        LOCAL => Err(format!("no key can be named `{LOCAL}`: histories call whoever needs none so")),
+        _ => Ok(()),
+    }
+}
 
 /// One entry: `KEY`, which may do everything, or `ROLE:sha256:HEX` with the digest of a key, or
 /// `ROLE:sha256:HEX:NAME`.
@@ -29,8 +43,8 @@ impl Entry {
     /// Reads an entry; says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut parts = text.splitn(4, ':');
-        let (role, scheme, hex) = (parts.next(), parts.next(), parts.next());
-        if scheme != Some("sha256") {
+        let (role, _, hex) = (parts.next(), parts.next(), parts.next());
+        if is_key(text) {
             let digest = sha256_hex(text.as_bytes());
             let name = format!("key-{}", digest.get(..8).unwrap_or_default());
             return Ok(Self { digest, caller: Caller { name, role: Role::Admin } });
@@ -44,6 +58,7 @@ impl Entry {
         }
         let short = format!("key-{}", digest.get(..8).unwrap_or_default());
         let name = parts.next().map_or(short, str::to_owned);
+        check_name(&name)?;
         Ok(Self { digest, caller: Caller { name, role } })
     }
 
@@ -82,15 +97,15 @@ pub fn write(path: &Path, entries: &[Entry]) -> std::io::Result<()> {
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    write_whole(folder, &name, text.as_bytes())
+    write_private(folder, &name, text.as_bytes())
 }
 
 /// Every key.
 pub struct Keys {
     given: Vec<Entry>,
     file: PathBuf,
-    /// Keys were asked for at the start: they are until the end, whatever becomes of the file.
-    asked: bool,
+    /// Keys were asked for once: they are until the end, whatever becomes of the file.
+    asked: AtomicBool,
     read: Mutex<Read>,
 }
 
@@ -117,14 +132,17 @@ impl Keys {
             .collect::<Result<_, _>>()?;
         let file = config.keys_file.clone();
         let entries = if file.as_os_str().is_empty() { Vec::new() } else { read(&file)? };
-        let asked = !given.is_empty() || !entries.is_empty();
+        let asked = AtomicBool::new(!given.is_empty() || !entries.is_empty());
         let changed = changed(&file);
         Ok(Self { given, file, asked, read: Mutex::new(Read { looked: None, changed, entries }) })
     }
 
     /// Whether a key is asked for.
     pub fn are_asked_for(&self) -> bool {
-        self.asked || !self.current().is_empty()
+        if !self.asked.load(Ordering::Acquire) && !self.current().is_empty() {
+            self.asked.store(true, Ordering::Release);
+        }
+        self.asked.load(Ordering::Acquire)
     }
 
     /// Who bears the key that came with a request; `None`: none did, or nobody knows it.
@@ -155,7 +173,14 @@ impl Keys {
             if changed != read.changed {
                 read.changed = changed;
                 match self::read(&self.file) {
-                    Ok(entries) => read.entries = entries,
+                    Ok(entries) => {
+                        if entries.is_empty() && !read.entries.is_empty() {
+                            tracing::warn!(
+                                "the key file is empty or gone; keys are asked for until a restart"
+                            );
+                        }
+                        read.entries = entries;
+                    }
                     Err(error) => tracing::error!("the keys are as before: {error}"),
                 }
             }
@@ -193,6 +218,38 @@ mod tests {
         for wrong in ["boss:sha256:00", "reader:sha256:12"] {
             assert!(Entry::parse(wrong).is_err(), "{wrong}");
         }
+        let local = Entry::parse(&format!("reader:sha256:{digest}: local "));
+        assert!(local.unwrap_err().contains("`local`"), "it is whoever needs no key");
+        assert!(is_key("plain") && is_key("a:b") && !is_key(&format!("reader:sha256:{digest}")));
+    }
+
+    #[test]
+    fn keys_that_came_after_the_start_are_asked_for_when_they_are_gone_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = super::super::support::config("127.0.0.1:0", &[]);
+        config.keys_file = folder.path().join("keys");
+        let keys = Keys::open(&config).unwrap();
+        assert!(keys.bearer(&HeaderMap::new()).is_some(), "none is asked for yet");
+        let later = |keys: &Keys| lock(&keys.read).looked = None;
+        let entry = Entry::parse(&format!("reader:sha256:{}:bob", sha256_hex(b"one"))).unwrap();
+        write(&config.keys_file, &[entry]).unwrap();
+        later(&keys);
+        assert!(keys.bearer(&HeaderMap::new()).is_none());
+        std::fs::remove_file(&config.keys_file).unwrap();
+        later(&keys);
+        assert!(keys.bearer(&HeaderMap::new()).is_none() && keys.bearer(&headers("one")).is_none());
+        assert!(Keys::open(&config).unwrap().bearer(&HeaderMap::new()).is_some(), "a restart begins anew");
+    }
+
+    #[test]
+    fn the_file_is_for_its_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys");
+        std::fs::write(&file, "").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        write(&file, &[]).unwrap();
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::publish::{
 use crate::receipt::lock;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A store that keeps documents in memory and notes what it was asked.
 #[derive(Default)]
@@ -19,6 +19,10 @@ pub struct MemoryStore {
     pub records: Mutex<BTreeMap<(Shelf, String), Record>>,
     pub asked: Mutex<Vec<String>>,
     pub broken: AtomicBool,
+    /// How often documents cannot be put before they can.
+    pub outages: AtomicUsize,
+    /// How often records were listed.
+    pub read: AtomicUsize,
 }
 
 impl MemoryStore {
@@ -74,12 +78,22 @@ impl Records for MemoryStore {
     }
 
     fn records(&self, shelf: Shelf, wanted: &Selection, limit: usize, offset: usize) -> Result<Vec<Record>> {
+        self.read.fetch_add(1, Ordering::AcqRel);
         let mut found: Vec<Record> = lock(&self.records).values().cloned().collect();
         found.retain(|one| one.shelf == shelf);
         found.retain(|one| wanted.state.is_empty() || wanted.state.contains(&one.state));
         found.retain(|one| wanted.group.is_empty() || wanted.group.contains(&one.group));
         found.sort_by(|a, b| b.rank.cmp(&a.rank).then_with(|| a.key.cmp(&b.key)));
         Ok(found.into_iter().skip(offset).take(limit).collect())
+    }
+
+    fn count_records(&self, shelf: Shelf, wanted: &Selection) -> Result<usize> {
+        let records = lock(&self.records);
+        let fits = |list: &[String], own: &String| list.is_empty() || list.contains(own);
+        let counts = |one: &&Record| {
+            one.shelf == shelf && fits(&wanted.state, &one.state) && fits(&wanted.group, &one.group)
+        };
+        Ok(records.values().filter(counts).count())
     }
 }
 
@@ -98,6 +112,10 @@ impl Store for MemoryStore {
     }
 
     fn put(&self, document: &Document) -> Result<()> {
+        let less = |outages: usize| outages.checked_sub(1);
+        if self.outages.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok() {
+            return Err(Error::retry(Stage::Publish, Class::Storage, "the store is away"));
+        }
         lock(&self.documents).insert(document.id.clone(), document.clone());
         Ok(())
     }

@@ -27,7 +27,9 @@ mod guard_tests;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
-mod office;
+pub(crate) mod office;
+#[cfg(test)]
+mod once_tests;
 #[cfg(test)]
 mod refusal_tests;
 #[cfg(test)]
@@ -56,7 +58,7 @@ use axum::http::header;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-pub use keys::{Entry, Keys, read as read_keys, write as write_keys};
+pub use keys::{Entry, Keys, check_name, is_key, read as read_keys, write as write_keys};
 use pace::Pace;
 use problem::Problem;
 use serde_json::Value;
@@ -144,7 +146,7 @@ struct Shared {
     body_limit: usize,
     /// Requests under `/v1` that are being answered.
     requests: AtomicUsize,
-    /// Documents that are being fetched by their URIs.
+    /// Documents that are being fetched by their URIs, or were and are not durable yet.
     fetching: AtomicUsize,
     /// How fast who may ask.
     pace: Pace,
@@ -175,7 +177,11 @@ impl Shared {
 
 /// Every route, with its guards. It can be served as it is.
 pub fn router(api: Api) -> Router {
-    let shared = Arc::new(Shared {
+    guarded(share(api))
+}
+
+fn share(api: Api) -> Arc<Shared> {
+    Arc::new(Shared {
         body_limit: api.config.max_body_mb.saturating_mul(1 << 20),
         requests: AtomicUsize::new(0),
         fetching: AtomicUsize::new(0),
@@ -184,7 +190,10 @@ pub fn router(api: Api) -> Router {
         buffered: AtomicUsize::new(0),
         grouping: Mutex::default(),
         api,
-    });
+    })
+}
+
+fn guarded(shared: Arc<Shared>) -> Router {
     let (v1, open) = (routes::v1(), routes::open());
     // The guard is a layer of the nested router, not of its routes: a path under /v1 that does not
     // exist asks for a key as well.

@@ -6,9 +6,11 @@
 
 use super::admit::Caller;
 use super::problem::{CONFLICT, Problem, REUSED};
+use super::upload::{FORM, SAID, is};
 use super::{Api, Shared, body};
 use crate::document::sha256_hex;
-use crate::publish::{Record, Selection, Shelf};
+use crate::publish::{Record, SEVERAL, Selection, Shelf};
+use aho_corasick::AhoCorasick;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -16,6 +18,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// How long an answer is kept.
@@ -24,8 +27,11 @@ const KEPT: SignedDuration = SignedDuration::from_hours(24);
 const TAKES: SignedDuration = SignedDuration::from_mins(10);
 /// Answers that are kept; the oldest go first.
 const MOST: usize = 10_000;
-/// The longest answer that is kept, in bytes: those to uploads and decisions are far shorter.
+/// The longest answer whose body is kept, in bytes: those to uploads and decisions are far shorter.
 const LONGEST: usize = 1 << 20;
+/// What stands for a body that is longer.
+const OMITTED: &str =
+    r#"{"omitted":"this was done before; its answer was longer than 1 MiB and is not kept"}"#;
 /// The header.
 const KEY: &str = "idempotency-key";
 
@@ -42,7 +48,25 @@ struct Remembered {
 struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
-    body: String,
+    /// None where it was too long.
+    body: Option<String>,
+}
+
+impl Answer {
+    /// Of which document it tells, so that it goes with it.
+    fn about(&self) -> String {
+        let body: Value =
+            self.body.as_deref().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
+        let named = |value: &Value| value.get("id").and_then(Value::as_str).map(str::to_owned);
+        let placed = || {
+            let (_, place) = self.headers.iter().find(|(name, _)| name == header::LOCATION.as_str())?;
+            place.rsplit('/').next().map(str::to_owned)
+        };
+        match body.get("documents") {
+            Some(_) => SEVERAL.to_owned(),
+            None => named(&body).or_else(placed).unwrap_or_default(),
+        }
+    }
 }
 
 /// Passes a request on, unless it was answered before.
@@ -58,9 +82,8 @@ pub async fn once(
     };
     let (parts, body) = request.into_parts();
     let (bytes, held) = body::read(shared, &parts.headers, body).await?;
-    let said = said(&parts.headers);
-    let digest = sha256_hex(&bytes);
-    let request = sha256_hex(format!("{} {} {said} {digest}", parts.method, parts.uri).as_bytes());
+    let said = said(&parts.headers, &bytes);
+    let request = sha256_hex(format!("{} {} {said}", parts.method, parts.uri).as_bytes());
     let id = sha256_hex(format!("{}\n{given}", caller.name).as_bytes());
     let (wanted, place) = (request.clone(), id.clone());
     let reserved = shared.blocking(move |api| reserve(api, &place, &wanted)).await?;
@@ -78,15 +101,15 @@ pub async fn once(
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
-    let bytes =
-        to_bytes(body, LONGEST).await.map_err(|_| Problem::bad("its answer is too long to be kept"))?;
+    // Answers to POST are whole in memory already.
+    let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let answer = Answer {
         status: parts.status.as_u16(),
         headers: [header::CONTENT_TYPE, header::LOCATION]
             .into_iter()
             .filter_map(|name| Some((name.to_string(), parts.headers.get(&name)?.to_str().ok()?.to_owned())))
             .collect(),
-        body: String::from_utf8_lossy(&bytes).into_owned(),
+        body: (bytes.len() <= LONGEST).then(|| String::from_utf8_lossy(&bytes).into_owned()),
     };
     let keep = move |api: &Api| {
         let remembered = Remembered { request, at: Timestamp::now(), answer: Some(answer) };
@@ -99,11 +122,47 @@ pub async fn once(
     Ok(Response::from_parts(parts, Body::from(bytes)))
 }
 
-/// What headers say that changes what is done.
-fn said(headers: &HeaderMap) -> String {
-    let names = ["content-type", "x-document-id", "x-filename", "x-language", "x-priority"];
-    let values = names.iter().map(|name| headers.get(*name).map(HeaderValue::as_bytes).unwrap_or_default());
-    values.map(sha256_hex).collect::<Vec<_>>().join(",")
+/// What headers and body say that changes what is done, as digests. The boundary of a form is no part
+/// of it: clients make up another one each time.
+fn said(headers: &HeaderMap, body: &[u8]) -> String {
+    let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default();
+    let values = SAID.iter().map(|(_, header)| value(header));
+    let kind = value("content-type");
+    let mut digests: Vec<String> = values.map(sha256_hex).collect();
+    digests.extend(match boundary(headers) {
+        Some(boundary) => [sha256_hex(FORM.as_bytes()), between(body, &boundary)],
+        None => [sha256_hex(kind), sha256_hex(body)],
+    });
+    digests.join(",")
+}
+
+/// What separates the parts of a form.
+fn boundary(headers: &HeaderMap) -> Option<Vec<u8>> {
+    if !is(headers, FORM) {
+        return None;
+    }
+    let parameters = headers.get(header::CONTENT_TYPE)?.to_str().ok()?.split(';').skip(1);
+    let named = |text: &str| {
+        let (name, value) = text.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("boundary").then(|| value.trim().trim_matches('"').to_owned())
+    };
+    parameters
+        .filter_map(named)
+        .find(|value| !value.is_empty())
+        .map(|value| format!("--{value}").into_bytes())
+}
+
+/// A digest of what is between boundaries, in order. No part holds the boundary itself (RFC 2046, 5.1.1).
+fn between(body: &[u8], boundary: &[u8]) -> String {
+    let Ok(finder) = AhoCorasick::new([boundary]) else { return sha256_hex(body) };
+    let (mut digest, mut at) = (String::new(), 0);
+    let ends = finder.find_iter(body).map(|found| (found.start(), found.end()));
+    for (end, next) in ends.chain([(body.len(), body.len())]) {
+        let part = body.get(at..end).unwrap_or_default();
+        digest = sha256_hex(format!("{digest},{}", sha256_hex(part)).as_bytes());
+        at = next;
+    }
+    digest
 }
 
 fn key(given: &HeaderValue) -> Result<String, Problem> {
@@ -158,7 +217,7 @@ fn record(id: &str, version: u64, remembered: &Remembered) -> crate::error::Resu
         key: id.to_owned(),
         version,
         state: if remembered.answer.is_some() { "answered" } else { "open" }.to_owned(),
-        group: String::new(),
+        group: remembered.answer.as_ref().map(Answer::about).unwrap_or_default(),
         rank: remembered.at.as_microsecond(),
         body: Record::body(remembered)?,
     })
@@ -166,7 +225,7 @@ fn record(id: &str, version: u64, remembered: &Remembered) -> crate::error::Resu
 
 fn replayed(answer: Answer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    let mut response = (status, answer.body).into_response();
+    let mut response = (status, answer.body.unwrap_or_else(|| OMITTED.to_owned())).into_response();
     for (name, value) in answer.headers {
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
             response.headers_mut().insert(name, value);

@@ -71,4 +71,19 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn lists_searches_and_what_is_saved_of_them_keep_every_filter() {
+        for wanted in ["documents.js", "search.js"] {
+            let (.., text) = FILES.iter().find(|(name, ..)| *name == wanted).unwrap();
+            let list = |name: &str| {
+                let line = text.lines().find(|line| line.starts_with(&format!("const {name} = [")));
+                line.unwrap_or_default().to_owned()
+            };
+            let kept = list("filters") + &list("dimensions");
+            for filter in super::super::params::FILTER {
+                assert!(kept.contains(&format!("\"{filter}\"")), "{wanted} drops {filter}");
+            }
+        }
+    }
 }

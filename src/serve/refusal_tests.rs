@@ -233,3 +233,29 @@ fn no_key_and_a_key_of_the_wrong_role_are_refused_on_every_path() {
     assert_eq!(everything(&server), before);
     assert!(lock(&server.store.records).keys().all(|(shelf, _)| *shelf == Shelf::Review));
 }
+
+#[test]
+fn whatever_is_said_of_documents_and_filters_them_is_described() {
+    let document = description();
+    let named = |path: &str, method: &str, place: &str| -> BTreeSet<String> {
+        let parameters = document["paths"][path][method]["parameters"].as_array().unwrap();
+        let there = parameters.iter().filter(|one| one["in"] == place);
+        there.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    };
+    for (name, header) in super::upload::SAID {
+        assert!(named("/v1/documents", "post", "query").contains(name), "{name}");
+        assert!(named("/v1/documents", "post", "header").contains(header), "{header}");
+    }
+    for path in [
+        "/v1/documents",
+        "/v1/search",
+        "/v1/documents/{id}/similar",
+        "/v1/reports/documents",
+        "/v1/reports/duplicates",
+    ] {
+        let described = named(path, "get", "query");
+        for filter in super::params::FILTER {
+            assert!(described.contains(filter), "{path}: {filter}");
+        }
+    }
+}

@@ -46,6 +46,34 @@ fn again(about: About<'_>) -> About<'_> {
         .fails(&[&REUSED, &CONFLICT])
 }
 
+/// What can be said of a document that is sent: as a parameter, as a header, and what it means.
+fn of_a_document(name: &str) -> (Value, Value, &'static str) {
+    let pattern = |pattern: &str| json!({ "type": "string", "pattern": pattern });
+    let both = |schema: Value| (schema.clone(), schema);
+    let ((said, header), what) = match name {
+        "id" => (
+            both(pattern("^[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,199}$")),
+            "its key; else derived from the content; not with several files",
+        ),
+        "filename" => ((text(255), pattern("^[ -~]{0,255}$")), "for people, and as a hint for the format"),
+        "language" => {
+            (both(pattern("^[A-Za-z]{2}$")), "ISO 639-1; believed unless the text is sure of another")
+        }
+        "priority" => {
+            (both(json!({ "type": "string", "enum": ["high", "normal", "low"] })), "normal if absent")
+        }
+        // Tags; those in headers are ASCII, as generators of requests need it.
+        _ => (
+            (
+                pattern("^[^,]{0,100}(,[^,]{0,100}){0,49}$"),
+                pattern("^[!-+.-~-]{0,100}(,[!-+.-~-]{0,100}){0,49}$"),
+            ),
+            "words to find and to keep it by, separated by commas; at most 50, of at most 100 characters",
+        ),
+    };
+    (said, header, what)
+}
+
 fn sent(mut about: About<'_>) -> About<'_> {
     let bytes = json!({ "schema": {} });
     let form = json!({ "schema": {
@@ -61,17 +89,13 @@ fn sent(mut about: About<'_>) -> About<'_> {
         "multipart/form-data": form,
         "application/vnd.quire.envelope+json": envelope,
     });
-    let id = json!({ "type": "string", "pattern": "^[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,199}$" });
-    let language = json!({ "type": "string", "pattern": "^[A-Za-z]{2}$" });
-    let priority = json!({ "type": "string", "enum": ["high", "normal", "low"] });
-    again(about)
-        .query("id", id, "its key; else derived from the content; not with several files")
-        .query("filename", text(255), "for people, and as a hint for the format")
-        .query("language", language, "ISO 639-1; believed unless the text is sure of another")
-        .query("priority", priority, "normal if absent")
-        .body(true, content)
-        .gives::<upload::Taken>(202)
-        .fails(&[&TOO_LARGE, &SLOW, &NOT_FETCHED])
+    let mut about = again(about);
+    for (name, header) in upload::SAID {
+        let (said, in_header, what) = of_a_document(name);
+        let instead = format!("the same as `{name}`, which counts more");
+        about = about.query(name, said, what).header(header, in_header, &instead);
+    }
+    about.body(true, content).gives::<upload::Taken>(202).fails(&[&TOO_LARGE, &SLOW, &NOT_FETCHED])
 }
 
 fn searched(mut about: About<'_>) -> About<'_> {

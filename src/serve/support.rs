@@ -1,7 +1,7 @@
 //! For tests: a server on a real socket.
 
 pub use super::memory::MemoryStore;
-use super::{Api, Keys, bind, router, serve};
+use super::{Api, Keys, Shared, bind, guarded, serve, share};
 use crate::config::{NotifyConfig, ServeConfig, Sources, load};
 use crate::consume::{Door, Inbox, Upload};
 use crate::document::{DeadLetter, Decision, Document, DocumentId, MediaType, Priority, Scored, Verdict};
@@ -108,6 +108,7 @@ impl Answer {
 /// A server on a port of its own, and a client of it.
 pub struct Server {
     pub store: Arc<MemoryStore>,
+    pub(in crate::serve) shared: Arc<Shared>,
     pub progress: Arc<Progress>,
     pub metrics: Arc<Metrics>,
     pub ready: Arc<AtomicBool>,
@@ -136,6 +137,10 @@ pub fn config(listen: &str, keys: &[&str]) -> ServeConfig {
 fn fetched(uri: &str) -> Result<Vec<u8>> {
     match uri {
         "https://example.com/a.txt" => Ok(b"far away".to_vec()),
+        "https://example.com/slow.txt" => {
+            std::thread::sleep(std::time::Duration::from_millis(400));
+            Ok(b"at last".to_vec())
+        }
         other => Err(Error::reject(Stage::Consume, Class::Unreachable, format!("cannot fetch {other}"))),
     }
 }
@@ -181,14 +186,15 @@ impl Server {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(bind(&config)).unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        runtime.spawn(serve(listener, router(api), std::future::pending()));
+        let shared = share(api);
+        runtime.spawn(serve(listener, guarded(Arc::clone(&shared)), std::future::pending()));
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             // One that the server has just closed would be taken again.
             .max_idle_connections(0)
             .build()
             .into();
-        Self { store, progress, metrics, ready, inbox, base, runtime, agent, _folder: folder }
+        Self { store, shared, progress, metrics, ready, inbox, base, runtime, agent, _folder: folder }
     }
 
     /// Sends a request; `body` where the method has one.

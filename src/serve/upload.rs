@@ -18,7 +18,7 @@ use serde::Serialize;
 use std::sync::Arc;
 
 /// Parameter and the header that may stand for it.
-const SAID: [(&str, &str); 5] = [
+pub const SAID: [(&str, &str); 5] = [
     ("id", "x-document-id"),
     ("filename", "x-filename"),
     ("language", "x-language"),
@@ -54,8 +54,10 @@ pub enum Taken {
     },
 }
 
-/// Documents that are fetched at once, each of at most `consume.max_document_mb`.
+/// Documents that are fetched and put in at once, each of at most `consume.max_document_mb`.
 const FETCHES: usize = 4;
+/// The media type of a form.
+pub const FORM: &str = "multipart/form-data";
 
 /// `POST /v1/documents`
 pub async fn create(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
@@ -63,13 +65,15 @@ pub async fn create(State(shared): State<Arc<Shared>>, request: Request) -> Resu
     let (said, priority) = said(&params, request.headers())?;
     let (mut parts, body) = request.into_parts();
     let (bytes, held) = body::read(&shared, &parts.headers, body).await?;
-    let several = is(&parts.headers, "multipart/form-data");
+    let several = is(&parts.headers, FORM);
+    // Given back when the documents are durable: until then their bytes are in memory.
+    let mut fetching = Held::of(&shared.fetching, FETCHES);
     let files = if several {
         // The body is here already, whole and within the limit.
         parts.headers.remove(header::CONTENT_LENGTH);
         files(Request::from_parts(parts, Body::from(bytes)), &said).await?
     } else if is(&parts.headers, envelope::CONTENT_TYPE) {
-        vec![unpack(&shared, &bytes, said).await?]
+        vec![unpack(&shared, &bytes, said, &mut fetching).await?]
     } else {
         let media_type = media_type(parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()));
         vec![File { bytes: bytes.into(), upload: Upload { media_type, ..said } }]
@@ -83,7 +87,7 @@ pub async fn create(State(shared): State<Arc<Shared>>, request: Request) -> Resu
         }
     }
     let accepted = shared.blocking(move |api| put(&api.door, files, priority)).await?;
-    drop(held);
+    drop((held, fetching));
     Ok(answer(accepted, several))
 }
 
@@ -164,15 +168,21 @@ fn media_type(declared: Option<&str>) -> Option<String> {
     (!silent.contains(&essence.as_str())).then(|| declared.to_owned())
 }
 
-fn is(headers: &HeaderMap, wanted: &str) -> bool {
+/// Whether a body is said to be of this type.
+pub fn is(headers: &HeaderMap, wanted: &str) -> bool {
     let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = declared.and_then(|text| text.split(';').next()).unwrap_or_default();
     essence.trim().eq_ignore_ascii_case(wanted)
 }
 
 /// The document of an envelope, fetched where the envelope only says where it is. Parameters and
-/// headers count more than what the envelope says.
-async fn unpack(shared: &Arc<Shared>, bytes: &[u8], said: Upload) -> Result<File, Problem> {
+/// headers count more than what the envelope says. What is fetched takes its place in `fetching`.
+async fn unpack(
+    shared: &Arc<Shared>,
+    bytes: &[u8],
+    said: Upload,
+    fetching: &mut Held<'_>,
+) -> Result<File, Problem> {
     let envelope = Envelope::parse(bytes)?;
     let named = envelope.filename.as_deref().map(file_name).transpose()?.flatten();
     let spoken = envelope.language.as_deref().map(language).transpose()?;
@@ -187,8 +197,7 @@ async fn unpack(shared: &Arc<Shared>, bytes: &[u8], said: Upload) -> Result<File
         envelope::Body::Bytes(bytes) => return Ok(File { bytes: bytes.into(), upload }),
         envelope::Body::Uri(uri) => uri,
     };
-    let mut held = Held::of(&shared.fetching, FETCHES);
-    if !held.grow(1) {
+    if !fetching.grow(1) {
         return Err(Problem::new(&BUSY, format!("{FETCHES} documents are being fetched already")));
     }
     let fetch = move |api: &super::Api| {
@@ -224,5 +233,24 @@ async fn files(request: Request, said: &Upload) -> Result<Vec<File>, Problem> {
         0 => Err(Problem::bad("the form has no part named `file`")),
         2.. if said.id.is_some() => Err(Problem::bad("one `id` cannot name several files")),
         _ => Ok(files),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::support::Server;
+    use super::*;
+    use std::sync::atomic::Ordering;
+
+    #[test]
+    fn what_was_fetched_keeps_its_place_until_its_holder_has_put_it_in() {
+        let server = Server::start(&[]);
+        let taken = || server.shared.fetching.load(Ordering::Acquire);
+        let mut held = Held::of(&server.shared.fetching, FETCHES);
+        let envelope = br#"{"uri": "https://example.com/a.txt"}"#;
+        let file = server.runtime.block_on(unpack(&server.shared, envelope, Upload::default(), &mut held));
+        assert_eq!((&file.unwrap().bytes[..], taken()), (&b"far away"[..], 1));
+        drop(held);
+        assert_eq!(taken(), 0);
     }
 }

@@ -8,17 +8,20 @@
 //! meanwhile is met twice at most, and never passed over; and each that the store knows has its
 //! result. What is met twice is found to be done already when the restored folder is started.
 
+mod copy;
+
 use super::Run;
 use crate::durable::{make_private, sync_folder, write_whole};
 use crate::publish::local;
 use crate::publish::qdrant::snapshots::{Behind, Snapshots};
 use anyhow::{Context, Result, bail};
+use copy::Copy;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -29,6 +32,8 @@ const BEFORE: [&str; 4] = ["inbox", "working", "done", "dead"];
 const AFTER: [&str; 4] = ["results", "reports", "keys", super::audit::FILE];
 /// The folder of Qdrant's snapshots, in a backup only.
 const REMOTE: &str = "qdrant";
+/// The key file where it lies outside of the data folder; restored, it lies there until a person moves it.
+pub const KEYS: &str = "keys.outside";
 /// Names of backups begin so; the time follows.
 const PREFIX: &str = "quire-";
 
@@ -92,12 +97,14 @@ pub struct Outcome {
 }
 
 /// Backs the data folder up into a new folder below `into`, and keeps only the newest `keep` whole
-/// ones there (0: all). `remote`: with snapshots of its collections.
+/// ones there (0: all). `keys` is the key file, wherever it lies. `remote`: with snapshots of its
+/// collections.
 ///
 /// Errors: a file cannot be read or written; it was cancelled. What is there by then has no manifest
 /// and is removed by the next backup.
 pub fn backup(
     data: &Path,
+    keys: &Path,
     into: &Path,
     keep: usize,
     remote: Option<&Snapshots>,
@@ -119,6 +126,7 @@ pub fn backup(
     copy.store()?;
     let collections = remote.map(|remote| copy.remote(remote)).transpose()?.unwrap_or_default();
     AFTER.iter().try_for_each(|name| copy.tree(Path::new(name)))?;
+    copy.keys(keys)?;
     let files = copy.files;
     let bytes = files.iter().map(|file| file.size).sum();
     let outcome = Outcome { folder: folder.clone(), files: files.len(), bytes, linked: copy.linked };
@@ -166,7 +174,7 @@ pub fn restore(folder: &Path, data: &Path, remote: Option<&Snapshots>, run: &Run
     let collections: Vec<(&Snapshots, &Saved)> =
         remote.into_iter().flat_map(|to| manifest.collections.iter().map(move |saved| (to, saved))).collect();
     collections.iter().try_for_each(|(remote, saved)| remote.check_free(&saved.behind()))?;
-    for name in BEFORE.iter().chain(&AFTER).chain(&[local::FILE]) {
+    for name in BEFORE.iter().chain(&AFTER).chain(&[local::FILE, KEYS]) {
         let path = data.join(name);
         if path.is_file() || (path.is_dir() && holds_files(&path)?) {
             bail!("{} is there: restore into an empty data folder (--data-dir)", path.display());
@@ -253,10 +261,11 @@ fn holds_files(folder: &Path) -> Result<bool> {
     Ok(false)
 }
 
-/// Bytes and SHA-256 of a file, copied to `to` on the way and synced there.
+/// Bytes and SHA-256 of a file, copied to `to` on the way, with its mode, and synced there.
 fn hash(from: &Path, to: Option<&Path>) -> std::io::Result<(u64, String)> {
     let mut source = File::open(from)?;
-    let mut copy = to.map(File::create).transpose()?;
+    let private = |to| OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(to);
+    let mut copy = to.map(private).transpose()?;
     let (mut digest, mut size, mut block) = (Sha256::new(), 0, vec![0; 1 << 18]);
     loop {
         let read = source.read(&mut block)?;
@@ -268,6 +277,7 @@ fn hash(from: &Path, to: Option<&Path>) -> std::io::Result<(u64, String)> {
         }
     }
     if let Some(copy) = copy {
+        copy.set_permissions(source.metadata()?.permissions())?;
         copy.sync_all()?;
         copy.set_modified(source.metadata()?.modified()?)?;
     }
@@ -279,111 +289,4 @@ fn hash(from: &Path, to: Option<&Path>) -> std::io::Result<(u64, String)> {
 fn nanos(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// A backup that is being made.
-struct Copy<'r> {
-    data: &'r Path,
-    folder: &'r Path,
-    /// The backup before, and what is in it.
-    before: Option<&'r Path>,
-    known: HashMap<String, Entry>,
-    files: Vec<Entry>,
-    linked: usize,
-    run: &'r Run,
-}
-
-impl<'r> Copy<'r> {
-    fn new(data: &'r Path, folder: &'r Path, before: Option<&'r Path>, run: &'r Run) -> Result<Self> {
-        run.begin("backup: files", 0);
-        let files = before.map(manifest).transpose()?.map(|m| m.files).unwrap_or_default();
-        let known = files.into_iter().map(|entry| (entry.path.clone(), entry)).collect();
-        Ok(Self { data, folder, before, known, files: Vec::new(), linked: 0, run })
-    }
-
-    /// A file, or a folder with all below it. What goes away meanwhile has moved on, and is met there.
-    fn tree(&mut self, path: &Path) -> Result<()> {
-        let from = self.data.join(path);
-        let failed = || format!("cannot back up {}", from.display());
-        if !from.is_dir() {
-            return match self.file(path) {
-                Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
-                copied => copied.with_context(failed),
-            };
-        }
-        fs::create_dir_all(self.folder.join(path)).with_context(failed)?;
-        for entry in fs::read_dir(&from).with_context(failed)? {
-            let entry = entry.with_context(failed)?;
-            let name = entry.file_name();
-            if name.to_str().is_none() {
-                tracing::warn!("{} is left out of the backup: its name is not UTF-8", entry.path().display());
-                continue;
-            }
-            // What is half-written has no name yet.
-            let part = name.to_string_lossy().starts_with('.') && name.to_string_lossy().ends_with(".part");
-            if !part && !entry.file_type().with_context(failed)?.is_symlink() {
-                self.tree(&path.join(name))?;
-            }
-            self.run.step(1)?;
-        }
-        Ok(())
-    }
-
-    fn file(&mut self, path: &Path) -> std::io::Result<()> {
-        let (from, to) = (self.data.join(path), self.folder.join(path));
-        let about = fs::metadata(&from)?;
-        let modified = nanos(about.modified()?);
-        let name = path.to_string_lossy().into_owned();
-        let same = self.known.get(&name).filter(|e| e.size == about.len() && e.modified == modified);
-        if let (Some(entry), Some(before)) = (same, self.before)
-            && fs::hard_link(before.join(path), &to).is_ok()
-        {
-            self.linked += 1;
-            self.files.push(entry.clone());
-            return Ok(());
-        }
-        let (size, sha256) = hash(&from, Some(&to))?;
-        self.files.push(Entry { path: name, size, sha256, modified });
-        Ok(())
-    }
-
-    /// Snapshots of Qdrant's collections.
-    fn remote(&mut self, remote: &Snapshots) -> Result<Vec<Saved>> {
-        fs::create_dir(self.folder.join(REMOTE))?;
-        let mut collections = Vec::new();
-        for Behind { alias, collection } in remote.active()? {
-            self.run.begin(&format!("backup: {collection}"), 0);
-            let path = format!("{REMOTE}/{collection}.snapshot");
-            let to = self.folder.join(&path);
-            let saved = remote.save(&collection, &to, |bytes| self.run.step(bytes).is_ok());
-            self.run.check()?;
-            let (size, sha256) = saved?;
-            let modified = nanos(fs::metadata(&to)?.modified()?);
-            self.files.push(Entry { path: path.clone(), size, sha256, modified });
-            collections.push(Saved { alias, collection, path });
-        }
-        self.run.begin("backup: files", 0);
-        Ok(collections)
-    }
-
-    /// The local store, where there is one.
-    fn store(&mut self) -> Result<()> {
-        if !self.data.join(local::FILE).exists() {
-            return Ok(());
-        }
-        let to = self.folder.join(local::FILE);
-        self.run.begin("backup: store", 0);
-        local::snapshot::snapshot(self.data, &to, |left, all| {
-            self.run.begin("backup: store", all);
-            self.run.step(all.saturating_sub(left)).is_ok()
-        })?;
-        self.run.check()?;
-        local::snapshot::check(&to)?;
-        File::open(&to)?.sync_all()?;
-        let (size, sha256) = hash(&to, None)?;
-        let modified = nanos(fs::metadata(&to)?.modified()?);
-        self.files.push(Entry { path: local::FILE.to_owned(), size, sha256, modified });
-        self.run.begin("backup: files", 0);
-        Ok(())
-    }
 }

@@ -92,4 +92,6 @@ fn each(
 }
 
 #[cfg(test)]
+mod backup_tests;
+#[cfg(test)]
 mod tests;

@@ -4,11 +4,11 @@ use super::audit::{self, Audit};
 use super::export::{CURSOR, Cursor, Export, Format};
 use super::retain::{self, Eraser, Rules};
 use super::schedule::Schedule;
-use super::{Run, backup, report, svg};
+use super::{Run, report, svg};
 use crate::document::{Document, DocumentId};
 use crate::metrics::Metrics;
 use crate::publish::contract::{document, id, letter};
-use crate::publish::local::{FILE, LocalStore};
+use crate::publish::local::LocalStore;
 use crate::publish::{Filter, Store};
 use jiff::{SignedDuration, Timestamp};
 use std::fs;
@@ -27,7 +27,7 @@ fn days_ago(days: i64) -> Timestamp {
 }
 
 /// A document of a kind that is so old.
-fn aged(name: &str, kind: &str, days: i64) -> Document {
+pub(super) fn aged(name: &str, kind: &str, days: i64) -> Document {
     let mut document = document(name, &[&format!("text of {name} – größer")]);
     document.kind.label = kind.to_owned();
     document.ingested_at = days_ago(days);
@@ -35,7 +35,7 @@ fn aged(name: &str, kind: &str, days: i64) -> Document {
     document
 }
 
-fn filled(dir: &Path, documents: &[Document]) -> LocalStore {
+pub(super) fn filled(dir: &Path, documents: &[Document]) -> LocalStore {
     let store = LocalStore::open(dir).unwrap();
     documents.iter().for_each(|document| store.put(document).unwrap());
     store
@@ -220,91 +220,6 @@ fn rules_that_would_do_something_else_are_refused() {
         let error = format!("{:#}", rules(text).unwrap_err());
         assert!(error.contains(word), "{error}");
     }
-}
-
-#[test]
-fn a_backup_made_while_writing_restores_to_the_same() {
-    let dir = tempfile::tempdir().unwrap();
-    let data = dir.path().join("data");
-    let store = Arc::new(filled(&data, &[aged("a", "letter", 3)]));
-    for folder in ["inbox/high", "working", "done", "dead", "results"] {
-        fs::create_dir_all(data.join(folder)).unwrap();
-    }
-    fs::write(data.join("done/a~a.txt"), b"original").unwrap();
-    fs::write(data.join("results/a.json"), b"{}").unwrap();
-    fs::write(data.join("inbox/high/waits.txt"), b"waits").unwrap();
-    fs::write(data.join("inbox/.x.part"), b"half").unwrap();
-    let stop = Arc::new(AtomicBool::new(false));
-    let writing = {
-        let (store, stop) = (Arc::clone(&store), Arc::clone(&stop));
-        std::thread::spawn(move || {
-            for n in 0.. {
-                if stop.load(Ordering::Acquire) {
-                    break;
-                }
-                store.put(&aged(&format!("w{}", n % 50), "letter", 1)).unwrap();
-            }
-        })
-    };
-    let into = dir.path().join("backups");
-    let first = backup::backup(&data, &into, 2, None, &Run::default()).unwrap();
-    assert_eq!(first.linked, 0);
-    let second = backup::backup(&data, &into, 2, None, &Run::default()).unwrap();
-    assert_eq!(second.linked, 3, "what did not change is linked");
-    let third = backup::backup(&data, &into, 2, None, &Run::default()).unwrap();
-    stop.store(true, Ordering::Release);
-    writing.join().unwrap();
-    assert!(!first.folder.exists() && second.folder.exists(), "two are kept");
-    assert_eq!(backup::newest(&into).unwrap(), third.folder.canonicalize().unwrap());
-
-    let back = dir.path().join("back");
-    backup::restore(&third.folder, &back, None, &Run::default()).unwrap();
-    assert_eq!(fs::read(back.join("done/a~a.txt")).unwrap(), b"original");
-    assert_eq!(fs::read(back.join("inbox/high/waits.txt")).unwrap(), b"waits");
-    assert!(!back.join("inbox/.x.part").exists());
-    let restored = LocalStore::open(&back).unwrap();
-    assert!(restored.get(&id("a")).unwrap().is_some());
-    assert_eq!(restored.counts().unwrap().passages, restored.counts().unwrap().documents);
-    let error = backup::restore(&third.folder, &back, None, &Run::default()).unwrap_err();
-    assert!(error.to_string().contains("empty data folder"), "{error}");
-    let within = backup::backup(&data, &data.join("b"), 0, None, &Run::default()).unwrap_err();
-    assert!(within.to_string().contains("elsewhere"), "{within}");
-}
-
-#[test]
-fn a_damaged_or_unfinished_backup_is_not_restored() {
-    let dir = tempfile::tempdir().unwrap();
-    let data = dir.path().join("data");
-    drop(filled(&data, &[aged("a", "letter", 3)]));
-    let into = dir.path().join("backups");
-    let made = backup::backup(&data, &into, 0, None, &Run::default()).unwrap();
-    let back = dir.path().join("back");
-    for damage in ["flip", "outside", "missing", "manifest"] {
-        let copy = dir.path().join(damage);
-        fs::create_dir(&copy).unwrap();
-        for name in [FILE, backup::MANIFEST] {
-            fs::copy(made.folder.join(name), copy.join(name)).unwrap();
-        }
-        let text = fs::read_to_string(copy.join(backup::MANIFEST)).unwrap();
-        match damage {
-            "flip" => {
-                let mut bytes = fs::read(copy.join(FILE)).unwrap();
-                bytes[5000] ^= 1;
-                fs::write(copy.join(FILE), bytes).unwrap();
-            }
-            "outside" => {
-                fs::write(copy.join(backup::MANIFEST), text.replace(FILE, "../store.sqlite")).unwrap();
-            }
-            "missing" => fs::remove_file(copy.join(FILE)).unwrap(),
-            _ => fs::remove_file(copy.join(backup::MANIFEST)).unwrap(),
-        }
-        assert!(backup::restore(&copy, &back, None, &Run::default()).is_err(), "{damage}");
-        assert!(!back.join(FILE).exists(), "{damage}");
-    }
-    let run = Run::default();
-    run.cancel();
-    assert!(backup::backup(&data, &into, 0, None, &run).is_err());
-    assert_eq!(backup::newest(&into).unwrap(), made.folder.canonicalize().unwrap());
 }
 
 #[test]

@@ -6,13 +6,14 @@ use crate::config::TelemetryConfig;
 use crate::metrics::Metrics;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use opentelemetry::KeyValue;
-use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithTonicConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as Export};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tonic::transport::ClientTlsConfig;
 
 /// Spans that wait, about 1 KB each. More are dropped.
 const QUEUE: usize = 8_192;
@@ -45,7 +46,11 @@ impl Exporter {
         let exporter = {
             let _inside = runtime.enter();
             let builder = SpanExporter::builder().with_tonic();
-            let builder = builder.with_endpoint(&config.otlp_endpoint).with_timeout(TIMEOUT);
+            let mut builder = builder.with_endpoint(&config.otlp_endpoint).with_timeout(TIMEOUT);
+            if config.otlp_endpoint.starts_with("https:") {
+                // The system's authorities, or those in the file that SSL_CERT_FILE names.
+                builder = builder.with_tls_config(ClientTlsConfig::new().with_native_roots());
+            }
             let mut exporter = builder.build().map_err(|e| wrong(&e))?;
             let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
             let resource = Resource::builder().with_service_name("quire").with_attribute(version);

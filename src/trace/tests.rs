@@ -80,3 +80,46 @@ fn without_an_endpoint_only_the_id_is_known() {
     assert!(lock(&trace.0.as_ref().unwrap().state).open.is_empty());
     assert_eq!(Tracer::default().begin(Some("nonsense")).id().unwrap().len(), 32);
 }
+
+#[test]
+fn texts_of_spans_are_cut() {
+    let (tracer, recorded, _) = tracer(1.0, 100);
+    let trace = tracer.begin(None);
+    let head = Head { name: "é".repeat(1_000), ..head() };
+    trace.about(&head);
+    trace.fail(&Failure::new(Stage::Decode, Class::Corrupt, "torn ".repeat(1_000)));
+    drop(trace);
+    let span = recorded.try_iter().find(|span| span.name == WHOLE).unwrap();
+    let longest = span.attributes.iter().map(|pair| pair.value.as_str().chars().count()).max();
+    assert_eq!(longest, Some(256), "{:?}", span.attributes);
+    let Status::Error { description } = span.status else { panic!("{:?}", span.status) };
+    assert_eq!(description.chars().count(), 256);
+}
+
+fn head() -> Head {
+    Head {
+        id: DocumentId::parse("a").unwrap(),
+        name: "a.txt".to_owned(),
+        declared: None,
+        language: None,
+        priority: crate::document::Priority::Normal,
+        size: 1,
+        sha256: String::new(),
+        received_at: "2026-07-01T00:00:00Z".parse().unwrap(),
+        version: 0,
+        origin: None,
+        force: false,
+        lineage: None,
+        trace: Default::default(),
+        tags: Vec::new(),
+    }
+}
+
+#[test]
+fn an_endpoint_by_https_is_one() {
+    let mut config = crate::config::load(&crate::config::Sources::default()).unwrap().config.telemetry;
+    config.otlp_endpoint = "https://localhost:1".to_owned();
+    let (tracer, exporter) = Exporter::start(&config, &Arc::new(Metrics::new())).unwrap();
+    drop(tracer);
+    exporter.stop();
+}

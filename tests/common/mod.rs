@@ -6,6 +6,7 @@ pub mod collector;
 pub mod kafka;
 pub mod qdrant_fake;
 pub mod receiver;
+pub mod tls;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -91,7 +92,11 @@ pub struct Daemon {
 impl Daemon {
     /// Starts it and does not wait.
     pub fn spawn(data: &Path, more: &[&str]) -> Self {
-        let mut command = quire(data);
+        Self::spawn_as(quire(data), more)
+    }
+
+    /// The same with the environment of this command.
+    pub fn spawn_as(mut command: Command, more: &[&str]) -> Self {
         command.arg("run").args(more).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap());

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::consume::kafka::intake::Intake;
 use crate::consume::{Door, Grave, Graveyard, Inbox};
 use crate::document::DocumentId;
-use crate::publish::Store;
+use crate::publish::{Store, forget};
 use crate::tend::retain::Eraser;
 use anyhow::{Context, Result};
 use std::collections::HashMap;
@@ -74,6 +74,7 @@ impl Eraser for Everywhere {
         // The store last: after a crash in between it still names what to delete.
         self.door.delete_result(id)?;
         remove(self.originals()?.get(id.as_str()))?;
+        forget(self.store.as_ref(), id)?;
         self.store.delete(id)?;
         Ok(())
     }
@@ -89,6 +90,7 @@ impl Eraser for Everywhere {
         }
         // Deleting in the store takes an understood document of the same id along.
         if self.store.get(id)?.is_none() {
+            forget(self.store.as_ref(), id)?;
             self.store.delete(id)?;
         }
         Ok(())

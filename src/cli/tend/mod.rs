@@ -4,6 +4,7 @@ mod duplicates;
 mod erase;
 pub mod tasks;
 
+use super::running::serving;
 use super::which::Which;
 use super::{App, print, send, store};
 use crate::config::Config;
@@ -134,8 +135,8 @@ pub fn backup(app: &App, args: &BackupArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let remote = remote(&app.config)?;
-    let (data, into) = (&app.config.data.dir, &args.folder);
-    let outcome = watched(|run| backup::backup(data, into, args.keep, remote.as_ref(), run))?;
+    let (data, into, keys) = (&app.config.data.dir, &args.folder, serving(&app.config).keys_file);
+    let outcome = watched(|run| backup::backup(data, &keys, into, args.keep, remote.as_ref(), run))?;
     told(app, &outcome)
 }
 
@@ -145,6 +146,10 @@ pub fn restore(app: &App, args: &RestoreArgs) -> Result<ExitCode> {
     let remote = remote(&app.config)?;
     let data = &app.config.data.dir;
     let outcome = watched(|run| backup::restore(&newest, data, remote.as_ref(), run))?;
+    let keys = data.join(backup::KEYS);
+    if keys.exists() {
+        eprintln!("the key file lay outside of the data folder: {} is for serve.keys_file", keys.display());
+    }
     told(app, &outcome)
 }
 

@@ -1,11 +1,13 @@
 //! Tasks by the clock: what `quire run` keeps, and `quire tasks`, which asks it.
 
 use super::super::print::at;
+use super::super::running::serving;
 use super::super::{App, print};
 use super::{Parts, apply, erase, last_days, remote, write};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::publish::Store;
+use crate::serve::is_key;
 use crate::tend::export::Export;
 use crate::tend::retain::Rules;
 use crate::tend::schedule::{Leader, Schedule};
@@ -53,7 +55,8 @@ fn back_up(config: &Config, _: &Arc<dyn Store>, run: &Run) -> Result<String> {
     let tend = &config.tend;
     ensure!(!tend.backup_dir.as_os_str().is_empty(), "tend.backup_dir is empty: name a folder");
     let remote = remote(config)?;
-    let outcome = backup::backup(&config.data.dir, &tend.backup_dir, tend.backup_keep, remote.as_ref(), run)?;
+    let (data, keys) = (&config.data.dir, serving(config).keys_file);
+    let outcome = backup::backup(data, &keys, &tend.backup_dir, tend.backup_keep, remote.as_ref(), run)?;
     Ok(format!("{} files, {} bytes in {}", outcome.files, outcome.bytes, outcome.folder.display()))
 }
 
@@ -144,17 +147,39 @@ fn base(app: &App, to: Option<&str>) -> String {
     format!("{}/v1/tasks", base.trim_end_matches('/'))
 }
 
-/// How the tasks of the quire that runs with these settings stand; `None` where none answers.
-pub fn standing(app: &App) -> Option<Value> {
+/// What a running quire says about its tasks.
+pub enum Standing {
+    /// How they stand.
+    Told(Value),
+    /// It wants another key.
+    Locked,
+    /// None answers.
+    Away,
+}
+
+/// How the tasks of the quire that runs with these settings stand, asked with this key or, where none is
+/// given, with one of the settings.
+pub fn standing(app: &App, key: Option<&str>) -> Standing {
     let patience = Some(Duration::from_secs(2));
-    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(patience).build().into();
-    let mut request = agent.get(base(app, None));
-    // Whoever can read the settings may ask as they say.
-    if let Some(key) = app.config.serve.api_keys.first() {
-        request = request.header("authorization", format!("Bearer {}", key.expose()));
+    let config = ureq::Agent::config_builder().timeout_global(patience).http_status_as_error(false);
+    let mut request = ureq::Agent::from(config.build()).get(base(app, None));
+    if let Some(key) = key_of(key, app.config.serve.api_keys.iter().map(|key| key.expose())) {
+        request = request.header("authorization", format!("Bearer {key}"));
     }
-    let body: Value = request.call().ok()?.body_mut().read_json().ok()?;
-    at(&body, "/tasks").is_array().then_some(body)
+    let Ok(mut answer) = request.call() else { return Standing::Away };
+    if matches!(answer.status().as_u16(), 401 | 403) {
+        return Standing::Locked;
+    }
+    match answer.body_mut().read_json::<Value>() {
+        Ok(body) if at(&body, "/tasks").is_array() => Standing::Told(body),
+        _ => Standing::Away,
+    }
+}
+
+/// The key to ask with: the one that is given, else one of the settings, since whoever can read them may
+/// ask as they say; of a digest nobody knows the key.
+fn key_of<'k>(given: Option<&'k str>, mut entries: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    given.or_else(|| entries.find(|entry| is_key(entry)))
 }
 
 /// A table of the tasks in an answer.
@@ -180,4 +205,18 @@ pub fn show(body: &Value) {
         ]
     });
     print::table(&["task", "cron", "next", "running", "last ended", "outcome"], rows.collect());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_no_key_to_ask_with() {
+        let digest = format!("reader:sha256:{}:ada", "0".repeat(64));
+        let entries = [digest.as_str(), "plain"];
+        assert_eq!(key_of(None, entries.into_iter()), Some("plain"));
+        assert_eq!(key_of(Some("given"), entries.into_iter()), Some("given"));
+        assert_eq!(key_of(None, [digest.as_str()].into_iter()), None);
+    }
 }

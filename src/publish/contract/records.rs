@@ -76,6 +76,13 @@ pub fn lists_of_records_are_by_rank(store: &dyn Store) {
     assert_eq!(list(&["open", "done"], &["invoice", "none"], 9, 0), ["a"]);
     assert_eq!(list(&[], &[], 2, 1), ["a", "d"]);
     assert!(list(&[], &[], 0, 0).is_empty());
+    let count = |state: &[&str], group: &[&str]| {
+        let own = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
+        let selection = Selection { state: own(state), group: own(group) };
+        store.count_records(Shelf::Review, &selection).unwrap()
+    };
+    assert_eq!((count(&[], &[]), count(&["open"], &[]), count(&["open"], &["letter"])), (4, 3, 2));
+    assert_eq!(count(&["none"], &[]), 0);
 }
 
 pub fn amending_leaves_the_text_findable(store: &dyn Store) {

@@ -3,8 +3,11 @@
 use crate::error::Result;
 use crate::publish::words::fold;
 use crate::publish::{Filter, Place};
+use crate::receipt::lock;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 
 /// A filter as SQL over `documents d`. Its text depends only on which conditions are set (lists
 /// are passed as JSON), so that prepared statements are used again.
@@ -58,11 +61,102 @@ impl Condition {
     }
 }
 
-/// The documents that pass `filter`; `None` when all do.
-pub(super) fn passing(reader: &Connection, filter: &Filter) -> Result<Option<Rowset>> {
-    if filter.is_empty() {
-        return Ok(None);
+/// Filters whose bitmaps are kept.
+const KEPT: usize = 64;
+
+/// The bitmaps of filters that were asked for, kept until the next change of a document.
+pub(super) struct Filters {
+    /// Whether this process makes the changes: of another's it does not hear.
+    keeps: bool,
+    /// Odd while a change is made, and greater after each.
+    changes: AtomicU64,
+    kept: Mutex<Kept>,
+}
+
+/// Bitmaps as they are after so many changes, what was asked for last at the end.
+#[derive(Default)]
+struct Kept {
+    changes: u64,
+    sets: Vec<(Filter, Arc<Rowset>)>,
+}
+
+/// While it lives, a change is made.
+pub(super) struct Changing<'f>(&'f AtomicU64);
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, SeqCst);
     }
+}
+
+impl Filters {
+    /// `keeps`: whether every change is made by this process.
+    pub(super) fn new(keeps: bool) -> Self {
+        Self { keeps, changes: AtomicU64::new(0), kept: Mutex::default() }
+    }
+
+    /// A change is about to be committed; by one thread at a time.
+    pub(super) fn changing(&self) -> Changing<'_> {
+        self.changes.fetch_add(1, SeqCst);
+        Changing(&self.changes)
+    }
+
+    /// To be asked before a snapshot is begun.
+    pub(super) fn moment(&self) -> u64 {
+        self.changes.load(SeqCst)
+    }
+
+    /// The documents that pass `filter` in a snapshot begun after `moment`; `None` when all do.
+    pub(super) fn passing(
+        &self,
+        snapshot: &Connection,
+        moment: u64,
+        filter: &Filter,
+    ) -> Result<Option<Arc<Rowset>>> {
+        if filter.is_empty() {
+            return Ok(None);
+        }
+        // A snapshot is what is there at its first statement. Nothing changed meanwhile: it is of this
+        // moment, as the bitmaps kept for it are.
+        snapshot.prepare_cached("SELECT 1 FROM documents LIMIT 1")?.exists([])?;
+        let settled = self.keeps && moment.is_multiple_of(2) && self.moment() == moment;
+        if settled && let Some(rows) = lock(&self.kept).find(moment, filter) {
+            return Ok(Some(rows));
+        }
+        let rows = Arc::new(passing(snapshot, filter)?);
+        if settled {
+            lock(&self.kept).keep(moment, filter, &rows);
+        }
+        Ok(Some(rows))
+    }
+}
+
+impl Kept {
+    fn find(&mut self, moment: u64, filter: &Filter) -> Option<Arc<Rowset>> {
+        let at = self.sets.iter().position(|(kept, _)| self.changes == moment && kept == filter)?;
+        let found = self.sets.remove(at);
+        let rows = Arc::clone(&found.1);
+        self.sets.push(found);
+        Some(rows)
+    }
+
+    fn keep(&mut self, moment: u64, filter: &Filter, rows: &Arc<Rowset>) {
+        if self.changes > moment {
+            return;
+        }
+        if self.changes < moment {
+            *self = Self { changes: moment, sets: Vec::new() };
+        }
+        self.sets.retain(|(kept, _)| kept != filter);
+        if self.sets.len() >= KEPT {
+            self.sets.remove(0);
+        }
+        self.sets.push((filter.clone(), Arc::clone(rows)));
+    }
+}
+
+/// The documents that pass `filter`.
+fn passing(reader: &Connection, filter: &Filter) -> Result<Rowset> {
     let condition = Condition::new(filter);
     let sql = format!("SELECT d.row FROM documents d WHERE {}", condition.sql);
     let mut statement = reader.prepare_cached(&sql)?;
@@ -71,7 +165,7 @@ pub(super) fn passing(reader: &Connection, filter: &Filter) -> Result<Option<Row
     while let Some(row) = found.next()? {
         rows.insert(row.get(0)?);
     }
-    Ok(Some(rows))
+    Ok(rows)
 }
 
 /// A set of rowids as bits: 125 kB for a million documents.

@@ -3,8 +3,7 @@
 use super::filter::Rowset;
 use crate::error::Result;
 use crate::publish::words;
-use rusqlite::Connection;
-use std::collections::HashSet;
+use rusqlite::{Connection, OptionalExtension};
 
 /// A document with its best passage for the words.
 pub(super) struct Found {
@@ -33,28 +32,55 @@ pub(super) fn matches(
     allowed: Option<&Rowset>,
     count: usize,
 ) -> Result<Vec<Found>> {
-    let Some(words) = any_word(text) else { return Ok(Vec::new()) };
-    // Passages are looked up one by one in the order of rank, and only until there are enough.
-    let mut statement = reader.prepare_cached(
-        "SELECT p.document, p.row, k.rank FROM keywords k CROSS JOIN passages p ON p.row = k.rowid \
-         WHERE k.keywords MATCH ? ORDER BY k.rank",
-    )?;
+    let Some(words) = any_word(text).filter(|_| count > 0) else { return Ok(Vec::new()) };
+    // As they come, not in the order of rank: SQLite would sort all to give the first few.
+    let mut statement = reader.prepare_cached("SELECT rowid, rank FROM keywords WHERE keywords MATCH ?")?;
+    let mut owner = reader.prepare_cached("SELECT document FROM passages WHERE row = ?")?;
     let mut rows = statement.query([words])?;
-    let (mut seen, mut found) = (HashSet::new(), Vec::new());
-    while found.len() < count
-        && let Some(row) = rows.next()?
-    {
-        let document: i64 = row.get(0)?;
-        if allowed.is_none_or(|allowed| allowed.contains(document)) && seen.insert(document) {
-            found.push(Found { document, passage: row.get(1)?, rank: row.get(2)? });
+    let mut best = Best { count, found: Vec::new() };
+    while let Some(row) = rows.next()? {
+        let (passage, rank): (i64, f64) = (row.get(0)?, row.get(1)?);
+        if !best.takes(rank) {
+            continue;
+        }
+        // Few get here: as many as there are new best ones.
+        let document: Option<i64> = owner.query_row([passage], |row| row.get(0)).optional()?;
+        if let Some(document) = document.filter(|&row| allowed.is_none_or(|allowed| allowed.contains(row))) {
+            best.add(Found { document, passage, rank });
         }
     }
-    Ok(found)
+    Ok(best.found)
+}
+
+/// The best documents so far, best first, each with its best passage.
+struct Best {
+    count: usize,
+    found: Vec<Found>,
+}
+
+impl Best {
+    /// Whether a passage of this rank can be among them; of equals, the first counts.
+    fn takes(&self, rank: f64) -> bool {
+        self.found.len() < self.count || self.found.last().is_some_and(|last| rank < last.rank)
+    }
+
+    fn add(&mut self, new: Found) {
+        if let Some(at) = self.found.iter().position(|found| found.document == new.document) {
+            if self.found.get(at).is_some_and(|found| found.rank <= new.rank) {
+                return;
+            }
+            self.found.remove(at);
+        }
+        let at = self.found.partition_point(|found| found.rank <= new.rank);
+        self.found.insert(at, new);
+        self.found.truncate(self.count);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn words_are_quoted_and_joined_by_or() {
@@ -63,5 +89,28 @@ mod tests {
         assert_eq!(any_word(" * \" - ( \0 "), None);
         assert_eq!(any_word("a delivery of the Goods").as_deref(), Some("\"delivery\" OR \"Goods\""));
         assert_eq!(any_word("to be or").as_deref(), Some("\"to\" OR \"be\" OR \"or\""));
+    }
+
+    proptest! {
+        #[test]
+        fn the_best_are_those_that_sorting_would_put_first(
+            ranks in prop::collection::vec((0..20_i64, -50..0_i32), 0..200),
+            count in 1..30_usize,
+        ) {
+            let mut best = Best { count, found: Vec::new() };
+            let all = || (1..).zip(&ranks).map(|(passage, &(document, rank))| Found { document, passage, rank: rank.into() });
+            for found in all() {
+                if best.takes(found.rank) {
+                    best.add(found);
+                }
+            }
+            let mut sorted: Vec<Found> = all().collect();
+            sorted.sort_by(|a, b| a.rank.total_cmp(&b.rank));
+            let mut seen = std::collections::HashSet::new();
+            sorted.retain(|found| seen.insert(found.document));
+            sorted.truncate(count);
+            let ranks = |found: &[Found]| found.iter().map(|found| found.rank).collect::<Vec<_>>();
+            prop_assert_eq!(ranks(&best.found), ranks(&sorted));
+        }
     }
 }

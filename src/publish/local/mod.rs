@@ -33,7 +33,8 @@ use super::{
 };
 use crate::document::{Document, DocumentId, Relation};
 use crate::error::Result;
-use rusqlite::Connection;
+use filter::Filters;
+use rusqlite::{Connection, Transaction};
 use schema::Readers;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -52,6 +53,8 @@ pub struct LocalStore {
     /// Loaded at once by a writer, by the first search when only reading: `quire status` has no
     /// need of a gigabyte of vectors.
     vectors: OnceLock<RwLock<Vectors>>,
+    /// What passes filters that are asked for again and again.
+    filters: Filters,
     /// Held so that no second process writes; the system releases it however this one ends.
     _lock: Option<File>,
 }
@@ -66,6 +69,7 @@ impl LocalStore {
             writer: Some(Mutex::new(writer)),
             readers: Readers::new(path),
             vectors: OnceLock::new(),
+            filters: Filters::new(true),
             _lock: Some(lock),
         };
         store.vectors()?;
@@ -78,7 +82,8 @@ impl LocalStore {
     pub fn open_read_only(dir: &Path) -> Result<Self> {
         let path = dir.join(FILE);
         schema::check_readable(&path)?;
-        Ok(Self { writer: None, readers: Readers::new(path), vectors: OnceLock::new(), _lock: None })
+        let (vectors, filters) = (OnceLock::new(), Filters::new(false));
+        Ok(Self { writer: None, readers: Readers::new(path), vectors, filters, _lock: None })
     }
 
     /// Dimensions of the stored vectors; `None` while there are none.
@@ -93,6 +98,12 @@ impl LocalStore {
         // Two first searches at once may both load; one of the two copies is dropped.
         let loaded = self.readers.with(|reader| Vectors::load(reader))?;
         Ok(self.vectors.get_or_init(|| RwLock::new(loaded)))
+    }
+
+    /// Commits a change of a document; the writer is held.
+    fn commit(&self, transaction: Transaction<'_>) -> Result<()> {
+        let _changing = self.filters.changing();
+        Ok(transaction.commit()?)
     }
 
     fn writer(&self) -> Result<MutexGuard<'_, Connection>> {
@@ -123,6 +134,10 @@ impl Records for LocalStore {
         offset: usize,
     ) -> Result<Vec<Record>> {
         self.readers.with(|reader| records::list(reader, shelf, selection, limit, offset))
+    }
+
+    fn count_records(&self, shelf: Shelf, selection: &Selection) -> Result<usize> {
+        self.readers.with(|reader| records::count(reader, shelf, selection))
     }
 }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// See [`Store::get`](crate::publish::Store::get).
 pub(super) fn get(reader: &Connection, id: &DocumentId) -> Result<Option<Document>> {
@@ -139,6 +139,16 @@ pub(super) fn vectors_of(reader: &mut Connection, ids: &[DocumentId]) -> Result<
 pub(super) fn row_of(reader: &Connection, id: &DocumentId) -> Result<Option<i64>> {
     let mut statement = reader.prepare_cached("SELECT row FROM documents WHERE id = ?")?;
     Ok(statement.query_row([id.as_str()], |row| row.get(0)).optional()?)
+}
+
+/// The keys of the documents of these rowids, those that are there.
+pub(super) fn ids(reader: &Connection, rows: &HashSet<i64>) -> Result<Vec<(i64, String)>> {
+    let wanted = serde_json::json!(rows).to_string();
+    let mut statement = reader.prepare_cached(
+        "SELECT d.row, d.id FROM documents d WHERE d.row IN (SELECT value FROM json_each(?))",
+    )?;
+    let found = statement.query_map([wanted], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(found.collect::<std::result::Result<_, _>>()?)
 }
 
 /// The line about the document of that rowid.

@@ -1,7 +1,7 @@
 //! Records, facets, and what changes of a document whose text stays.
 
 use super::filter::Condition;
-use super::{LocalStore, failure, write};
+use super::{LocalStore, write};
 use crate::document::Document;
 use crate::error::Result;
 use crate::publish::{Facet, Facets, Filter, Record, Selection, Shelf};
@@ -27,7 +27,8 @@ fn read(shelf: Shelf, row: &Row<'_>) -> Result<Record> {
         state: row.get(2)?,
         group: row.get(3)?,
         rank: row.get(4)?,
-        body: serde_json::from_str(&body).map_err(failure::broken)?,
+        // What is no JSON becomes null, which nobody can read: one damaged record fails no list.
+        body: serde_json::from_str(&body).unwrap_or_default(),
     })
 }
 
@@ -72,15 +73,8 @@ pub(super) fn list(
     limit: usize,
     offset: usize,
 ) -> Result<Vec<Record>> {
-    let mut sql = format!("SELECT {COLUMNS} FROM records WHERE shelf = ?");
-    let mut values = vec![Value::Text(shelf.as_str().to_owned())];
-    for (column, list) in [("state", &selection.state), ("\"group\"", &selection.group)] {
-        if !list.is_empty() {
-            sql += &format!(" AND {column} IN (SELECT value FROM json_each(?))");
-            values.push(Value::Text(serde_json::json!(list).to_string()));
-        }
-    }
-    sql += " ORDER BY rank DESC, key LIMIT ? OFFSET ?";
+    let (from, mut values) = selected(shelf, selection);
+    let sql = format!("SELECT {COLUMNS} {from} ORDER BY rank DESC, key LIMIT ? OFFSET ?");
     values.extend([limit, offset].map(|n| Value::Integer(i64::try_from(n).unwrap_or(i64::MAX))));
     let mut statement = reader.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(&values))?;
@@ -89,6 +83,27 @@ pub(super) fn list(
         records.push(read(shelf, row)?);
     }
     Ok(records)
+}
+
+/// See [`Records::count_records`](crate::publish::Records::count_records).
+pub(super) fn count(reader: &Connection, shelf: Shelf, selection: &Selection) -> Result<usize> {
+    let (from, values) = selected(shelf, selection);
+    let mut statement = reader.prepare_cached(&format!("SELECT COUNT(*) {from}"))?;
+    let count: i64 = statement.query_row(params_from_iter(&values), |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+/// The clauses that select, with their values.
+fn selected(shelf: Shelf, selection: &Selection) -> (String, Vec<Value>) {
+    let mut sql = "FROM records WHERE shelf = ?".to_owned();
+    let mut values = vec![Value::Text(shelf.as_str().to_owned())];
+    for (column, list) in [("state", &selection.state), ("\"group\"", &selection.group)] {
+        if !list.is_empty() {
+            sql += &format!(" AND {column} IN (SELECT value FROM json_each(?))");
+            values.push(Value::Text(serde_json::json!(list).to_string()));
+        }
+    }
+    (sql, values)
 }
 
 /// See [`Store::amend`](crate::publish::Store::amend).
@@ -107,7 +122,7 @@ pub(super) fn amend(store: &LocalStore, document: &Document) -> Result<bool> {
     transaction.prepare_cached("DELETE FROM entities WHERE document = ?")?.execute([row])?;
     write::put_entities(&transaction, row, document)?;
     write::put_related(&transaction, row, document)?;
-    transaction.commit()?;
+    store.commit(transaction)?;
     Ok(true)
 }
 

@@ -4,18 +4,25 @@
 //! dimensions.
 
 use super::filter::Rowset;
-use super::scan::{self, Dot, Quantised};
+use super::scan::{self, Products, Quantised};
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering::AcqRel};
 
 /// Rows in a block. Blocks never move, so that a table grows without a copy of itself.
 const BLOCK: usize = 1024;
 
-/// Blocks that one more thread is worth: 64 thousand rows take a few milliseconds.
+/// Blocks that are worth a thread: 64 thousand rows take some 1.5 ms. On a busy machine a thread waits
+/// 4 ms and more until it is begun, so smaller tables are not shared out (benches/NOTES.md).
 const BLOCKS_A_THREAD: usize = 64;
 
 /// Threads of one scan at most: a few saturate the memory bus.
 const MAX_THREADS: usize = 8;
+
+/// How far the product of two rounded unit vectors may be off, by the length of their two scales: a code is
+/// off by a scale over √12 in the mean of squares, and so is the product; this is seven times that.
+const ERRORS: f32 = 2.0;
 
 /// The key of a slot that holds nothing; rowids start at 1.
 const FREE: i64 = 0;
@@ -29,6 +36,24 @@ pub(super) struct Near {
     pub owner: i64,
     /// Cosine: about, from [`Table::nearest`]; exact after rescoring.
     pub score: f32,
+    /// How far it may be off.
+    pub error: f32,
+}
+
+/// Those of `rough`, best first, that may be among the best rows of `count` owners once they are scored
+/// exactly.
+pub(super) fn promising(mut rough: Vec<Near>, count: usize) -> Vec<Near> {
+    let mut owners = HashSet::new();
+    let mut least = f32::INFINITY;
+    for near in &rough {
+        if owners.len() < count && owners.insert(near.owner) {
+            least = least.min(near.score - near.error);
+        }
+    }
+    if owners.len() == count {
+        rough.retain(|near| near.score + near.error >= least);
+    }
+    rough
 }
 
 impl Eq for Near {}
@@ -90,6 +115,9 @@ pub(super) struct Table {
     /// Where the rows of a document are.
     slots: HashMap<i64, Vec<u32>>,
     live: usize,
+    /// Scans that go on now, and processors for them.
+    scans: AtomicUsize,
+    processors: OnceLock<usize>,
 }
 
 impl Table {
@@ -141,19 +169,22 @@ impl Table {
         }
         // The heaps are as large as what they can hold, whatever was asked for.
         let count = count.min(self.live);
-        let scan = Scan { query: &Quantised::new(query), dot: scan::dot(), count, allowed };
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = self.blocks.len().div_ceil(BLOCKS_A_THREAD).min(processors).min(MAX_THREADS);
-        let parts = self.blocks.chunks(self.blocks.len().div_ceil(threads.max(1)));
-        let mut best: Vec<Near> = if threads <= 1 {
-            parts.flat_map(|part| scan.best_of(part)).collect()
-        } else {
-            std::thread::scope(|scope| {
-                let tasks: Vec<_> = parts.map(|part| scope.spawn(|| scan.best_of(part))).collect();
-                // A scan does not panic; one that did would only leave out its part.
-                tasks.into_iter().flat_map(|task| task.join().unwrap_or_default()).collect()
-            })
-        };
+        let scan = Scan { query: &Quantised::new(query), products: scan::products(), count, allowed };
+        let processors = self
+            .processors
+            .get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS));
+        // One scan has all processors; several share them, so that none waits for another's threads.
+        let others = self.scans.fetch_add(1, AcqRel);
+        let threads = (self.blocks.len() / BLOCKS_A_THREAD).min(processors / (others + 1)).max(1);
+        let mut parts = self.blocks.chunks(self.blocks.len().div_ceil(threads));
+        let own = parts.next().unwrap_or_default();
+        let mut best: Vec<Near> = std::thread::scope(|scope| {
+            let tasks: Vec<_> = parts.map(|part| scope.spawn(|| scan.best_of(part))).collect();
+            let own = scan.best_of(own).into_iter();
+            // A scan does not panic; one that did would only leave out its part.
+            own.chain(tasks.into_iter().flat_map(|task| task.join().unwrap_or_default())).collect()
+        });
+        self.scans.fetch_sub(1, AcqRel);
         best.sort_unstable_by(|a, b| b.cmp(a));
         best.truncate(count);
         best
@@ -163,7 +194,7 @@ impl Table {
 /// One walk over the table.
 struct Scan<'s> {
     query: &'s Quantised,
-    dot: Dot,
+    products: Products,
     count: usize,
     allowed: Option<&'s Rowset>,
 }
@@ -172,21 +203,30 @@ impl Scan<'_> {
     fn best_of(&self, blocks: &[Block]) -> Vec<Near> {
         // The worst of the best lies on top.
         let mut best = BinaryHeap::with_capacity(self.count + 1);
+        // What cannot come among the best any more is not looked at further.
+        let mut least = f32::NEG_INFINITY;
+        let mut sums = [0; BLOCK];
         for block in blocks {
-            let codes = block.codes.chunks_exact(self.query.codes.len());
+            (self.products)(&self.query.codes, &block.codes, &mut sums);
             let owners = block.keys.iter().zip(&block.owners);
-            for ((codes, scale), (&key, &owner)) in codes.zip(&block.scales).zip(owners) {
-                if key == FREE || self.allowed.is_some_and(|allowed| !allowed.contains(owner)) {
+            for ((sum, scale), (&key, &owner)) in sums.iter().zip(&block.scales).zip(owners) {
+                let score = *sum as f32 * (scale * self.query.scale);
+                if score < least
+                    || key == FREE
+                    || self.allowed.is_some_and(|allowed| !allowed.contains(owner))
+                {
                     continue;
                 }
-                let score = (self.dot)(codes, &self.query.codes) as f32 * (scale * self.query.scale);
-                let near = Near { key, owner, score };
+                let near = Near { key, owner, score, error: ERRORS * scale.hypot(self.query.scale) };
                 if best.len() < self.count {
                     best.push(Reverse(near));
                 } else if let Some(mut worst) = best.peek_mut()
                     && near > worst.0
                 {
                     *worst = Reverse(near);
+                }
+                if best.len() == self.count {
+                    least = best.peek().map_or(least, |worst| worst.0.score);
                 }
             }
         }

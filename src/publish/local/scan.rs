@@ -34,21 +34,82 @@ impl Quantised {
     }
 }
 
-/// Exact dot product of two rows of codes of one length, a multiple of [`LANES`].
-pub(super) type Dot = fn(&[i8], &[i8]) -> i32;
+/// Exact dot products of a query with rows that follow each other, each as long as the query, which is a
+/// multiple of [`LANES`]. There is a place in `sums` for each row.
+pub(super) type Products = fn(query: &[i8], rows: &[i8], sums: &mut [i32]);
 
-/// The fastest [`Dot`] of this processor. All give the same numbers: they are integers.
-pub(super) fn dot() -> Dot {
+/// The fastest [`Products`] of this processor. All give the same numbers: they are integers.
+pub(super) fn products() -> Products {
     #[cfg(target_arch = "x86_64")]
-    if std::is_x86_feature_detected!("avx2") {
-        return avx2::dot;
+    if vnni::is_there() {
+        return vnni::products;
+    } else if std::is_x86_feature_detected!("avx2") {
+        return avx2::products;
     }
     portable
 }
 
-fn portable(a: &[i8], b: &[i8]) -> i32 {
-    // Cannot wrap below 133,000 dimensions; checked addition would keep the loop from vectorising.
-    a.iter().zip(b).fold(0, |sum: i32, (&a, &b)| sum.wrapping_add(i32::from(a) * i32::from(b)))
+fn portable(query: &[i8], rows: &[i8], sums: &mut [i32]) {
+    for (row, sum) in rows.chunks_exact(query.len().max(1)).zip(sums) {
+        // Cannot wrap below 133,000 dimensions; checked addition would keep the loop from vectorising.
+        let both = row.iter().zip(query);
+        *sum = both.fold(0, |sum: i32, (&a, &b)| sum.wrapping_add(i32::from(a) * i32::from(b)));
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod vnni {
+    use super::LANES;
+    use std::arch::x86_64::*;
+
+    /// Codes in a register.
+    const WIDE: usize = 64;
+    /// The first half of a register: a row may end with one.
+    const HALF: __mmask64 = (1 << LANES) - 1;
+
+    /// Whether this processor multiplies bytes and adds them up in one instruction.
+    pub(super) fn is_there() -> bool {
+        std::is_x86_feature_detected!("avx512f")
+            && std::is_x86_feature_detected!("avx512bw")
+            && std::is_x86_feature_detected!("avx512vnni")
+    }
+
+    /// The products. To be called only where [`is_there`].
+    pub(super) fn products(query: &[i8], rows: &[i8], sums: &mut [i32]) {
+        // SAFETY: `super::products` hands this function out only after it found the instructions.
+        unsafe { products_unchecked(query, rows, sums) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    fn products_unchecked(query: &[i8], rows: &[i8], sums: &mut [i32]) {
+        // `dpbusd` multiplies unsigned by signed: a row's codes are taken 128 greater than they are, and
+        // 128 times the sum of the query's codes is taken off in the end. Nothing saturates.
+        let greater = _mm512_set1_epi8(i8::MIN);
+        let more = query.iter().fold(0_i32, |sum, &code| sum.wrapping_add(i32::from(code))).wrapping_mul(128);
+        let (wide, half) = query.as_chunks::<WIDE>();
+        for (row, sum) in rows.chunks_exact(query.len().max(1)).zip(sums) {
+            let (row, rest) = row.as_chunks::<WIDE>();
+            let mut products = _mm512_setzero_si512();
+            for (row, query) in row.iter().zip(wide) {
+                // SAFETY: both hold 64 bytes; the loads need no alignment.
+                let (row, query) = unsafe {
+                    (_mm512_loadu_si512(row.as_ptr().cast()), _mm512_loadu_si512(query.as_ptr().cast()))
+                };
+                products = _mm512_dpbusd_epi32(products, _mm512_xor_si512(row, greater), query);
+            }
+            if rest.len() == LANES && half.len() == LANES {
+                // SAFETY: both hold 32 bytes, and no more are loaded; the others are zeros.
+                let (row, query) = unsafe {
+                    (
+                        _mm512_maskz_loadu_epi8(HALF, rest.as_ptr()),
+                        _mm512_maskz_loadu_epi8(HALF, half.as_ptr()),
+                    )
+                };
+                products = _mm512_dpbusd_epi32(products, _mm512_xor_si512(row, greater), query);
+            }
+            *sum = _mm512_reduce_add_epi32(products).wrapping_sub(more);
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -56,28 +117,30 @@ mod avx2 {
     use super::LANES;
     use std::arch::x86_64::*;
 
-    /// The dot product of two rows. To be called only where there is AVX2.
-    pub(super) fn dot(a: &[i8], b: &[i8]) -> i32 {
-        // SAFETY: `super::dot` hands this function out only after it found AVX2.
-        unsafe { dot_unchecked(a, b) }
+    /// The products. To be called only where there is AVX2.
+    pub(super) fn products(query: &[i8], rows: &[i8], sums: &mut [i32]) {
+        // SAFETY: `super::products` hands this function out only after it found AVX2.
+        unsafe { products_unchecked(query, rows, sums) }
     }
 
     #[target_feature(enable = "avx2")]
-    fn dot_unchecked(a: &[i8], b: &[i8]) -> i32 {
+    fn products_unchecked(query: &[i8], rows: &[i8], sums: &mut [i32]) {
         let ones = _mm256_set1_epi16(1);
-        let mut sums = _mm256_setzero_si256();
-        for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
-            // SAFETY: both chunks hold exactly 32 bytes; the loads need no alignment.
-            let (a, b) =
-                unsafe { (_mm256_loadu_si256(a.as_ptr().cast()), _mm256_loadu_si256(b.as_ptr().cast())) };
-            // `maddubs` multiplies unsigned by signed: |a| times b with the sign of a.
-            let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(a), _mm256_sign_epi8(b, a));
-            sums = _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, ones));
+        for (row, sum) in rows.chunks_exact(query.len().max(1)).zip(sums) {
+            let mut products = _mm256_setzero_si256();
+            for (a, b) in row.chunks_exact(LANES).zip(query.chunks_exact(LANES)) {
+                // SAFETY: both chunks hold exactly 32 bytes; the loads need no alignment.
+                let (a, b) =
+                    unsafe { (_mm256_loadu_si256(a.as_ptr().cast()), _mm256_loadu_si256(b.as_ptr().cast())) };
+                // `maddubs` multiplies unsigned by signed: |a| times b with the sign of a.
+                let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(a), _mm256_sign_epi8(b, a));
+                products = _mm256_add_epi32(products, _mm256_madd_epi16(pairs, ones));
+            }
+            let halves =
+                _mm_add_epi32(_mm256_castsi256_si128(products), _mm256_extracti128_si256::<1>(products));
+            let pairs = _mm_add_epi32(halves, _mm_shuffle_epi32::<0b01_00_11_10>(halves));
+            *sum = _mm_cvtsi128_si32(_mm_add_epi32(pairs, _mm_shuffle_epi32::<0b10_11_00_01>(pairs)));
         }
-        let sums = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
-        let sums = _mm_add_epi32(sums, _mm_shuffle_epi32::<0b01_00_11_10>(sums));
-        let sums = _mm_add_epi32(sums, _mm_shuffle_epi32::<0b10_11_00_01>(sums));
-        _mm_cvtsi128_si32(sums)
     }
 }
 
@@ -93,14 +156,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_kernel_gives_the_same_number(
-            rows in prop::collection::vec((-127_i8..=127, -127_i8..=127), 0..20 * LANES)
+        fn every_kernel_gives_the_same_numbers(
+            codes in prop::collection::vec(-127_i8..=127, 0..6 * 5 * LANES),
+            width in 1..5_usize,
         ) {
-            let whole = rows.len() / LANES * LANES;
-            let (a, b): (Vec<i8>, Vec<i8>) = rows[..whole].iter().copied().unzip();
-            let expected: i32 = a.iter().zip(&b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
-            prop_assert_eq!(portable(&a, &b), expected);
-            prop_assert_eq!(dot()(&a, &b), expected);
+            let stride = width * LANES;
+            let rows = codes.len() / stride;
+            if rows > 0 {
+                let (query, codes) = (&codes[..stride], &codes[..rows * stride]);
+                let expected: Vec<i32> = codes.chunks(stride).map(|row| {
+                    row.iter().zip(query).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum()
+                }).collect();
+                for (name, products) in kernels() {
+                    let mut sums = vec![7; rows];
+                    products(query, codes, &mut sums);
+                    prop_assert_eq!(&sums, &expected, "{}", name);
+                }
+            }
         }
 
         #[test]
@@ -113,11 +185,30 @@ mod tests {
         }
     }
 
+    /// Those that this processor has.
+    fn kernels() -> Vec<(&'static str, Products)> {
+        let mut all: Vec<(&str, Products)> = vec![("portable", portable)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if std::is_x86_feature_detected!("avx2") {
+                all.push(("avx2", avx2::products));
+            }
+            if vnni::is_there() {
+                all.push(("vnni", vnni::products));
+            }
+        }
+        all
+    }
+
     #[test]
     fn extremes_do_not_saturate() {
         for (a, b) in [(127, 127), (-127, 127), (-127, -127)] {
-            let (a, b) = (vec![a; 1024], vec![b; 1024]);
-            assert_eq!(dot()(&a, &b), portable(&a, &b));
+            let (a, b) = (vec![a; 1024 + LANES], vec![b; 1024 + LANES]);
+            for (name, products) in kernels() {
+                let mut sum = [0];
+                products(&a, &b, &mut sum);
+                assert_eq!(sum[0], i32::from(a[0]) * i32::from(b[0]) * 1056, "{name}");
+            }
         }
         assert_eq!(Quantised::new(&[0.0; 3]).scale, 0.0);
         assert_eq!(Quantised::new(&[1e-45, -1e-45]).codes.len(), LANES);

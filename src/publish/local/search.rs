@@ -1,13 +1,13 @@
 //! Ranking: the nearest passages and the best keyword matches, merged.
 
-use super::filter::{self, Rowset};
+use super::filter::Rowset;
 use super::keywords::{self, Found};
-use super::rows::Near;
-use super::vectors::{self, DOCUMENT_VECTOR, PASSAGE_VECTOR};
+use super::rows::{Near, promising};
+use super::vectors::{self, DOCUMENT_VECTORS, PASSAGE_VECTORS};
 use super::{LocalStore, read};
 use crate::document::DocumentId;
 use crate::error::Result;
-use crate::publish::fusion::{self, Candidate, MIN_DEPTH, Match};
+use crate::publish::fusion::{self, Candidate, MIN_DEPTH, Match, Named};
 use crate::publish::{Filter, Hit, Query};
 use rusqlite::Connection;
 use std::collections::{HashMap, HashSet};
@@ -23,13 +23,19 @@ pub(super) fn search(store: &LocalStore, query: &Query<'_>) -> Result<Vec<Hit>> 
     }
     store.readers.with(|reader| {
         // One snapshot for all statements, so that a write meanwhile cannot tear the answer.
+        let moment = store.filters.moment();
         let snapshot = reader.transaction()?;
-        let allowed = filter::passing(&snapshot, query.filter)?;
+        let allowed = store.filters.passing(&snapshot, moment, query.filter)?;
         let depth = fusion::depth(query.limit);
-        let near = nearest(store, &snapshot, query.vector, allowed.as_ref(), depth)?;
-        let found = keywords::matches(&snapshot, query.text, allowed.as_ref(), depth)?;
-        let best = fusion::fuse(merged(&snapshot, near, found)?, query.limit);
-        best.into_iter().map(|found| found.into_hit(|row| read::passage(&snapshot, row))).collect()
+        let near = nearest(store, &snapshot, query.vector, allowed.as_deref(), depth)?;
+        let found = keywords::matches(&snapshot, query.text, allowed.as_deref(), depth)?;
+        let mut hits = Vec::new();
+        for found in fusion::fuse(merged(&snapshot, near, found)?, query.limit) {
+            if let Some(found) = found.known(|Ranked(row, _)| read::document(&snapshot, row))? {
+                hits.push(found.into_hit(|row| read::passage(&snapshot, row))?);
+            }
+        }
+        Ok(hits)
     })
 }
 
@@ -46,13 +52,14 @@ pub(super) fn nearest_documents(
     }
     vectors::check_one(vector, vectors::read(store.vectors()?).dimension())?;
     store.readers.with(|reader| {
+        let moment = store.filters.moment();
         let snapshot = reader.transaction()?;
         let mut own = HashSet::new();
         for id in except {
             own.extend(read::row_of(&snapshot, id)?);
         }
-        let allowed = filter::passing(&snapshot, filter)?;
-        near(store, &snapshot, (vector, &own), allowed.as_ref(), limit)
+        let allowed = store.filters.passing(&snapshot, moment, filter)?;
+        near(store, &snapshot, (vector, &own), allowed.as_deref(), limit)
     })
 }
 
@@ -65,10 +72,15 @@ fn near(
     limit: usize,
 ) -> Result<Vec<Hit>> {
     // As many more as are left out, for they are the nearest.
-    let candidates = limit.saturating_add(own.len()).saturating_mul(CANDIDATES).max(MIN_DEPTH);
+    let wanted = limit.saturating_add(own.len());
+    let candidates = wanted.saturating_mul(CANDIDATES).max(MIN_DEPTH);
     let rough = vectors::read(store.vectors()?).documents.nearest(vector, candidates, allowed);
-    let mut hits = Vec::new();
-    for near in vectors::rescore(snapshot, DOCUMENT_VECTOR, vector, rough)? {
+    let mut hits: Vec<Hit> = Vec::new();
+    for near in vectors::rescore(snapshot, DOCUMENT_VECTORS, vector, promising(rough, wanted))? {
+        // Of those as good as the last one wanted, ids decide: they are all looked at.
+        if hits.len() >= limit && hits.last().is_some_and(|last| near.score.clamp(-1.0, 1.0) < last.score) {
+            break;
+        }
         if !own.contains(&near.owner)
             && let Some(document) = read::document(snapshot, near.owner)?
         {
@@ -104,7 +116,7 @@ fn nearest(
     loop {
         let rough = vectors::read(index).passages.nearest(vector, candidates, allowed);
         let exhausted = rough.len() < candidates;
-        let mut near = vectors::rescore(snapshot, PASSAGE_VECTOR, vector, rough)?;
+        let mut near = vectors::rescore(snapshot, PASSAGE_VECTORS, vector, promising(rough, count))?;
         let mut seen = HashSet::new();
         near.retain(|near| seen.insert(near.owner));
         if near.len() >= count || exhausted {
@@ -116,33 +128,33 @@ fn nearest(
     }
 }
 
+/// A document that is ranked: its rowid and its key.
+struct Ranked(i64, String);
+
+impl Named for Ranked {
+    fn id(&self) -> &str {
+        &self.1
+    }
+}
+
 /// What both halves found, as one list of documents; those that are gone meanwhile are left out.
-fn merged(snapshot: &Connection, near: Vec<Near>, found: Vec<Found>) -> Result<Vec<Candidate<i64>>> {
-    let mut by_row = HashMap::new();
+fn merged(snapshot: &Connection, near: Vec<Near>, found: Vec<Found>) -> Result<Vec<Candidate<i64, Ranked>>> {
+    let rows: HashSet<i64> =
+        near.iter().map(|near| near.owner).chain(found.iter().map(|found| found.document)).collect();
+    let mut by_row: HashMap<i64, Candidate<i64, Ranked>> = read::ids(snapshot, &rows)?
+        .into_iter()
+        .map(|(row, id)| (row, Candidate::new(Ranked(row, id))))
+        .collect();
     for near in near {
-        if let Some(candidate) = candidate(snapshot, &mut by_row, near.owner)? {
+        if let Some(candidate) = by_row.get_mut(&near.owner) {
             candidate.near = Some(Match { score: f64::from(near.score), passage: near.key });
         }
     }
     for found in found {
-        if let Some(candidate) = candidate(snapshot, &mut by_row, found.document)? {
+        if let Some(candidate) = by_row.get_mut(&found.document) {
             // SQLite's BM25 is the lower, the better.
             candidate.keyword = Some(Match { score: -found.rank, passage: found.passage });
         }
     }
     Ok(by_row.into_values().collect())
-}
-
-/// The candidate of that rowid, made if it is new; `None` if the document is gone.
-fn candidate<'m>(
-    snapshot: &Connection,
-    by_row: &'m mut HashMap<i64, Candidate<i64>>,
-    row: i64,
-) -> Result<Option<&'m mut Candidate<i64>>> {
-    if !by_row.contains_key(&row)
-        && let Some(document) = read::document(snapshot, row)?
-    {
-        by_row.insert(row, Candidate::new(document));
-    }
-    Ok(by_row.get_mut(&row))
 }

@@ -110,6 +110,48 @@ fn a_full_disk_is_a_retry_and_breaks_nothing() {
 }
 
 #[test]
+fn a_filter_passes_what_is_there_at_each_search() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = LocalStore::open(dir.path()).unwrap();
+    let reader = LocalStore::open_read_only(dir.path()).unwrap();
+    let filter = Filter { kind: vec!["invoice".to_owned()], ..Filter::default() };
+    let of_kind = |name: &str, kind: &str| {
+        let mut document = document(name, &["red fox"]);
+        document.kind.label = kind.to_owned();
+        document
+    };
+    let found = |store: &LocalStore, vector: &[f32]| {
+        let query = Query { text: "fox", vector, filter: &filter, limit: 9 };
+        let mut hits: Vec<String> =
+            store.search(&query).unwrap().into_iter().map(|hit| hit.document.id.to_string()).collect();
+        hits.sort();
+        hits
+    };
+    let vector = embed("red fox");
+    for (name, kind, expected) in [
+        ("a", "letter", &[][..]),
+        ("b", "invoice", &["b"]),
+        ("a", "invoice", &["a", "b"]),
+        ("b", "letter", &["a"]),
+    ] {
+        store.put(&of_kind(name, kind)).unwrap();
+        // The second time from what is kept.
+        for _ in 0..2 {
+            assert_eq!(found(&store, &vector), expected, "{name} {kind}");
+            // Another process hears of no change, so it keeps nothing; its vectors are those of its start.
+            assert_eq!(found(&reader, &[]), expected, "{name} {kind}");
+        }
+    }
+    let mut amended = store.get(&id("a")).unwrap().unwrap();
+    amended.kind.label = "letter".to_owned();
+    assert!(store.amend(&amended).unwrap() && found(&store, &vector).is_empty());
+    amended.kind.label = "invoice".to_owned();
+    assert!(store.amend(&amended).unwrap() && found(&store, &vector) == ["a"]);
+    store.delete(&id("a")).unwrap();
+    assert!(found(&store, &vector).is_empty());
+}
+
+#[test]
 fn slots_are_used_again() {
     let mut table = Table::default();
     let vector = [0.6, 0.8];
@@ -157,7 +199,8 @@ proptest! {
         let query = &vectors[count / 2];
         let score = |key: i64| scan::exact(query, &vectors[key as usize - 1]);
         // As a search for ten does it: 50 documents wanted, four candidates for each.
-        let mut found: Vec<f32> = table.nearest(query, 200, None).iter().map(|near| score(near.key)).collect();
+        let rough = rows::promising(table.nearest(query, 200, None), 50);
+        let mut found: Vec<f32> = rough.iter().map(|near| score(near.key)).collect();
         let mut best: Vec<f32> = (1..=count as i64).map(score).collect();
         found.sort_by(|a, b| b.total_cmp(a));
         best.sort_by(|a, b| b.total_cmp(a));

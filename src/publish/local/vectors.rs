@@ -10,6 +10,7 @@ use super::scan::{self, Quantised};
 use crate::document::Document;
 use crate::error::Result;
 use rusqlite::{Connection, OptionalExtension, Row};
+use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The index in memory. It changes only after the change is on disk.
@@ -133,27 +134,32 @@ pub(super) fn of_document(reader: &Connection, row: i64) -> Result<Vec<f32>> {
     Ok(statement.query_row([row], vector).optional()?.unwrap_or_default())
 }
 
-/// Which full vectors a rescoring reads. Both yield the owner and the vector.
-pub(super) const PASSAGE_VECTOR: &str = "SELECT document, vector FROM passages WHERE row = ?";
-/// See [`PASSAGE_VECTOR`].
-pub(super) const DOCUMENT_VECTOR: &str = "SELECT document, vector FROM bodies WHERE document = ?";
+const DOCUMENT_VECTOR: &str = "SELECT document, vector FROM bodies WHERE document = ?";
+
+/// Which full vectors a rescoring reads, by a JSON array of keys. Both yield key, owner and vector.
+pub(super) const PASSAGE_VECTORS: &str =
+    "SELECT row, document, vector FROM passages WHERE row IN (SELECT value FROM json_each(?))";
+/// See [`PASSAGE_VECTORS`].
+pub(super) const DOCUMENT_VECTORS: &str =
+    "SELECT document, document, vector FROM bodies WHERE document IN (SELECT value FROM json_each(?))";
 
 /// Scores candidates with their full vectors, best first. One that was replaced since the index
 /// was read is left out: its row is gone or belongs to another document.
 pub(super) fn rescore(reader: &Connection, sql: &str, query: &[f32], rough: Vec<Near>) -> Result<Vec<Near>> {
+    let by_key: HashMap<i64, Near> = rough.into_iter().map(|near| (near.key, near)).collect();
+    let keys = serde_json::json!(by_key.keys().collect::<Vec<_>>()).to_string();
     let mut statement = reader.prepare_cached(sql)?;
-    let mut exact = Vec::with_capacity(rough.len());
-    for near in rough {
-        let stored = |row: &Row<'_>| {
-            let blob = row.get_ref(1)?.as_blob_or_null()?;
-            Ok((row.get(0)?, from_blob(blob.unwrap_or_default())))
-        };
-        let found: Option<(i64, Vec<f32>)> = statement.query_row([near.key], stored).optional()?;
-        if let Some((owner, vector)) = found
+    let mut rows = statement.query([keys])?;
+    let mut exact = Vec::with_capacity(by_key.len());
+    while let Some(row) = rows.next()? {
+        let (key, owner): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let vector =
+            from_blob(row.get_ref(2)?.as_blob_or_null().map_err(failure::broken)?.unwrap_or_default());
+        if let Some(near) = by_key.get(&key)
             && owner == near.owner
             && vector.len() == query.len()
         {
-            exact.push(Near { score: scan::exact(query, &vector), ..near });
+            exact.push(Near { score: scan::exact(query, &vector), error: 0.0, ..*near });
         }
     }
     exact.sort_unstable_by(|a, b| b.cmp(a));

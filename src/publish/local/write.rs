@@ -31,7 +31,7 @@ pub(super) fn put(store: &LocalStore, document: &Document) -> Result<()> {
     put_tags(&transaction, row, document)?;
     put_related(&transaction, row, document)?;
     transaction.prepare_cached("DELETE FROM dead WHERE id = ?")?.execute([document.id.as_str()])?;
-    transaction.commit()?;
+    store.commit(transaction)?;
     let added = Added { document: row, vector: Rounded::new(&document.vector), passages };
     vectors::write(index).replace(&added);
     Ok(())
@@ -53,7 +53,7 @@ pub(super) fn delete(store: &LocalStore, id: &DocumentId) -> Result<bool> {
         transaction.prepare_cached("DELETE FROM documents WHERE row = ?")?.execute([row])?;
     }
     let dead = transaction.prepare_cached("DELETE FROM dead WHERE id = ?")?.execute([id.as_str()])?;
-    transaction.commit()?;
+    store.commit(transaction)?;
     if let Some(row) = row {
         vectors::write(index).remove(row);
     }

@@ -164,6 +164,10 @@ impl Records for QdrantStore {
     ) -> Result<Vec<Record>> {
         self.run(records::list(self, shelf, selection, limit, offset))
     }
+
+    fn count_records(&self, shelf: Shelf, selection: &Selection) -> Result<usize> {
+        self.run(records::count(self, shelf, selection))
+    }
 }
 
 impl Store for QdrantStore {

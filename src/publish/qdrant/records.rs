@@ -103,14 +103,24 @@ pub(super) async fn list(
     limit: usize,
     offset: usize,
 ) -> Result<Vec<Record>> {
+    let filter = selected(shelf, selection);
+    let order = Ordered { key: RECORD_RANK, keys: &KEYS, filter, direction: Direction::Desc };
+    order.take(store, limit, offset, |point| parse(shelf, point), |record: &Record| record.key.as_str()).await
+}
+
+/// See [`Records::count_records`](crate::publish::Records::count_records).
+pub(super) async fn count(store: &QdrantStore, shelf: Shelf, selection: &Selection) -> Result<usize> {
+    read::count(store, &store.target.documents, selected(shelf, selection)).await
+}
+
+fn selected(shelf: Shelf, selection: &Selection) -> Conditions {
     let mut filter = filter::state(shelf.as_str());
     for (key, list) in [(RECORD_STATE, &selection.state), (RECORD_GROUP, &selection.group)] {
         if !list.is_empty() {
             filter.must.push(Condition::matches(key, list.clone()));
         }
     }
-    let order = Ordered { key: RECORD_RANK, keys: &KEYS, filter, direction: Direction::Desc };
-    order.take(store, limit, offset, |point| parse(shelf, point), |record: &Record| record.key.as_str()).await
+    filter
 }
 
 /// See [`Store::amend`](crate::publish::Store::amend).

@@ -7,13 +7,13 @@ const STEP = 50;
 const MOST = 10000;
 
 const kinds = ["invoice", "receipt", "letter", "email", "contract", "resume", "statement", "report", "form", "article", "presentation", "spreadsheet", "notice", "other"];
-const filters = ["kind", "verdict", "language", "since", "until"];
+const filters = ["kind", "verdict", "language", "since", "until", "entity", "tag"];
 
 /** All rows that pass the filters, page after page. */
 export async function allRows(query) {
   const rows = [];
   while (rows.length < MOST) {
-    const path = new URLSearchParams([...query].filter(([name]) => filters.includes(name) || name === "entity"));
+    const path = new URLSearchParams([...query].filter(([name]) => filters.includes(name)));
     path.set("limit", 100);
     path.set("offset", rows.length);
     const { documents } = await get(`/v1/documents?${path}`);
@@ -61,7 +61,7 @@ export async function documents(query) {
     date("since", "from", query), date("until", "before", query),
     [...query.keys()].some((name) => name !== "offset") && h("a", { href: "#/documents" }, "clear"),
     h("span", { class: "grow" }), rows.length > 0 && exports("documents", () => allRows(query)));
-  const named = query.getAll("entity").map((name) => h("p", {}, "Naming ", chip(name)));
+  const named = [query.getAll("entity").map((name) => h("p", {}, "Naming ", chip(name))), query.getAll("tag").map((tag) => h("p", {}, "Tagged ", chip(tag)))];
   show(h("h1", {}, "Documents"), h("section", { class: "card" }, bar, named,
     rows.length ? table(["document", "kind", "pages", "verdict", "summary", "understood"], rows.map(row), "Documents") : nothing(query),
     h("div", { class: "row" }, offset > 0 && h("a", { href: to(Math.max(0, offset - STEP)) }, "← newer"),

@@ -6,6 +6,7 @@ const STEP = 20;
 /** Examples of one sort at most, as the API takes them. */
 const EXAMPLES = 10;
 const dimensions = ["kind", "verdict", "language", "entity"];
+const filters = [...dimensions, "since", "until", "tag"];
 
 /** A text with the words of the query marked. */
 export function marked(text, query) {
@@ -24,7 +25,7 @@ function excerpt(text, query) {
   return `${from ? "… " : ""}${text.slice(from, from + 320)} …`;
 }
 
-const filtersOf = (query, without) => new URLSearchParams([...query].filter(([name]) => name !== without && (dimensions.includes(name) || name === "since" || name === "until")));
+const filtersOf = (query, without) => new URLSearchParams([...query].filter(([name]) => name !== without && filters.includes(name)));
 
 /** Counts per value. Where a value is chosen, the others are counted as if it were not: else they would vanish. */
 async function facetsOf(query) {

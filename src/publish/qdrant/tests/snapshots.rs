@@ -20,8 +20,14 @@ fn backed_up(into: &Path) -> (QdrantFake, std::path::PathBuf) {
     store.put_dead(&letter("c", 1)).unwrap();
     let data = into.join("data");
     fs::create_dir(&data).unwrap();
-    let made =
-        backup::backup(&data, &into.join("backups"), 0, Some(&remote(&fake, "secret")), &Run::default());
+    let made = backup::backup(
+        &data,
+        &data.join("keys"),
+        &into.join("backups"),
+        0,
+        Some(&remote(&fake, "secret")),
+        &Run::default(),
+    );
     (fake, made.unwrap().folder)
 }
 
