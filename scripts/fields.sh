@@ -14,10 +14,9 @@ if ! python3 -c 'import PIL' 2>/dev/null; then
   scripts/venv.sh data/pillow tests/fields/requirements.txt
 fi
 
-rm -rf target/fields
+rm -rf target/fields target/fields-*.json
 "$python" tests/fields/make.py target/fields "$count" test-
 models=$PWD/data/models
-echo "the whole pipeline:"
-"${quire[@]}" --log error --set infer.models_dir="$models" bench fields target/fields
-echo "kinds given:"
-"${quire[@]}" --log error bench fields target/fields --kinds-known | tail -n 6
+"${quire[@]}" --log error --json --set infer.models_dir="$models" bench fields target/fields > target/fields-pipeline.json
+"${quire[@]}" --log error --json bench fields target/fields --kinds-known > target/fields-given.json
+python3 tests/fields/table.py target/fields-pipeline.json target/fields-given.json

@@ -5,8 +5,8 @@ use super::fields::{Review, load, of_pages};
 use super::verdict::judge;
 use crate::config::{InterpretConfig, Sources, load as settings};
 use crate::document::{
-    ClassScore, Decision, Document, DocumentId, Duplicate, MediaType, PageText, Priority, Relation,
-    SCHEMA_VERSION, Scale, Scored, Sentiment, Verdict, sha256_hex,
+    ClassScore, Decision, Document, DocumentId, Duplicate, Entity, EntitySource, MediaType, PageSummary,
+    PageText, Priority, Relation, SCHEMA_VERSION, Scale, Scored, Sentiment, TextSource, Verdict, sha256_hex,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -89,6 +89,66 @@ fn what_is_whole_is_accepted_and_what_is_not_is_reviewed_with_reasons() {
     assert_eq!(judge(&bare, &config, &strict).decision, Decision::Reject);
     let strict = Review { field_below: Some(0.999), ..Review::default() };
     assert_eq!(judge(&good, &config, &strict).decision, Decision::Review);
+}
+
+/// What is decided about a good invoice once something about it is changed.
+fn changed(change: impl FnOnce(&mut Document), review: &Review) -> Verdict {
+    let mut document = document("a", "invoice", &invoice("INV-001", "120.00"));
+    change(&mut document);
+    judge(&document, &config(), review)
+}
+
+#[test]
+fn each_doubt_has_its_reason_and_its_bound() {
+    let none = Review::default();
+    let page = |number: u32, start: usize, end: usize| PageSummary {
+        number,
+        source: TextSource::Layer,
+        start,
+        end,
+        ocr_confidence: None,
+        rotation: 0,
+    };
+    let name = |confidence: f32| Entity {
+        text: "Norvale".to_owned(),
+        label: "ORG".to_owned(),
+        source: EntitySource::default(),
+        value: None,
+        confidence,
+        mentions: Vec::new(),
+    };
+    type Change = Box<dyn Fn(&mut Document)>;
+    let cases: [(Change, &str); 4] = [
+        (
+            Box::new(|d| d.ocr_confidence = Some(0.41)),
+            "the pages were read with a confidence of 0.41, below 0.70",
+        ),
+        (
+            Box::new(|d| d.kind.confidence = 0.2),
+            "its kind is unclear: invoice with a confidence of 0.20, below 0.35",
+        ),
+        (Box::new(move |d| d.pages = vec![page(1, 0, 10), page(2, 10, 10)]), "1 of 2 pages hold no text"),
+        (Box::new(|d| d.coverage = 0.5), "only 0.5000 of its text lies in passages"),
+    ];
+    for (change, reason) in cases {
+        let verdict = changed(change, &none);
+        assert_eq!((verdict.decision, verdict.reasons), (Decision::Review, vec![reason.to_owned()]));
+    }
+    // Bounds of a kind come before those of the settings.
+    let lax = Review { ocr_below: Some(0.3), kind_below: Some(0.1), ..Review::default() };
+    let doubted = |d: &mut Document| (d.ocr_confidence, d.kind.confidence) = (Some(0.41), 0.2);
+    assert_eq!(changed(doubted, &lax).decision, Decision::Accept);
+    assert_eq!(changed(|d| d.entities = vec![name(0.3)], &none).decision, Decision::Accept, "not asked for");
+    let strict = Review { entity_below: Some(0.5), ..Review::default() };
+    assert_eq!(
+        changed(|d| d.entities = vec![name(0.9), name(0.3)], &strict).reasons,
+        ["the name Norvale was found with a confidence of 0.30, below 0.50"]
+    );
+    let empty = changed(|d| d.text = " \u{c} ".to_owned(), &none);
+    assert_eq!(
+        (empty.decision, empty.reasons),
+        (Decision::Reject, vec!["no text was found on any page".to_owned()])
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import canvas
+import fresh
 import invoices
 import letters
 import papers
@@ -27,7 +28,7 @@ def main(folder, count, prefix):
     except ImportError:
         scans = False
         print("Pillow is not installed: no scans")
-    for family in invoices.FAMILIES + papers.FAMILIES + letters.FAMILIES + unseen.FAMILIES:
+    for family in invoices.FAMILIES + papers.FAMILIES + letters.FAMILIES + unseen.FAMILIES + fresh.FAMILIES:
         name = family.__name__.replace("_", "-")
         if not name.startswith(prefix):
             continue

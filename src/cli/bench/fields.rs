@@ -3,7 +3,7 @@
 //! A folder holds documents with `NAME.truth.json` beside each (`tests/fields/make.py` writes such):
 //! they go through the whole pipeline, which also has to tell their kind. Or it holds receipts of the
 //! SROIE task, `NNN.box.csv` (corners and text of each line) with `NNN.key.json`: their lines are
-//! taken as read, and their kind as known.
+//! taken as read, or read from `NNN.img.jpg`, and their kind as known.
 
 use super::score::{Tally, figures, general};
 use super::{Clock, show};
@@ -33,6 +33,9 @@ pub struct FieldsArgs {
     /// Of numbered receipts only the even or the odd ones: one half to look at, one to report
     #[arg(long)]
     half: Option<Half>,
+    /// Of receipts read the pictures, instead of taking their lines as given
+    #[arg(long)]
+    pictures: bool,
     /// Print what is wrong, document by document
     #[arg(long)]
     wrong: bool,
@@ -61,6 +64,8 @@ struct Measured {
     truth: Truth,
     kind: String,
     found: Vec<Field>,
+    /// What was read, in letters and digits alone.
+    text: String,
 }
 
 /// A line of the table.
@@ -86,6 +91,9 @@ struct Figures {
     valid: u32,
     valid_and_wrong: u32,
     share_of_work: Option<f64>,
+    /// True values that stand in what was read, letter by letter, and how many there are: the rest was read
+    /// wrongly, or is written in another way.
+    legible: [usize; 2],
 }
 
 /// Measures and prints.
@@ -93,7 +101,7 @@ pub fn run(app: &App, args: &FieldsArgs) -> Result<()> {
     let names = command::paths(std::slice::from_ref(&args.documents))?;
     let receipts = names.iter().any(|path| path.to_string_lossy().ends_with(".key.json"));
     let (mut measured, seconds, share) = match (receipts, args.kinds_known) {
-        (true, _) => read_receipts(app, &names, args.half)?,
+        (true, _) => read_receipts(app, &names, args)?,
         (false, true) => read_pages(app, &names)?,
         (false, false) => read_documents(app, &names)?,
     };
@@ -117,6 +125,8 @@ pub fn run(app: &App, args: &FieldsArgs) -> Result<()> {
         for (m, tally) in &tallies {
             println!("{} ({}, found as {})", m.name, m.truth.family, m.kind);
             tally.wrong.iter().for_each(|line| println!("    {line}"));
+            let values = m.truth.fields.iter().filter(|(_, value)| !m.text.contains(&flat(value)));
+            values.for_each(|(name, value)| println!("    {name}: {value} does not stand in what was read"));
         }
     }
     let mut rows = Vec::new();
@@ -137,6 +147,8 @@ pub fn run(app: &App, args: &FieldsArgs) -> Result<()> {
         }
     }
     let fields: usize = measured.iter().map(|m| m.found.len()).sum();
+    let written =
+        |m: &Measured| m.truth.fields.values().filter(|value| m.text.contains(&flat(value))).count();
     let figures = Figures {
         rows,
         kinds_right: measured.iter().filter(|m| m.kind == m.truth.kind).count(),
@@ -146,6 +158,7 @@ pub fn run(app: &App, args: &FieldsArgs) -> Result<()> {
         valid: tallies.iter().map(|(_, t)| t.valid[0]).sum(),
         valid_and_wrong: tallies.iter().map(|(_, t)| t.valid[1]).sum(),
         share_of_work: share,
+        legible: [measured.iter().map(written).sum(), measured.iter().map(|m| m.truth.fields.len()).sum()],
     };
     print(app, &figures)
 }
@@ -175,6 +188,8 @@ fn print(app: &App, figures: &Figures) -> Result<()> {
         figures.fields, figures.fields_per_cpu_s
     )]);
     rows.push(vec![format!("of {} called valid {} are wrong", figures.valid, figures.valid_and_wrong)]);
+    let [legible, all] = figures.legible;
+    rows.push(vec![format!("{legible} of {all} true values stand in what was read")]);
     show(app, &["what", "documents", "precision", "recall", "F1", "95 % interval"], rows, figures)
 }
 
@@ -193,47 +208,74 @@ fn read_documents(app: &App, names: &[PathBuf]) -> Result<Read> {
         let truth: Truth =
             serde_json::from_str(&text).with_context(|| format!("the truth of {}", path.display()))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (kind, found) = match document {
+        let (kind, found, read) = match document {
             Some(document) => {
                 mine += document.seconds.get("interpret").copied().unwrap_or(0.0);
                 all += document.seconds.values().sum::<f64>();
-                (document.kind.label, document.fields)
+                (document.kind.label, document.fields, flat(&document.text))
             }
-            None => ("dead".to_owned(), Vec::new()),
+            None => ("dead".to_owned(), Vec::new(), String::new()),
         };
-        measured.push(Measured { name, truth, kind, found });
+        measured.push(Measured { name, truth, kind, found, text: read });
     }
     Ok((measured, mine, Some(mine / f64::max(all, 1e-9))))
+}
+
+/// Reads pages without the rest of the pipeline.
+struct Pages {
+    limits: decode::Limits,
+    reader: Reader,
+}
+
+impl Pages {
+    fn new(app: &App) -> Result<Self> {
+        let digitize = &app.config.digitize;
+        let reader = Reader::new(&digitize.languages, digitize.retry_below)?;
+        Ok(Self { limits: limits::limits(&app.config, None), reader })
+    }
+
+    fn of(&mut self, path: &Path) -> Result<Vec<PageText>> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+        let decoded = decode::decode(&bytes, &name, None, &self.limits)?;
+        let mut pages = Vec::new();
+        for (number, page) in (1..).zip(decoded.pages) {
+            pages.push(match page {
+                Page::Text(page) => page,
+                Page::Image => {
+                    let image = decode::page_image(&bytes, decoded.media_type, number, &self.limits)?;
+                    self.reader.read(&image.pixels, image.dpi)?
+                }
+            });
+        }
+        Ok(pages)
+    }
+}
+
+/// Letters and digits in lower case.
+fn flat(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+fn flat_pages(pages: &[PageText]) -> String {
+    pages.iter().map(|page| flat(&page.text)).collect()
 }
 
 /// Documents whose kinds are known, in this process: measure with your own.
 fn read_pages(app: &App, names: &[PathBuf]) -> Result<Read> {
     let spec = fields::load(&app.config.interpret.fields_file).map_err(anyhow::Error::msg)?;
-    let digitize = &app.config.digitize;
-    let limits = limits::limits(&app.config, None);
-    let mut reader = Reader::new(&digitize.languages, digitize.retry_below)?;
+    let mut reader = Pages::new(app)?;
     let (mut measured, mut mine) = (Vec::new(), 0.0);
     for path in names {
         let Ok(text) = std::fs::read_to_string(format!("{}.truth.json", path.display())) else { continue };
         let truth: Truth =
             serde_json::from_str(&text).with_context(|| format!("the truth of {}", path.display()))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let bytes = std::fs::read(path)?;
-        let decoded = decode::decode(&bytes, &name, None, &limits)?;
-        let mut pages = Vec::new();
-        for (number, page) in (1..).zip(decoded.pages) {
-            pages.push(match page {
-                Page::Text(page) => page,
-                Page::Image => {
-                    let image = decode::page_image(&bytes, decoded.media_type, number, &limits)?;
-                    reader.read(&image.pixels, image.dpi)?
-                }
-            });
-        }
+        let pages = reader.of(path)?;
         let clock = Clock::start();
         let found = fields::of_pages(&spec, &truth.kind, &pages).fields;
         mine += clock.spent().cpu_s;
-        measured.push(Measured { name, kind: truth.kind.clone(), truth, found });
+        measured.push(Measured { name, kind: truth.kind.clone(), truth, found, text: flat_pages(&pages) });
     }
     Ok((measured, mine, None))
 }
@@ -251,11 +293,12 @@ struct Key {
     total: String,
 }
 
-fn read_receipts(app: &App, names: &[PathBuf], half: Option<Half>) -> Result<Read> {
+fn read_receipts(app: &App, names: &[PathBuf], args: &FieldsArgs) -> Result<Read> {
     let spec = fields::load(&app.config.interpret.fields_file).map_err(anyhow::Error::msg)?;
     let mut documents = Vec::new();
     let number = |path: &Path| path.file_name()?.to_str()?.get(..3)?.parse::<u32>().ok();
-    let wanted = |path: &Path| match half {
+    let mut reader = if args.pictures { Some(Pages::new(app)?) } else { None };
+    let wanted = |path: &Path| match args.half {
         None => true,
         Some(half) => number(path).is_some_and(|n| n.is_multiple_of(2) == (half == Half::Even)),
     };
@@ -264,8 +307,13 @@ fn read_receipts(app: &App, names: &[PathBuf], half: Option<Half>) -> Result<Rea
         let text = std::fs::read_to_string(path)?;
         let key: Key = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
         let boxes = path.to_string_lossy().replace(".key.json", ".box.csv");
-        let page =
-            boxes_page(&String::from_utf8_lossy(&std::fs::read(&boxes).with_context(|| boxes.clone())?));
+        let pages = match &mut reader {
+            Some(reader) => reader.of(Path::new(&boxes.replace(".box.csv", ".img.jpg")))?,
+            None => {
+                let lines = std::fs::read(&boxes).with_context(|| boxes.clone())?;
+                vec![boxes_page(&String::from_utf8_lossy(&lines))]
+            }
+        };
         let named = [
             ("supplier", key.company),
             ("date", key.date),
@@ -278,12 +326,12 @@ fn read_receipts(app: &App, names: &[PathBuf], half: Option<Half>) -> Result<Rea
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
         let truth = Truth { family: "SROIE".to_owned(), kind: "receipt".to_owned(), fields };
-        documents.push((boxes, truth, page));
+        documents.push((boxes, truth, pages));
     }
     let clock = Clock::start();
-    let measured = documents.into_iter().map(|(name, truth, page)| {
-        let found = fields::of_pages(&spec, "receipt", &[page]).fields;
-        Measured { name, truth, kind: "receipt".to_owned(), found }
+    let measured = documents.into_iter().map(|(name, truth, pages)| {
+        let found = fields::of_pages(&spec, "receipt", &pages).fields;
+        Measured { name, truth, kind: "receipt".to_owned(), found, text: flat_pages(&pages) }
     });
     let measured: Vec<Measured> = measured.collect();
     Ok((measured, clock.spent().cpu_s, None))

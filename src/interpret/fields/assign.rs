@@ -110,7 +110,10 @@ impl Columns {
 
 /// Whether the numbers of a row, from the right, are an amount, a price and a quantity.
 pub fn is_multiplied(row: &[Cell]) -> bool {
-    let (placed, _) = numbers(row);
+    is_product(&numbers(row).0)
+}
+
+fn is_product(placed: &[Placed<'_>]) -> bool {
     let values: Vec<&Placed<'_>> = placed.iter().filter(|(_, n)| !n.percent).collect();
     ORDERS.first().is_some_and(|order| multiplies(order, &values))
 }
@@ -134,12 +137,34 @@ pub fn fits(quantity: Decimal, price: Decimal, amount: Decimal) -> bool {
 }
 
 /// Numbers at a row's end, with their cells, from the right; and where the words before them end.
+///
+/// "2 120,00" is one number or two: what multiplies tells, else how far apart its words are.
 pub fn numbers(row: &[Cell]) -> (Vec<Placed<'_>>, Option<(&Cell, usize)>) {
+    let by_gaps = numbers_by(row, Cell::numbers);
+    let blanks = |row: &[Cell]| row.iter().any(|cell| cell.text.contains(' ') && is_bare(cell));
+    if row.len() < 3 || !blanks(row) || is_product(&by_gaps.0) {
+        return by_gaps;
+    }
+    let others: [fn(&Cell, bool) -> Vec<FoundNumber>; 2] =
+        [|cell, alone| amounts::find(&cell.text, alone), |cell, _| amounts::find(&cell.text, false)];
+    let mut others = others.into_iter().map(|read| numbers_by(row, read));
+    others.find(|(placed, _)| is_product(placed)).unwrap_or(by_gaps)
+}
+
+/// Whether there are no words in a cell.
+fn is_bare(cell: &Cell) -> bool {
+    !cell.text.contains(char::is_alphabetic)
+}
+
+fn numbers_by(
+    row: &[Cell],
+    read: impl Fn(&Cell, bool) -> Vec<FoundNumber>,
+) -> (Vec<Placed<'_>>, Option<(&Cell, usize)>) {
     let mut numbers: Vec<Placed<'_>> = Vec::new();
     for cell in row.iter().rev() {
-        let alone = !cell.text.contains(char::is_alphabetic) && row.len() > 2;
+        let alone = is_bare(cell) && row.len() > 2;
         let mut end = cell.text.len();
-        for found in amounts::find(&cell.text, alone).into_iter().rev() {
+        for found in read(cell, alone).into_iter().rev() {
             let between = cell.text.get(found.bytes.end..end).unwrap_or_default();
             if between.chars().any(|c| c.is_alphanumeric()) && !units(between) {
                 break;

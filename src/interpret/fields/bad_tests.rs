@@ -152,6 +152,20 @@ fn text_from_right_to_left_gives_nothing_or_doubts() {
     assert!(doubtful(&found), "{:#?}", found.fields);
 }
 
+#[test]
+fn lines_of_one_currency_and_a_sum_of_another_are_doubtful() {
+    let text = "Norvale Timber Ltd\nInvoice number A-1\nInvoice date 12 March 2024\nDescription   Qty   Unit price   Amount\nOak boards   2   $50.00   $100.00\nSubtotal $100.00\nVAT 20% $20.00\nTotal due 120.00 EUR";
+    let found = found("invoice", text);
+    assert!(failed(&found, "one-currency").contains("EUR, USD"));
+    for name in ["total", "net", "lines[0].amount"] {
+        let field = field(&found, name);
+        assert_eq!(field.validity, Validity::Doubtful, "{field:?}");
+        assert!(field.reasons.iter().any(|r| r.contains("several currencies")), "{field:?}");
+    }
+}
+
+const STATEMENT: &str = "Severn Valley Bank\nAccount number 40882716\nPeriod 1 July 2024 to 31 July 2024\n\nDate   Description   Paid out   Paid in   Balance\n1 July   Balance brought forward   1,204.55\n2 July   Rent to Cadwell Estates   780.00   424.55\n5 July   Supermarket Fairley   63.18   361.37\n31 July   Balance carried forward   361.37";
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
@@ -160,6 +174,27 @@ proptest! {
         let found = found(kinds[kind], &lines.join("\n"));
         for field in &found.fields {
             prop_assert!(field.validity != Validity::Valid && !field.reasons.is_empty(), "{field:?}");
+        }
+    }
+
+    /// However a document is damaged: what is said of it is written where it is said to be.
+    #[test]
+    fn nothing_is_said_that_is_not_written(which in 0usize..4, damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<char>()), 0..40)) {
+        let (kind, text) = [("invoice", FIRST), ("invoice", PRINT), ("letter", LETTER), ("statement", STATEMENT)][which];
+        let mut chars: Vec<char> = text.chars().collect();
+        for (at, c) in damage {
+            *at.get_mut(&mut chars) = c;
+        }
+        let text: String = chars.iter().collect();
+        for field in found(kind, &text).fields {
+            let there: String = chars[field.start..field.end].iter().collect();
+            for word in field.raw.split_whitespace() {
+                prop_assert!(there.contains(word), "{word} is not in {there}: {field:?}");
+            }
+            let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+            if let FieldValue::Amount { amount, .. } | FieldValue::Number(amount) = &field.value {
+                prop_assert_eq!(digits(&amount.to_string()), digits(&field.raw), "{:?}", field);
+            }
         }
     }
 

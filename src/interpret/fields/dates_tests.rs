@@ -1,6 +1,7 @@
 //! Days as people write them, and what is none.
 
 use super::*;
+use crate::interpret::fields::tests::any_text;
 use proptest::prelude::*;
 
 fn first(text: &str) -> Option<String> {
@@ -102,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_breaks_it(text in "\\PC{0,80}") {
+    fn no_text_breaks_it(text in any_text()) {
         for found in find(&text, true) {
             prop_assert!(text.get(found.bytes).is_some());
         }

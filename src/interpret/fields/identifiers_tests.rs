@@ -2,10 +2,16 @@
 
 use super::*;
 use crate::document::FieldValue;
+use crate::interpret::fields::tests::any_text;
 use proptest::prelude::*;
 
 fn right(found: &[FoundId]) -> Vec<(&str, Option<bool>)> {
     found.iter().map(|id| (id.value.as_str(), id.right)).collect()
+}
+
+/// Whether one identifier was found, and it is this one.
+fn is(found: Vec<FoundId>, value: &str, right: Option<bool>) -> bool {
+    matches!(found.as_slice(), [id] if id.value == value && id.right == right)
 }
 
 #[test]
@@ -80,8 +86,29 @@ proptest! {
         prop_assert!(ibans(&changed)[0].right == Some(false));
     }
 
+    /// In groups or whole, in a sentence or alone.
     #[test]
-    fn no_text_breaks_it(text in "\\PC{0,80}") {
+    fn written_identifiers_are_read_back(bban in "[0-9]{18}", vat in "[0-9]{8}", bic in "[A-Z]{4}(DE|GB|FR|US)[A-Z0-9]{2}([A-Z0-9]{3})?", group in 2usize..6, mark in 0usize..3) {
+        let mark = [" ", "\u{a0}", "-"][mark];
+        let grouped = |text: &str| {
+            let chars: Vec<char> = text.chars().collect();
+            chars.chunks(group).map(|part| part.iter().collect::<String>()).collect::<Vec<_>>().join(mark)
+        };
+        let check = (2u32..99).find(|c| iban_is_right(&format!("DE{c:02}{bban}"))).unwrap();
+        let iban = format!("DE{check:02}{bban}");
+        let text = format!("to {}, please", grouped(&iban));
+        prop_assert!(is(ibans(&text), &iban, Some(true)), "{text}");
+        if let Some(last) = (0..10).find(|c| vat_is_right("DE", &format!("{vat}{c}")) == Some(true)) {
+            let text = format!("VAT: DE{mark}{}.", grouped(&format!("{vat}{last}")));
+            prop_assert!(is(vat_ids(&text), &format!("DE{vat}{last}"), Some(true)), "{text}");
+        }
+        prop_assert!(is(bics(&format!("BIC: {bic}, Bank")), &bic, None), "{bic}");
+        let last = (0..10).filter(|c| luhn(&format!("{vat}{c}"))).count();
+        prop_assert_eq!(last, 1, "one last digit fits {}", vat);
+    }
+
+    #[test]
+    fn no_text_breaks_it(text in any_text()) {
         for found in ibans(&text).into_iter().chain(vat_ids(&text)).chain(bics(&text)).chain(code(&text)) {
             prop_assert!(text.get(found.bytes).is_some());
         }

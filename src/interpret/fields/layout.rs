@@ -2,19 +2,22 @@
 //!
 //! Where a page has word boxes they decide; else its lines do, and wide gaps within them.
 
+use super::amounts::{self, FoundNumber};
 use crate::document::{PageText, Word};
 use std::ops::Range;
 
 /// A word of a cell.
 #[derive(Debug, Clone)]
 struct Piece {
-    /// Its bytes in the cell's text.
+    /// Its bytes in the cell's text, known once it is there.
     at: Range<usize>,
     /// Its bytes in the page's text.
     page: Range<usize>,
     /// On the page as it was given.
     bounds: [f32; 4],
     confidence: f32,
+    /// What parts it from the word before, in blanks of the page.
+    gap: f32,
 }
 
 /// Words that belong together.
@@ -44,9 +47,14 @@ type Placed<'w> = (Range<usize>, [f32; 4], &'w Word);
 
 /// A gap of this many letters parts two cells; a blank between words is at most one wide.
 const GAP: f32 = 2.2;
+/// More blanks than this part two columns that stand near each other. A blank beside a 1, which is narrow, looks
+/// a quarter wider than others.
+const FAR: f32 = 1.5;
+/// A blank in letters, where a page has no words to tell it.
+const BLANK: f32 = 0.7;
 
 impl Cell {
-    fn push(&mut self, text: &str, page: Range<usize>, bounds: [f32; 4], given: [f32; 4], confidence: f32) {
+    fn push(&mut self, text: &str, bounds: [f32; 4], mut piece: Piece) {
         if !self.text.is_empty() {
             self.text.push(' ');
         }
@@ -56,7 +64,14 @@ impl Cell {
             true => bounds,
             false => union(self.bounds, bounds),
         };
-        self.pieces.push(Piece { at: start..self.text.len(), page, bounds: given, confidence });
+        piece.at = start..self.text.len();
+        self.pieces.push(piece);
+    }
+
+    /// Its numbers. `blanks`: whether a blank may separate thousands; one wider than the page's others never does.
+    pub fn numbers(&self, blanks: bool) -> Vec<FoundNumber> {
+        let far = |at: usize| self.pieces.iter().any(|piece| piece.at.start == at + 1 && piece.gap > FAR);
+        amounts::find_by(&self.text, |at| blanks && !far(at))
     }
 
     /// Where a part of its text is in the page's text, its box, and how surely it was read.
@@ -130,8 +145,9 @@ fn from_lines(index: usize, text: &str) -> Sheet {
                 }
                 let page = start + at..start + at + bare.len();
                 let bounds = [column as f32, top, (column + width) as f32, bottom];
+                let piece = Piece { at: 0..0, page, bounds, confidence: 1.0, gap: 1.0 };
                 if let Some(cell) = cells.last_mut() {
-                    cell.push(bare, page, bounds, bounds, 1.0);
+                    cell.push(bare, bounds, piece);
                 }
                 (blanks, tab) = (0, false);
             }
@@ -176,8 +192,20 @@ fn from_words(index: usize, page: &PageText) -> Sheet {
             row.push(word);
         }
     }
-    let rows = rows.into_iter().map(cells).collect();
+    let mut rows: Vec<Vec<Cell>> = rows.into_iter().map(cells).collect();
+    let blank = blank(&rows);
+    for piece in rows.iter_mut().flatten().flat_map(|cell| &mut cell.pieces) {
+        piece.gap /= blank;
+    }
     Sheet { page: index, rows, boxed: true }
+}
+
+/// The usual gap between words of a page, in letters.
+fn blank(rows: &[Vec<Cell>]) -> f32 {
+    let worded = rows.iter().flatten().filter(|cell| cell.text.contains(char::is_alphabetic));
+    let mut gaps: Vec<f32> = worded.flat_map(|cell| cell.pieces.iter().skip(1).map(|p| p.gap)).collect();
+    gaps.sort_by(f32::total_cmp);
+    gaps.get(gaps.len() / 2).copied().filter(|gap| *gap > 0.0).unwrap_or(BLANK)
 }
 
 fn cells(mut words: Vec<Placed<'_>>) -> Vec<Cell> {
@@ -187,12 +215,14 @@ fn cells(mut words: Vec<Placed<'_>>) -> Vec<Cell> {
     let letter = width / letters.max(1.0);
     let mut cells: Vec<Cell> = Vec::new();
     for (page, bounds, word) in words {
-        let apart = cells.last().is_none_or(|cell| bounds[0] - cell.bounds[2] > letter * GAP);
-        if apart {
+        let gap = cells.last().map(|cell| (bounds[0] - cell.bounds[2]) / letter);
+        if gap.is_none_or(|gap| gap > GAP) {
             cells.push(Cell::default());
         }
+        let (given, confidence) = (word.bounds, word.confidence);
+        let piece = Piece { at: 0..0, page, bounds: given, confidence, gap: gap.unwrap_or_default() };
         if let Some(cell) = cells.last_mut() {
-            cell.push(&word.text, page, bounds, word.bounds, word.confidence);
+            cell.push(&word.text, bounds, piece);
         }
     }
     cells

@@ -183,16 +183,16 @@ fn usual_order(language: &Scored, pages: &[PageText]) -> Option<bool> {
 
 /// Amounts of one document are of one currency; where they are not, none is sure.
 fn one_currency(fields: &mut [Field]) -> Option<Check> {
-    let head = |f: &&Field| !f.name.starts_with("lines[");
     let of = |field: &Field| match &field.value {
         FieldValue::Amount { currency: Some(currency), .. } => Some(currency.clone()),
         _ => None,
     };
-    let mut all: Vec<String> = fields.iter().filter(head).filter_map(of).collect();
+    let mut all: Vec<String> = fields.iter().filter_map(of).collect();
     all.sort();
     all.dedup();
-    let about: Vec<String> =
-        fields.iter().filter(head).filter(|f| of(f).is_some()).map(|f| f.name.clone()).collect();
+    // Where they agree, hundreds of lines need not be named.
+    let named = |f: &&Field| of(f).is_some() && (all.len() > 1 || !f.name.starts_with("lines["));
+    let about: Vec<String> = fields.iter().filter(named).map(|f| f.name.clone()).collect();
     if all.is_empty() {
         return None;
     }
@@ -211,6 +211,8 @@ fn one_currency(fields: &mut [Field]) -> Option<Check> {
 
 #[cfg(test)]
 mod bad_tests;
+#[cfg(test)]
+mod near_tests;
 #[cfg(test)]
 mod table_tests;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A row's sign is what the balances say, where there are any; else its column's head; else the sign
 //! that is written.
 
-use super::amounts::{self, FoundNumber};
+use super::amounts::FoundNumber;
 use super::dates;
 use super::labels::matches;
 use super::layout::{Cell, Sheet};
@@ -237,7 +237,7 @@ fn movement<'r>(
         if index > 0 && marked && valued.is_some_and(|(part, _)| part.end == cell.text.len()) {
             continue;
         }
-        let money = amounts::find(&cell.text, alone).into_iter();
+        let money = cell.numbers(alone).into_iter();
         let money: Vec<FoundNumber> = money.filter(|n| n.is_money() && n.bytes.start >= start).collect();
         let end = money.first().map_or(cell.text.len(), |n| n.bytes.start);
         let text = cell.text.get(start..end).unwrap_or_default();

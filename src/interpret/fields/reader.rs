@@ -269,8 +269,10 @@ impl Reader<'_> {
                 // Whole sentences stand between a label and what it is not the label of.
                 let weak =
                     !found.is_money() || between.chars().filter(|c| c.is_alphabetic()).count() > SENTENCE;
-                let doubt =
+                let unclear =
                     found.ambiguous.then(|| "its separator may mean thousands or decimals".to_owned());
+                let other = numbers.iter().find(|n| alone && n.is_money() && n.value != found.value);
+                let doubt = unclear.or_else(|| other.map(|n| format!("{} stands right beside it", n.value)));
                 let value =
                     FieldValue::Amount { amount: found.value, currency: found.currency.map(str::to_owned) };
                 Some(Read { value, part: shift(found.bytes), sure: if weak { 0.6 } else { 1.0 }, doubt })

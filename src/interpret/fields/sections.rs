@@ -163,6 +163,9 @@ pub fn skills(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Fiel
 pub fn positions(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>) {
     let mut number = 0;
     let rows = section(reader, "work");
+    // Where the first period stands below its title, and perhaps the employer, so do the others.
+    let dated = |(_, row): &(&Sheet, &[Cell])| row.iter().any(|cell| period(&cell.text).is_some());
+    let below = rows.iter().position(dated).filter(|rows| (1..=2).contains(rows));
     for (index, (sheet, row)) in rows.iter().enumerate() {
         let Some((cell, part)) = row.iter().find_map(|cell| Some((cell, period(&cell.text)?))) else {
             continue;
@@ -202,10 +205,12 @@ pub fn positions(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<F
                 .find(|c| !std::ptr::eq(*c, cell) && c.text.contains(char::is_alphabetic))
                 .and_then(|c| title(sheet, c, 0..c.text.len()))
         };
-        let after = || {
-            rows.get(index + 1).and_then(|(on, row)| row.first().and_then(|c| title(on, c, 0..c.text.len())))
+        let apart = || {
+            let at = below.map_or(Some(index + 1), |rows| index.checked_sub(rows))?;
+            let (on, row) = rows.get(at)?;
+            row.first().and_then(|c| title(on, c, 0..c.text.len()))
         };
-        let Some(title) = own.or_else(beside).or_else(after) else { continue };
+        let Some(title) = own.or_else(beside).or_else(apart) else { continue };
         let raw = cell.text.get(part.clone()).unwrap_or_default().to_owned();
         fields.push(reader.field(
             &format!("positions[{number}].period"),

@@ -63,7 +63,7 @@ pub fn tax(reader: &Reader<'_>, _: &[Entity], _: &Kind, fields: &mut Vec<Field>)
                 .flat_map(|c| {
                     // In a cell of its own, a blank parts thousands.
                     let alone = !c.text.contains(char::is_alphabetic) && !c.text.contains('%');
-                    amounts::find(&c.text, alone).into_iter().map(move |n| (*c, n))
+                    c.numbers(alone).into_iter().map(move |n| (*c, n))
                 })
                 .collect();
             let rate = numbers.iter().find(|(_, n)| n.percent && n.value < Decimal::from(100));
