@@ -44,7 +44,7 @@ impl Watcher for Silent {
     fn positions(&self) -> Vec<quire::progress::Position> {
         Vec::new()
     }
-    fn dead(&self, letter: &DeadLetter) {
+    fn dead(&self, letter: &DeadLetter, _: &str) {
         panic!("{}", letter.failure);
     }
     fn fatal(&self, error: &Error) {

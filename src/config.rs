@@ -238,7 +238,15 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
 
 fn parse(origin: &str, text: &str) -> Result<Table, ConfigError> {
     text.parse::<Table>()
-        .map_err(|e| ConfigError::Syntax { origin: origin.to_owned(), message: e.to_string() })
+        // Not with the line itself, as the parser shows it: a secret may stand there.
+        .map_err(|e| {
+            let before = e.span().and_then(|span| text.get(..span.start));
+            let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+            ConfigError::Syntax {
+                origin: origin.to_owned(),
+                message: format!("line {line}: {}", e.message()),
+            }
+        })
 }
 
 fn overlay_file(

@@ -147,7 +147,12 @@ impl Pipeline {
         self.embedder.clone()
     }
 
-    /// Once [`Self::paused`] is set: waits until no document is in flight; false where `patience` ran out or `stop` said so first.
+    /// No more documents are taken from the source while it is held, whatever [`Self::paused`] says.
+    pub fn hold(&self, held: bool) {
+        self.shared.held.store(held, Ordering::Release);
+    }
+
+    /// Once it is held: waits until no document is in flight; false where `patience` ran out or `stop` said so first.
     pub fn wait_idle(&self, patience: Duration, stop: impl Fn() -> bool) -> bool {
         let deadline = Instant::now() + patience;
         // One may be on its way in before the thread that takes documents has seen the pause.

@@ -21,25 +21,30 @@ struct Heard {
 }
 
 impl Signals {
-    /// Listens for SIGINT, SIGTERM and SIGHUP.
-    pub fn listen() -> std::io::Result<Self> {
+    /// Listens for SIGINT and SIGTERM; for SIGHUP, too, where that asks to reload, else it ends the program
+    /// as ever.
+    pub fn listen(reloads: bool) -> std::io::Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let heard = Arc::<Heard>::default();
-        let _guard = runtime.enter();
+        let inside = runtime.enter();
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        let mut hangup = signal(SignalKind::hangup())?;
+        let mut hangup = reloads.then(|| signal(SignalKind::hangup())).transpose()?;
         let hears = Arc::clone(&heard);
+        let mut hung_up = async move || match &mut hangup {
+            Some(hangup) => hangup.recv().await,
+            None => std::future::pending().await,
+        };
         runtime.spawn(async move {
             loop {
                 tokio::select! {
                     _ = interrupt.recv() => hears.stop(),
                     _ = terminate.recv() => hears.stop(),
-                    _ = hangup.recv() => hears.reload.store(true, Ordering::Release),
+                    _ = hung_up() => hears.reload.store(true, Ordering::Release),
                 }
             }
         });
-        drop(_guard);
+        drop(inside);
         Ok(Self { heard, _runtime: runtime })
     }
 
@@ -54,7 +59,7 @@ impl Signals {
     }
 
     /// Whether a signal asked to stop.
-    pub fn ask_to_stop(&self) -> bool {
+    pub fn is_stop_asked(&self) -> bool {
         self.heard.stopping.load(Ordering::Acquire)
     }
 

@@ -1,6 +1,6 @@
 //! `quire run`: the pipeline with its ends, and the API beside it.
 
-use super::reload::{self, Ground, Start};
+use super::reload::{self, Socket, Start};
 use super::{App, doctor, store, tend};
 use crate::config::{Config, ServeConfig};
 use crate::consume::fetch::Fetcher;
@@ -20,7 +20,7 @@ use crate::publish::Store;
 use crate::receipt::lock;
 use crate::review::{Desk, World};
 use crate::serve;
-use crate::shutdown::Shutdown;
+use crate::shutdown::{Shutdown, Signals};
 use crate::tend::schedule::Schedule;
 use crate::trace;
 use anyhow::{Context, Result};
@@ -32,9 +32,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 /// How often the disk is looked at.
 const DISK: Duration = Duration::from_secs(15);
+/// How long the API may take to end: it cuts off what is open after some seconds itself.
+const ANSWERED: Duration = Duration::from_secs(7);
 /// How often unfinished decisions are looked for.
 const SWEEP: Duration = Duration::from_secs(10);
 
@@ -61,8 +64,12 @@ pub struct Running {
     pub address: std::net::SocketAddr,
     /// Whether to stop.
     pub shutdown: Shutdown,
-    /// What this runs on, where it is for one start only.
-    _ground: Option<Ground>,
+    /// What runs by the clock.
+    pub tasks: Arc<Schedule>,
+    keys: Arc<serve::Keys>,
+    serving: JoinHandle<crate::error::Result<()>>,
+    /// Heard as long as this runs, where it is started once only.
+    _signals: Option<Signals>,
     live: Arc<AtomicBool>,
     traces: trace::Exporter,
     runtime: Runtime,
@@ -75,29 +82,31 @@ impl Running {
         metrics: &Arc<Metrics>,
         variables: &HashMap<String, String>,
     ) -> Result<Self> {
-        let ground = Ground::new()?;
+        let signals = Signals::listen(false).context("cannot listen for signals")?;
         // First what fails fast: the address, then the models.
-        ground.take_address(config)?;
+        let socket = Socket::open(config)?;
         let models = Models::load(&config.infer, &models_dir(config))?;
-        let running = Self::on(&ground, config, models, metrics, variables)?;
-        Ok(Self { _ground: Some(ground), ..running })
+        let running = Self::on(&signals, &socket, config, models, metrics, variables)?;
+        Ok(Self { _signals: Some(signals), ..running })
     }
 
-    /// Starts pipeline and API with the signals and the address of `ground`.
+    /// Starts pipeline and API with these signals and this socket.
     pub fn on(
-        ground: &Ground,
+        signals: &Signals,
+        socket: &Socket,
         config: &Config,
         models: Models,
         metrics: &Arc<Metrics>,
         variables: &HashMap<String, String>,
     ) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let shutdown = ground.signals.shutdown();
+        let shutdown = signals.shutdown();
         let serving = serving(config);
         let listener = {
             let _inside = runtime.enter();
-            tokio::net::TcpListener::from_std(ground.take_address(config)?)?
+            socket.listener()?
         };
+        let keys = Arc::new(serve::Keys::open(&serving).map_err(anyhow::Error::msg)?);
         let address = listener.local_addr()?;
         crate::durable::make_private(&config.data.dir)
             .with_context(|| format!("cannot make {} (the setting data.dir)", config.data.dir.display()))?;
@@ -150,7 +159,7 @@ impl Running {
         desk.open(Arc::new(Outside(door.clone(), Arc::clone(&notifier), Arc::clone(&store))));
         let fetcher = Fetcher::new(&config.consume, variables.clone());
         let api = serve::Api {
-            tasks: Some(tasks),
+            tasks: Some(Arc::clone(&tasks)),
             desk: Arc::clone(&desk),
             notifier,
             viewer: Arc::new(pipeline.viewer(&program)),
@@ -160,7 +169,7 @@ impl Running {
             metrics: Arc::clone(metrics),
             door,
             embed: Arc::new(move |text: &str| embedder.embed(text)),
-            keys: serve::Keys::open(&serving).map_err(anyhow::Error::msg)?,
+            keys: Arc::clone(&keys),
             fetch: Arc::new(move |uri: &str| fetcher.fetch(uri)),
             revive: revive(config),
             settings: crate::config::shown(config),
@@ -174,11 +183,29 @@ impl Running {
         };
         sweep(desk, shutdown.clone());
         let stopped = shutdown.clone().asked();
-        runtime.spawn(serve::serve(listener, serve::router(api), stopped));
+        let serving = runtime.spawn(serve::serve(listener, serve::router(api), stopped));
         tracing::info!(api = %format!("http://{address}"), data = %root.display(), stored = counts.documents, "ready");
         let revisions = models.revisions;
-        let _ground = None;
-        Ok(Self { pipeline, store, inbox, revisions, address, shutdown, _ground, live, traces, runtime })
+        Ok(Self {
+            pipeline,
+            store,
+            inbox,
+            revisions,
+            address,
+            shutdown,
+            tasks,
+            keys,
+            serving,
+            _signals: None,
+            live,
+            traces,
+            runtime,
+        })
+    }
+
+    /// Whether a key is asked for, or was since the start.
+    pub fn keys_asked(&self) -> bool {
+        self.keys.are_asked_for()
     }
 
     /// Stops in order; how many documents were left to the next start.
@@ -192,6 +219,8 @@ impl Running {
         }
         self.traces.stop();
         self.shutdown.ask();
+        // Requests that are being answered come to their end.
+        let _ = self.runtime.block_on(async { tokio::time::timeout(ANSWERED, self.serving).await });
         self.runtime.shutdown_timeout(Duration::from_secs(2));
         left
     }
@@ -322,23 +351,23 @@ fn until_reached<T>(
 
 /// Runs until stopped; starts anew with other settings where a reload asks for it.
 pub fn run(app: &App, args: &RunArgs) -> Result<ExitCode> {
-    let ground = Ground::new()?;
-    let mut start = Start::first(app, &ground)?;
-    let mut running = start.begin(app, &ground)?;
-    while let Some(next) = watch(app, args, &ground, &start.config, &running) {
-        (running, start) = reload::replace(app, &ground, running, start, next)?;
+    let signals = Signals::listen(true).context("cannot listen for signals")?;
+    let mut start = Start::first(app)?;
+    let mut running = start.begin(app, &signals)?;
+    while let Some(next) = watch(app, args, &signals, &start, &running) {
+        (running, start) = reload::replace(app, &signals, running, start, next)?;
     }
     end(running, &start.config)
 }
 
 /// Waits until this run is to end. Some: it is to be replaced by that one.
-fn watch(app: &App, args: &RunArgs, ground: &Ground, config: &Config, running: &Running) -> Option<Start> {
+fn watch(app: &App, args: &RunArgs, signals: &Signals, now: &Start, running: &Running) -> Option<Start> {
     while !running.shutdown.is_asked() && running.pipeline.fatal().is_none() {
         if args.once && running.pipeline.is_drained() {
             return None;
         }
-        if ground.signals.take_reload() {
-            match reload::prepare(app, ground, config, running) {
+        if signals.take_reload() {
+            match reload::prepare(app, now, running) {
                 Ok(next) => return Some(next),
                 Err(error) => tracing::error!("not reloaded, everything goes on as before: {error:#}"),
             }

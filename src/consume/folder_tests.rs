@@ -18,7 +18,7 @@ impl Watcher for Heard {
     fn retry(&self, _: &DocumentId, _: &Error, wait: Duration) {
         lock(&self.retries).push(wait);
     }
-    fn dead(&self, letter: &DeadLetter) {
+    fn dead(&self, letter: &DeadLetter, _: &str) {
         lock(&self.dead).push(letter.clone());
     }
     fn fatal(&self, error: &Error) {

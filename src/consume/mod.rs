@@ -55,8 +55,9 @@ pub trait Watcher: Send + Sync {
     /// The document will be tried again after `wait`.
     fn retry(&self, id: &crate::document::DocumentId, error: &crate::error::Error, wait: Duration);
 
-    /// The document was given up.
-    fn dead(&self, letter: &DeadLetter);
+    /// The document was given up; `occasion` tells this time from others. Heard twice with the same occasion,
+    /// as where a partition is handed over meanwhile, others are told once.
+    fn dead(&self, letter: &DeadLetter, occasion: &str);
 
     /// The document is out of the way for another reason: `cancelled`, `revoked`, `postponed`,
     /// `deleted`.

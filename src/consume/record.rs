@@ -112,7 +112,7 @@ impl Record {
         let cause = serde_json::to_vec_pretty(&letter)?;
         let dead = self.shared.inbox.folder("dead");
         write_whole(&dead, &format!("{}.cause.json", kept_name(&self.head)), &cause)?;
-        self.shared.watcher.dead(&letter);
+        self.shared.watcher.dead(&letter, &letter.failed_at.to_string());
         self.head.trace.outcome("dead");
         self.finish("dead")
     }

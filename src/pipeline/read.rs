@@ -34,7 +34,7 @@ pub fn start_consume(
     let shared = Arc::clone(shared);
     let run = move || {
         while !shared.stopping.load(Ordering::Acquire) {
-            let paused = shared.paused.load(Ordering::Acquire);
+            let paused = shared.paused.load(Ordering::Acquire) || shared.held.load(Ordering::Acquire);
             shared.resting.store(paused, Ordering::Release);
             if paused {
                 std::thread::sleep(POLL);

@@ -33,7 +33,9 @@ pub struct Shared {
     pub drained: AtomicBool,
     /// Whether an operator wants no more documents to be taken.
     pub paused: Arc<AtomicBool>,
-    /// Whether that is heard: none is taken any more.
+    /// Whether no more documents are to be taken for another reason: a reload.
+    pub held: AtomicBool,
+    /// Whether either is heard: none is taken any more.
     pub resting: AtomicBool,
     /// Whether the store does not answer.
     pub away: AtomicBool,
@@ -69,6 +71,7 @@ impl Shared {
             closing: AtomicBool::new(false),
             drained: AtomicBool::new(false),
             paused: Arc::default(),
+            held: AtomicBool::new(false),
             resting: AtomicBool::new(false),
             away: AtomicBool::new(false),
             since: Instant::now(),
@@ -188,16 +191,12 @@ impl Watcher for Shared {
         self.progress.all()
     }
 
-    fn dead(&self, letter: &DeadLetter) {
+    fn dead(&self, letter: &DeadLetter, occasion: &str) {
         tracing::warn!(document = %letter.id, name = letter.name, "{}", letter.failure);
         if let Err(error) = self.store.put_dead(letter) {
             tracing::error!(document = %letter.id, "cannot note a dead letter in the store: {error}");
         }
-        // A record of Kafka is given up once, by whomever: told by two workers, it is sent once.
-        let occasion = match &letter.origin {
-            Some(origin) => format!("{}:{origin}", letter.sha256),
-            None => format!("{}:{}", letter.sha256, letter.failed_at),
-        };
+        let occasion = format!("{}:{occasion}", letter.sha256);
         if let Err(error) = self.notifier.tell(&Notification::failed(letter), &occasion) {
             tracing::error!(document = %letter.id, "subscriptions are not told of a dead letter: {error}");
             self.metrics.webhook("lost");

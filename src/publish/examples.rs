@@ -44,7 +44,7 @@ impl Examples {
     }
 
     /// The documents whose vectors are nearest to where the examples and the text lead, best first;
-    /// the examples are left out. `text` is the embedding of the words that are looked for too, or
+    /// the examples are left out; each with the passage that is nearest. `text` is the embedding of the words that are looked for too, or
     /// empty.
     pub fn search(
         &self,
@@ -55,7 +55,7 @@ impl Examples {
     ) -> Result<Vec<Hit>, Astray> {
         let direction = self.direction(store, text)?;
         let except: Vec<DocumentId> = self.like.iter().chain(&self.unlike).cloned().collect();
-        Ok(store.nearest(&direction, &except, filter, limit)?)
+        Ok(store.explain(&direction, store.nearest(&direction, &except, filter, limit)?)?)
     }
 
     /// Where examples and text lead, L2-normalised: the text, plus the mean of the wanted documents'

@@ -110,12 +110,25 @@ pub trait Store: Records + Send + Sync {
         limit: usize,
     ) -> Result<Vec<Hit>>;
 
-    /// Documents whose vector is most like that of `id`, best first, itself excluded.
-    /// `None` when there is no such document.
+    /// The passage of each document whose vector is most like the L2-normalised `vector`, in the order of
+    /// `ids`; `None` where a document has none. Reads every passage of these documents.
+    fn passages_near(&self, vector: &[f32], ids: &[DocumentId]) -> Result<Vec<Option<PassageRow>>>;
+
+    /// Gives documents found by [`Self::nearest`] the passage that speaks most for each.
+    fn explain(&self, vector: &[f32], mut hits: Vec<Hit>) -> Result<Vec<Hit>> {
+        let ids: Vec<DocumentId> = hits.iter().map(|hit| hit.document.id.clone()).collect();
+        for (hit, passage) in hits.iter_mut().zip(self.passages_near(vector, &ids)?) {
+            hit.passage = passage;
+        }
+        Ok(hits)
+    }
+
+    /// Documents whose vector is most like that of `id`, best first, itself excluded, each with the
+    /// passage that is most like it. `None` when there is no such document.
     fn similar(&self, id: &DocumentId, filter: &Filter, limit: usize) -> Result<Option<Vec<Hit>>> {
         let own = std::slice::from_ref(id);
         let Some(vector) = self.vectors_of(own)?.pop().flatten() else { return Ok(None) };
-        self.nearest(&vector, own, filter, limit).map(Some)
+        self.explain(&vector, self.nearest(&vector, own, filter, limit)?).map(Some)
     }
 }
 
@@ -195,7 +208,7 @@ pub struct Hit {
     /// The document.
     #[serde(flatten)]
     pub document: DocumentRow,
-    /// The passage that matched best.
+    /// The passage that matched best, or that is most like the examples.
     pub passage: Option<PassageRow>,
 }
 

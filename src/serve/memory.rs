@@ -3,8 +3,8 @@
 use crate::document::{DeadLetter, Document, DocumentId, Relation};
 use crate::error::{Class, Error, Result, Stage};
 use crate::publish::{
-    Counts, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Related, Selection, Shelf,
-    Standing, Store,
+    Counts, DocumentRow, Facets, Filter, Hit, PassageRow, Place, Query, Record, Records, Related, Selection,
+    Shelf, Standing, Store,
 };
 use crate::receipt::lock;
 use std::collections::BTreeMap;
@@ -189,5 +189,9 @@ impl Store for MemoryStore {
         self.ask(format!("nearest {v:?} {:?} {limit}", filter.language))?;
         let all = self.hits(usize::MAX).into_iter();
         Ok(all.filter(|hit| !except.contains(&hit.document.id)).take(limit).collect())
+    }
+
+    fn passages_near(&self, _: &[f32], ids: &[DocumentId]) -> Result<Vec<Option<PassageRow>>> {
+        Ok(vec![None; ids.len()])
     }
 }

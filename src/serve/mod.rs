@@ -124,7 +124,7 @@ pub struct Api {
     /// Limits.
     pub config: ServeConfig,
     /// Who may ask.
-    pub keys: Keys,
+    pub keys: Arc<Keys>,
     /// Documents by their URIs.
     pub fetch: Fetch,
     /// Dead letters once more.

@@ -164,7 +164,7 @@ impl Server {
             desk: super::office::desk(Arc::clone(&store) as Arc<dyn Store>, folder.path()),
             viewer: super::office::viewer(),
             notifier: Arc::clone(&notifier),
-            keys: Keys::open(&config).unwrap(),
+            keys: Arc::new(Keys::open(&config).unwrap()),
             fetch: Arc::new(fetched),
             revive: Arc::new(|id| Ok(id.as_str() == "dead")),
             settings: json!({ "serve": { "api_keys": "<redacted>" } }),

@@ -27,7 +27,7 @@ impl Secrets {
             forms.extend(own.into_iter().map(String::into_bytes));
         }
         // The longest first: a form may be part of another.
-        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         forms.dedup();
     }
 

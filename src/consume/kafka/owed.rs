@@ -156,7 +156,7 @@ fn tell(board: &Board, record: &Record, letter: &DeadLetter) {
     // record as the next, and what is told of one record twice is sent once.
     let owed = board.lock().is_owed(record.place);
     match owed {
-        true => board.watcher.dead(letter),
+        true => board.watcher.dead(letter, &record.place.to_string()),
         false => board.watcher.left(&letter.id, "revoked"),
     }
 }

@@ -24,6 +24,12 @@ pub struct Place {
     pub offset: i64,
 }
 
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}/{}", self.lane.name(), self.partition, self.offset)
+    }
+}
+
 /// A header: name and value.
 pub type Pair = (String, Vec<u8>);
 

@@ -4,7 +4,7 @@ use super::board::{Board, InFlight, Owned, State};
 use super::commands::Commands;
 use super::fetching::Fetching;
 use super::owed::{Owed, failed};
-use super::record::Record;
+use super::record::{Place, Record};
 use super::settle::{Output, Subject};
 use super::suspects;
 use super::topics::Lane;
@@ -50,7 +50,7 @@ pub struct Taker {
 pub(super) enum Picked {
     Record(Record),
     Fetched(Box<Ready>, Result<()>),
-    Convicted(Box<DeadLetter>),
+    Convicted(Box<DeadLetter>, Place),
 }
 
 impl Taker {
@@ -72,8 +72,8 @@ impl Taker {
                     Some(ready) => ready,
                     None => continue,
                 },
-                Picked::Convicted(letter) => {
-                    self.board.watcher.dead(&letter);
+                Picked::Convicted(letter, place) => {
+                    self.board.watcher.dead(&letter, &place.to_string());
                     continue;
                 }
                 Picked::Fetched(ready, Ok(())) => *ready,

@@ -110,7 +110,7 @@ fn convict(board: &Board, state: &mut MutexGuard<'_, State>) -> Option<Picked> {
         return None;
     }
     board.metrics.failed(failure.stage, failure.class);
-    Some(Picked::Convicted(Box::new(letter)))
+    Some(Picked::Convicted(Box::new(letter), place))
 }
 
 #[cfg(test)]
@@ -143,7 +143,7 @@ pub(super) mod tests {
         fn positions(&self) -> Vec<Position> {
             Vec::new()
         }
-        fn dead(&self, letter: &DeadLetter) {
+        fn dead(&self, letter: &DeadLetter, _: &str) {
             lock(&self.0).push(format!("dead: {}", letter.failure.class));
         }
         fn fatal(&self, _: &Error) {}
@@ -266,7 +266,9 @@ pub(super) mod tests {
         assert_eq!((picked(&board), group_of(&board)), (None, vec![2]), "not for deaths in company");
         board.lock().owned.get_mut(&(Lane::Normal, 0)).unwrap().was_alone = Some(2);
         let verdict = next(&board, &mut board.lock());
-        assert!(matches!(verdict, Some(Picked::Convicted(letter)) if letter.failure.class == Class::Crashed));
+        assert!(
+            matches!(verdict, Some(Picked::Convicted(letter, _)) if letter.failure.class == Class::Crashed)
+        );
         assert!(!is_trying(&board));
     }
 }

@@ -156,6 +156,10 @@ fn run_end(text: &str, start: usize, blank: &impl Fn(usize) -> bool) -> usize {
 /// Whether the blank at `at` may separate thousands: groups of three follow one of three at most, and no
 /// other separator. "12,50 300,00" are two numbers.
 fn thousands(run: &str, at: usize) -> bool {
+    // What is longer is no number; and each blank looks at all that stands before it.
+    if at > 32 {
+        return false;
+    }
     let (before, after) = (run.get(..at).unwrap_or_default(), run.get(at + 1..).unwrap_or_default());
     let mut groups = before.split(' ');
     let digits = |group: &str| group.bytes().all(|b| b.is_ascii_digit());

@@ -67,6 +67,28 @@ pub fn examples_draw_near_and_push_away(store: &dyn Store) {
     assert!(ask(&["example"], &[], &[], &all, 0).is_empty());
 }
 
+/// Of each document, what is most like the example is named.
+pub fn what_is_like_an_example_is_shown(store: &dyn Store) {
+    store.put(&document("example", &["amber stone"])).unwrap();
+    store.put(&document("long", &["tax law", "amber glow", "stone bridge", "amber stone"])).unwrap();
+    store.put(&document("law", &["tax law"])).unwrap();
+    let mut blank = document("blank", &[]);
+    blank.vector.clear();
+    store.put(&blank).unwrap();
+    let hits = store.similar(&id("example"), &Filter::default(), 9).unwrap().unwrap();
+    let shown: Vec<(&str, u32, &str)> = hits
+        .iter()
+        .map(|hit| (hit.document.id.as_str(), hit.passage.as_ref().unwrap()))
+        .map(|(id, passage)| (id, passage.number, passage.text.as_str()))
+        .collect();
+    assert_eq!(shown, [("long", 3, "amber stone"), ("law", 0, "tax law")]);
+    let passages = store.passages_near(&embed("tax"), &ids(&["none", "blank", "long", "law"])).unwrap();
+    let numbers: Vec<Option<u32>> =
+        passages.iter().map(|passage| passage.as_ref().map(|passage| passage.number)).collect();
+    assert_eq!(numbers, [None, None, Some(0), Some(0)]);
+    assert!(store.passages_near(&embed("tax"), &[]).unwrap().is_empty());
+}
+
 pub fn examples_that_say_nothing_are_named(store: &dyn Store) {
     let mut blank = document("blank", &[]);
     blank.vector.clear();

@@ -28,8 +28,8 @@ mod write;
 mod tests;
 
 use super::{
-    Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Related, Selection,
-    Shelf, Standing, Store,
+    Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, PassageRow, Place, Query, Record, Records, Related,
+    Selection, Shelf, Standing, Store,
 };
 use crate::document::{Document, DocumentId, Relation};
 use crate::error::Result;
@@ -226,5 +226,9 @@ impl Store for LocalStore {
         limit: usize,
     ) -> Result<Vec<Hit>> {
         search::nearest_documents(self, vector, except, filter, limit)
+    }
+
+    fn passages_near(&self, vector: &[f32], ids: &[DocumentId]) -> Result<Vec<Option<PassageRow>>> {
+        self.readers.with(|reader| search::passages_near(reader, vector, ids))
     }
 }

@@ -8,7 +8,7 @@ use super::{LocalStore, read};
 use crate::document::DocumentId;
 use crate::error::Result;
 use crate::publish::fusion::{self, Candidate, MIN_DEPTH, Match, Named};
-use crate::publish::{Filter, Hit, Query};
+use crate::publish::{Filter, Hit, PassageRow, Query};
 use rusqlite::Connection;
 use std::collections::{HashMap, HashSet};
 
@@ -61,6 +61,22 @@ pub(super) fn nearest_documents(
         let allowed = store.filters.passing(&snapshot, moment, filter)?;
         near(store, &snapshot, (vector, &own), allowed.as_deref(), limit)
     })
+}
+
+/// See [`Store::passages_near`](crate::publish::Store::passages_near).
+pub(super) fn passages_near(
+    reader: &mut Connection,
+    vector: &[f32],
+    ids: &[DocumentId],
+) -> Result<Vec<Option<PassageRow>>> {
+    // One snapshot: a row may be another passage's after a write.
+    let snapshot = reader.transaction()?;
+    let best = |id: &DocumentId| {
+        let Some(row) = read::row_of(&snapshot, id)? else { return Ok(None) };
+        let Some(best) = vectors::best_passage(&snapshot, row, vector)? else { return Ok(None) };
+        read::passage(&snapshot, best)
+    };
+    ids.iter().map(best).collect()
 }
 
 /// Documents nearest to a vector, those of these rows left out.

@@ -28,8 +28,8 @@ mod write;
 mod tests;
 
 use super::{
-    Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Related, Selection,
-    Shelf, Standing, Store,
+    Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, PassageRow, Place, Query, Record, Records, Related,
+    Selection, Shelf, Standing, Store,
 };
 use crate::config::QdrantConfig;
 use crate::document::{Document, DocumentId, Relation};
@@ -255,5 +255,9 @@ impl Store for QdrantStore {
         limit: usize,
     ) -> Result<Vec<Hit>> {
         self.run(search::near(self, vector, except, filter, limit))
+    }
+
+    fn passages_near(&self, vector: &[f32], ids: &[DocumentId]) -> Result<Vec<Option<PassageRow>>> {
+        self.run(search::passages_near(self, vector, ids))
     }
 }

@@ -172,6 +172,26 @@ fn nearest(input: vector_input::Variant) -> Ask {
     Ask { variant: Some(query::Variant::Nearest(VectorInput { variant: Some(input) })) }
 }
 
+/// See [`Store::passages_near`](crate::publish::Store::passages_near).
+pub(super) async fn passages_near(
+    store: &QdrantStore,
+    vector: &[f32],
+    ids: &[DocumentId],
+) -> Result<Vec<Option<PassageRow>>> {
+    if vector.is_empty() || ids.is_empty() {
+        return Ok(vec![None; ids.len()]);
+    }
+    let near = Half::Near(vector);
+    let mut documents = read::listed(store, ids).await?;
+    let wanted: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let passing = Conditions::must([Condition::matches(DOCUMENT, wanted)]);
+    let found = near.ask(store, passing, ids.len()).await?;
+    let found = near.current(store, found, &mut documents).await?;
+    let mut best: HashMap<DocumentId, PassageRow> =
+        found.into_iter().map(|found| (found.passage.document, found.passage.row)).collect();
+    Ok(ids.iter().map(|id| best.remove(id)).collect())
+}
+
 /// See [`Store::nearest`](crate::publish::Store::nearest).
 pub(super) async fn near(
     store: &QdrantStore,
