@@ -90,7 +90,7 @@ fn what_cannot_be_used_leaves_everything_as_it_was() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = format!("[consume]\nattempts = 2\n[kafka]\nbrokers = \"{}\"\n", taken.local_addr().unwrap());
     let cases = [
-        (taken.as_str(), "Kafka"),
+        (taken.as_str(), "kafka.brokers"),
         ("[qdrant]\nurl = \"http://127.0.0.1:1\"\n", "127.0.0.1:1"),
         ("[interpret\napi_key = \"a secret\"\n", "line 1"),
         ("[interpret]\nsample_percents = 0\n", "sample_percents"),

@@ -4,9 +4,13 @@
 use super::{Record, Selection, Shelf, Store};
 use crate::document::DocumentId;
 use crate::error::Result;
+use std::collections::BTreeSet;
 
 /// Records that are read at a time.
 const PAGE: usize = 500;
+
+/// What is sent meanwhile leaves the front of the list, and moves the rest up: so pages overlap.
+const OVERLAP: usize = 100;
 
 /// The group of answers that are about several documents; that of others is their document.
 pub const SEVERAL: &str = "several documents";
@@ -31,9 +35,9 @@ fn remove(
     among: &Selection,
     concerns: impl Fn(&Record) -> bool,
 ) -> Result<usize> {
-    let mut keys = Vec::new();
+    let mut keys = BTreeSet::new();
     for page in 0.. {
-        let records = store.records(shelf, among, PAGE, page * PAGE)?;
+        let records = store.records(shelf, among, PAGE, page * (PAGE - OVERLAP))?;
         let last = records.len() < PAGE;
         keys.extend(records.into_iter().filter(&concerns).map(|record| record.key));
         if last {
