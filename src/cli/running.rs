@@ -20,6 +20,7 @@ use crate::receipt::lock;
 use crate::review::{Desk, World};
 use crate::serve;
 use crate::shutdown::Shutdown;
+use crate::tend::restore;
 use crate::tend::schedule::Schedule;
 use crate::trace;
 use anyhow::{Context, Result};
@@ -72,6 +73,7 @@ impl Running {
         metrics: &Arc<Metrics>,
         variables: &HashMap<String, String>,
     ) -> Result<Self> {
+        restore::check_whole(&config.data.dir)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let shutdown = Shutdown::listen(&runtime).context("cannot listen for signals")?;
         // First what fails fast: the address, then the models.

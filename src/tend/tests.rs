@@ -4,7 +4,7 @@ use super::audit::{self, Audit};
 use super::export::{CURSOR, Cursor, Export, Format};
 use super::retain::{self, Eraser, Rules};
 use super::schedule::Schedule;
-use super::{Run, backup, report, svg};
+use super::{Run, backup, report, restore, svg};
 use crate::document::{Document, DocumentId};
 use crate::metrics::Metrics;
 use crate::publish::contract::{document, id, letter};
@@ -258,14 +258,14 @@ fn a_backup_made_while_writing_restores_to_the_same() {
     assert_eq!(backup::newest(&into).unwrap(), third.folder.canonicalize().unwrap());
 
     let back = dir.path().join("back");
-    backup::restore(&third.folder, &back, None, &Run::default()).unwrap();
+    restore::restore(&third.folder, &back, None, &Run::default()).unwrap();
     assert_eq!(fs::read(back.join("done/a~a.txt")).unwrap(), b"original");
     assert_eq!(fs::read(back.join("inbox/high/waits.txt")).unwrap(), b"waits");
     assert!(!back.join("inbox/.x.part").exists());
     let restored = LocalStore::open(&back).unwrap();
     assert!(restored.get(&id("a")).unwrap().is_some());
     assert_eq!(restored.counts().unwrap().passages, restored.counts().unwrap().documents);
-    let error = backup::restore(&third.folder, &back, None, &Run::default()).unwrap_err();
+    let error = restore::restore(&third.folder, &back, None, &Run::default()).unwrap_err();
     assert!(error.to_string().contains("empty data folder"), "{error}");
     let within = backup::backup(&data, &data.join("b"), 0, None, &Run::default()).unwrap_err();
     assert!(within.to_string().contains("elsewhere"), "{within}");
@@ -298,7 +298,7 @@ fn a_damaged_or_unfinished_backup_is_not_restored() {
             "missing" => fs::remove_file(copy.join(FILE)).unwrap(),
             _ => fs::remove_file(copy.join(backup::MANIFEST)).unwrap(),
         }
-        assert!(backup::restore(&copy, &back, None, &Run::default()).is_err(), "{damage}");
+        assert!(restore::restore(&copy, &back, None, &Run::default()).is_err(), "{damage}");
         assert!(!back.join(FILE).exists(), "{damage}");
     }
     let run = Run::default();
