@@ -4,8 +4,9 @@ CARGO ?= cargo
 QUIRE = $(CARGO) run --release --quiet --locked --bin quire --
 # Weights are the same for every data folder: fetched once, next to the default one.
 MODELS = data/models
+DIST = $${CARGO_TARGET_DIR:-target}/dist/quire
 
-.PHONY: help demo demo-kafka test check models kafka page schemathesis mail nvcc gpu schemas chaos fields kinds build dist deb clean
+.PHONY: help demo demo-kafka test check models kafka page schemathesis mail nvcc gpu schemas chaos fields kinds build dist deb deny fuzz clean-root clean
 
 help:
 	@echo "make demo    understand the documents of tests/corpus/ and find them again"
@@ -15,6 +16,9 @@ help:
 	@echo "make models  fetch the default models into $(MODELS)"
 	@echo "make chaos   break everything for longer: make chaos KILLS=500"
 	@echo "make dist    target/dist/quire, smaller, with manual pages and completions; make deb packs it"
+	@echo "make fuzz    look for input that breaks it: make fuzz TARGET=request SECONDS=600"
+	@echo "make deny    what is known of dependencies: advisories, licences, sources"
+	@echo "make clean-root  every command of docker/cpu.Dockerfile in a clean Debian, without an engine"
 	@echo "make fields  measure how many fields are found by the whole pipeline"
 	@echo "make kinds   learn and measure the built-in head of document kinds (scans need Python's Pillow)"
 	@echo "make gpu     on a machine with a GPU: its tests, its checks and its figures"
@@ -32,18 +36,26 @@ demo-kafka: setup-test build models kafka
 build: setup-build nvcc
 	$(CARGO) build --release --locked
 
-# What is packed: target/dist/quire, with manual pages and completions in data/package.
+# What is packed: target/dist/quire, with manual pages, completions and what it is made of in data/package.
 dist: setup-build nvcc
-	$(CARGO) build --profile dist --locked
-	mkdir -p data/package
-	target/dist/quire man data/package/man
-	target/dist/quire completions bash > data/package/quire.bash
-	target/dist/quire completions zsh > data/package/_quire
-	target/dist/quire completions fish > data/package/quire.fish
+	$(CARGO) build --profile dist --locked --bin quire
+	@scripts/package.sh $(DIST)
 
 # Needs cargo-deb (cargo install cargo-deb).
 deb: dist
-	$(CARGO) deb --no-build --profile dist
+	$(CARGO) deb --no-build --no-strip --profile dist --locked
+
+# Every command of the Dockerfiles in a clean Debian; needs root and debootstrap.
+clean-root:
+	scripts/clean-root.py docker/cpu.Dockerfile data/clean-root
+
+# TARGET=document, frame, record or request; SECONDS=600.
+fuzz: setup-build
+	@scripts/fuzz.sh $(or $(TARGET),document) $(or $(SECONDS),60)
+
+# What dependencies are known for; SECURITY.md says what it needs.
+deny:
+	$(CARGO) deny --locked check
 
 models: build
 	@$(QUIRE) models fetch

@@ -71,15 +71,25 @@ def dockerfile(file):
             user = None
         elif word == "USER":
             user = rest.strip()
-        elif word in ("COPY", "ADD") and "--from=" not in rest:
+        elif word == "ADD":
+            wrong(file, "ADD may fetch or unpack; COPY does neither")
+        elif word == "COPY" and "--from=" not in rest:
             for source in [part for part in rest.split() if not part.startswith("--")][:-1]:
                 if not (ROOT / source).exists():
                     wrong(file, f"{source} is copied and does not exist")
         elif word == "COPY" and (stage := re.search(r"--from=(\S+)", rest)) and stage[1] not in stages:
             wrong(file, f"there is no stage {stage[1]}")
         elif word == "RUN" and "apt-get install" in rest:
+            if not re.search(r"update && apt-get install -y ", rest):
+                wrong(file, "apt-get installs by an old list, or asks")
             if "--no-install-recommends" not in rest or "rm -rf /var/lib/apt/lists" not in rest:
                 wrong(file, "apt-get installs more than it needs or leaves its lists")
+        elif word == "RUN" and ("| " in rest or re.search(r"\b(sudo|curl|wget|cd) ", rest)):
+            wrong(file, "a step hides failures of a pipe, or does what COPY, USER or WORKDIR are for")
+        elif word == "RUN" and "pip install" in rest and "--no-cache-dir" not in rest:
+            wrong(file, "pip leaves its cache")
+        elif word == "WORKDIR" and not rest.startswith("/"):
+            wrong(file, f"WORKDIR {rest} depends on the one before")
         elif word == "ENV":
             for name in re.findall(r"(\w+)=", rest):
                 check_variable(file, name)
@@ -87,12 +97,21 @@ def dockerfile(file):
             wrong(file, f"{word} goes through a shell, which keeps signals for itself")
     if user in (None, "root", "0"):
         wrong(file, "it runs as root")
+    if not any(re.match(r"COPY --from=\S+ \S*quire\.cdx\.json ", line) for line in lines):
+        wrong(file, "the image does not say what it is made of")
     if not any(line.startswith("HEALTHCHECK") for line in lines):
         wrong(file, "there is no health check")
 
 
 def compose(file):
     doc = yaml.safe_load(file.read_text())
+    if (file.parent.parent / ".dockerignore").exists():
+        left_out = (file.parent.parent / ".dockerignore").read_text().split()
+        for folder in ("/target", "/data", "/.git"):
+            if folder not in left_out:
+                wrong(file, f".dockerignore lets {folder} into every build")
+    else:
+        wrong(file, "there is no .dockerignore: builds would take data/ in")
     volumes = set(doc.get("volumes", {}))
     for name, service in doc["services"].items():
         check_image(file, service["image"])
@@ -188,7 +207,7 @@ def unit(file):
 
 
 def main():
-    for file in sorted(DOCKER.glob("*ockerfile*")):
+    for file in sorted(DOCKER.glob("*.Dockerfile")):
         dockerfile(file)
     for file in sorted(DOCKER.rglob("*")):
         try:

@@ -6,7 +6,7 @@
 mod common;
 
 use common::*;
-use std::collections::BTreeMap;
+use serde_json::{Map, Value};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
@@ -16,37 +16,28 @@ fn file(name: &str) -> String {
     std::fs::read_to_string(root().join("docker").join(name)).unwrap()
 }
 
-/// Services by name, with the lines of each.
-fn services() -> BTreeMap<String, Vec<String>> {
-    let (mut services, mut name) = (BTreeMap::<String, Vec<String>>::new(), None);
-    let text = file("compose.yaml");
-    for line in text.lines().skip_while(|line| *line != "services:").skip(1) {
-        let indent = line.len() - line.trim_start().len();
-        match indent {
-            0 if !line.is_empty() => break,
-            2 if line.ends_with(':') && !line.trim().starts_with('#') => {
-                name = Some(line.trim().trim_end_matches(':').to_owned());
-            }
-            _ => services.entry(name.clone().unwrap_or_default()).or_default().push(line.trim().to_owned()),
-        }
-    }
-    services
+/// Services by name, with anchors and merges resolved.
+fn services() -> Map<String, Value> {
+    let script = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)['services']))";
+    let yaml = std::fs::File::open(root().join("docker/compose.yaml")).unwrap();
+    let services = json(&output(Command::new("python3").args(["-c", script]).stdin(yaml)));
+    services.as_object().expect("services").clone()
 }
 
-fn value<'l>(lines: &'l [String], key: &str) -> Option<&'l str> {
-    lines.iter().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
+fn words(list: &Value) -> Vec<String> {
+    serde_json::from_value(list.clone()).unwrap_or_else(|e| panic!("{e}: {list}"))
 }
 
 /// The command that asks for health, without the word that says how it is run.
-fn question(lines: &[String]) -> Vec<String> {
-    let test: Vec<String> = serde_json::from_str(value(lines, "test").expect("a health check")).unwrap();
+fn question(service: &Value) -> Vec<String> {
+    let test = words(&service["healthcheck"]["test"]);
     assert_eq!(test[0], "CMD");
     test[1..].to_vec()
 }
 
-/// The same of the image that is built here.
-fn own_question() -> Vec<String> {
-    let dockerfile = file("Dockerfile.cpu");
+/// The same of an image that is built here.
+fn own_question(dockerfile: &str) -> Vec<String> {
+    let dockerfile = file(dockerfile);
     let (_, after) = dockerfile.split_once("HEALTHCHECK").expect("a health check");
     let (_, command) = after.split_once("CMD ").unwrap();
     serde_json::from_str(command.lines().next().unwrap()).unwrap()
@@ -79,26 +70,57 @@ fn asked(question: &[String], status: &str) -> bool {
 
 #[test]
 fn images_are_pinned_by_version() {
-    let services = services();
-    assert_eq!(services.len(), 6, "{:?}", services.keys());
     let pinned = |image: &str| {
         let (_, tag) = image.rsplit_once(':').unwrap_or_else(|| panic!("{image} has no tag"));
         tag.chars().any(|c| c.is_ascii_digit()) || tag.starts_with("bookworm")
     };
-    for (name, lines) in &services {
-        let image = value(lines, "image").unwrap_or_else(|| panic!("{name} has no image"));
+    for (name, service) in services() {
+        let image = service["image"].as_str().unwrap_or_else(|| panic!("{name} has no image"));
         // What is built here has no version but the source's.
-        assert!(image == "quire:cpu" || pinned(image), "{name}: {image}");
+        assert!(["quire:cpu", "quire:cuda"].contains(&image) || pinned(image), "{name}: {image}");
     }
-    let bases = file("Dockerfile.cpu");
-    let bases: Vec<&str> = bases.lines().filter_map(|line| line.strip_prefix("FROM ")).collect();
-    assert!(bases.iter().all(|base| pinned(base.split(' ').next().unwrap())), "{bases:?}");
+    for dockerfile in ["cpu.Dockerfile", "cuda.Dockerfile"] {
+        let text = file(dockerfile);
+        let bases: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("FROM ")).collect();
+        assert!(bases.iter().all(|base| pinned(base.split(' ').next().unwrap())), "{bases:?}");
+    }
+}
+
+#[test]
+fn profiles_have_all_that_their_services_wait_for() {
+    let services = services();
+    let of = |profile: &str| -> Vec<String> {
+        let within =
+            services.iter().filter(|(_, service)| words(&service["profiles"]).contains(&profile.into()));
+        within.map(|(name, _)| name.clone()).collect()
+    };
+    assert_eq!(of("local"), ["local", "models"]);
+    assert_eq!(of("full"), ["grafana", "kafka", "models", "prometheus", "qdrant", "quire"]);
+    assert_eq!(of("gpu"), ["gpu", "grafana", "kafka", "models", "prometheus", "qdrant"]);
+    for profile in ["local", "full", "gpu"] {
+        let there = of(profile);
+        for name in &there {
+            let waits = services[name]["depends_on"].as_object().into_iter().flat_map(|waits| waits.keys());
+            for other in waits {
+                assert!(there.contains(other), "{profile}: {name} waits for {other}, which is not in it");
+            }
+        }
+        // Prometheus finds the worker by this name.
+        let answers = |name: &String| {
+            name == "quire"
+                || services[name]["networks"]["default"]["aliases"] == serde_json::json!(["quire"])
+        };
+        assert_eq!(there.contains(&"prometheus".to_owned()), there.iter().any(answers), "{profile}");
+    }
+    let gpus = &services["gpu"]["deploy"]["resources"]["reservations"]["devices"];
+    assert_eq!(gpus[0]["capabilities"], serde_json::json!(["gpu"]));
 }
 
 #[test]
 fn health_is_asked_for_and_told_from_illness() {
     let services = services();
-    let mut questions = vec![("quire", own_question())];
+    let mut questions = vec![("quire", own_question("cpu.Dockerfile"))];
+    assert_eq!(questions[0].1, own_question("cuda.Dockerfile"));
     for name in ["qdrant", "prometheus", "grafana"] {
         questions.push((name, question(&services[name])));
     }
@@ -116,28 +138,88 @@ fn health_is_asked_for_and_told_from_illness() {
     let kafka = question(&services["kafka"]);
     assert!(kafka[0].ends_with("kafka-broker-api-versions.sh"));
     let inside = kafka.last().unwrap().trim_start_matches("localhost");
-    assert!(value(&services["kafka"], "KAFKA_LISTENERS").unwrap().contains(&format!("INSIDE://{inside}")));
-    assert_eq!(value(&services["quire"], "QUIRE_KAFKA__BROKERS"), Some(format!("kafka{inside}").as_str()));
+    let listeners = services["kafka"]["environment"]["KAFKA_LISTENERS"].as_str().unwrap();
+    assert!(listeners.contains(&format!("INSIDE://{inside}")));
+    for worker in ["quire", "gpu"] {
+        let brokers = &services[worker]["environment"]["QUIRE_KAFKA__BROKERS"];
+        assert_eq!(brokers, &format!("kafka{inside}"), "{worker}");
+    }
 }
 
 #[test]
 fn quire_takes_its_settings_and_commands() {
     let services = services();
     let data = tempfile::tempdir().unwrap();
-    let mut command = quire(data.path());
-    for line in services["quire"].iter().filter(|line| line.starts_with("QUIRE_")) {
-        let (name, value) = line.split_once(": ").unwrap();
-        let value = value.trim_matches('\'').replace("${QUIRE_API_KEY:-quire}", "quire");
-        command.env(name, value);
+    for (worker, set) in [
+        ("local", vec!["0.0.0.0:8737"]),
+        ("quire", vec!["kafka:19092", "http://qdrant:6334", "0.0.0.0:8737"]),
+        ("gpu", vec!["kafka:19092", "http://qdrant:6334", "0.0.0.0:8737"]),
+    ] {
+        let mut command = quire(data.path());
+        for (name, value) in services[worker]["environment"].as_object().unwrap() {
+            command.env(name, value.as_str().unwrap().replace("${QUIRE_API_KEY:-quire}", "quire"));
+        }
+        let out = output(command.args(["config", "show"]));
+        assert!(out.status.success(), "{worker}: {}", stderr(&out));
+        for set in set {
+            assert!(stdout(&out).contains(set), "{worker}: {set} is not in {}", stdout(&out));
+        }
     }
-    let out = output(command.args(["config", "show"]));
-    assert!(out.status.success(), "{}", stderr(&out));
-    for set in ["kafka:19092", "http://qdrant:6334", "0.0.0.0:8737"] {
-        assert!(stdout(&out).contains(set), "{set} is not in {}", stdout(&out));
-    }
-    let models: Vec<String> = serde_json::from_str(value(&services["models"], "command").unwrap()).unwrap();
+    let models = words(&services["models"]["command"]);
     let out = output(quire(data.path()).args(&models).arg("--help"));
     assert!(out.status.success(), "{}", stderr(&out));
+}
+
+#[test]
+fn what_the_program_is_made_of_is_listed_whole() {
+    let made = || {
+        let out = output(Command::new("python3").arg(root().join("scripts/sbom.py")));
+        assert!(out.status.success(), "{}", stderr(&out));
+        out
+    };
+    let (first, second) = (made(), made());
+    assert_eq!(first.stdout, second.stdout, "the same sources give another list");
+    let list = json(&first);
+    assert_eq!((&list["bomFormat"], &list["specVersion"]), (&"CycloneDX".into(), &"1.5".into()));
+    let components = list["components"].as_array().unwrap();
+    let by_name = |name: &str| components.iter().find(|c| c["name"] == name);
+    let read =
+        |file: &str| -> toml::Table { std::fs::read_to_string(root().join(file)).unwrap().parse().unwrap() };
+    // Every dependency is in it, with the checksum that is pinned; those of tests alone are not.
+    let lock = read("Cargo.lock");
+    let pinned = |component: &Value| {
+        let package = lock["package"].as_array().unwrap().iter().find(|package| {
+            package["name"].as_str() == component["name"].as_str()
+                && package["version"].as_str() == component["version"].as_str()
+        });
+        package.unwrap_or_else(|| panic!("{component} is not in Cargo.lock"))["checksum"].as_str().unwrap()
+    };
+    for name in read("Cargo.toml")["dependencies"].as_table().unwrap().keys() {
+        let component = by_name(name).unwrap_or_else(|| panic!("{name} is missing"));
+        assert_eq!(component["scope"], "required", "{name}");
+        assert!(component["licenses"][0]["expression"].is_string(), "{component}");
+    }
+    for component in components.iter().filter(|c| c["type"] == "library") {
+        assert_eq!(component["hashes"][0]["content"], pinned(component), "{component}");
+    }
+    assert!(by_name("stateright").is_none() && by_name("proptest").is_none());
+    // What is only run while it is built: the finder of libraries, the writer of `derive`s.
+    assert_eq!(by_name("bindgen").unwrap()["scope"], "excluded");
+    assert_eq!(by_name("serde_derive").unwrap()["scope"], "excluded");
+    for model in ["minilm-l6", "ner", "sentiment", "kinds"] {
+        assert_eq!(by_name(model).unwrap()["type"], "machine-learning-model");
+    }
+    // Each is named once, and what is depended on is there.
+    let own = list["metadata"]["component"]["bom-ref"].as_str().unwrap();
+    let mut names: Vec<&str> =
+        components.iter().map(|c| c["bom-ref"].as_str().unwrap()).chain([own]).collect();
+    names.sort_unstable();
+    assert!(names.windows(2).all(|pair| pair[0] != pair[1]));
+    let dependencies = list["dependencies"].as_array().unwrap();
+    assert!(dependencies.iter().any(|d| d["ref"] == own && d["dependsOn"].as_array().unwrap().len() > 50));
+    for other in dependencies.iter().flat_map(|d| d["dependsOn"].as_array().unwrap()) {
+        assert!(names.binary_search(&other.as_str().unwrap()).is_ok(), "{other}");
+    }
 }
 
 #[test]
@@ -145,11 +227,9 @@ fn prometheus_and_grafana_find_their_files() {
     let docker = root().join("docker");
     let out = output(Command::new("promtool").args(["check", "config"]).arg(docker.join("prometheus.yml")));
     assert!(out.status.success(), "{}{}", stdout(&out), stderr(&out));
-    let mounted = services().into_values().flatten().filter_map(|line| {
-        let (from, _) = line.strip_prefix("- ./")?.split_once(':')?;
-        Some(from.to_owned())
-    });
-    let mounted: Vec<String> = mounted.collect();
+    let volumes = services().into_iter().flat_map(|(_, service)| words(&service["volumes"]));
+    let local = |volume: String| Some(volume.strip_prefix("./")?.split_once(':')?.0.to_owned());
+    let mounted: Vec<String> = volumes.filter_map(local).collect();
     assert!(mounted.len() >= 3, "{mounted:?}");
     assert!(mounted.iter().all(|from| docker.join(from).exists()), "{mounted:?}");
     let board = std::fs::read(docker.join("grafana/dashboards/quire.json")).unwrap();

@@ -1,28 +1,27 @@
-//! Documents of the corpus, damaged: every one is read or refused within the program, and no parser
-//! panics. Bounded, so that it runs with the other tests; `MUTATIONS=N` makes it as long as wanted.
+//! What strangers send, damaged: documents of the corpus, frames, records and requests. All of it is read
+//! or refused, and nothing panics. Bounded, so that it runs with the other tests; `MUTATIONS=N` makes it as
+//! long as wanted for documents.
 //!
-//! A plain function over seeds instead of a coverage-guided fuzzer: that needs a nightly toolchain,
-//! which the pinned one is not. What is found becomes a case of `decode/tests.rs`.
+//! Plain functions over seeds: a coverage-guided fuzzer needs a nightly toolchain, which the pinned one is
+//! not. `make fuzz` runs one over the same functions. What is found becomes a case of `decode/tests.rs`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod common;
+// What the fuzz targets call, too.
+#[path = "../fuzz/entries.rs"]
+mod entries;
 
 use common::*;
-use quire::decode::{FamilyLimits, Limits, decode, media_type, page_image};
-use quire::sandbox::{Reply, Request, Setup, read_frame, write_frame};
+use quire::sandbox::{Request, write_frame};
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Damaged copies of each document.
 const EACH: u64 = 12;
 /// All of them together take no longer; a slow machine sees fewer.
 const MOST: Duration = Duration::from_secs(60);
-
-fn limits() -> Limits {
-    let family = FamilyLimits { levels: 3, documents: 200, bytes: 32 << 20, attachments: 50, expansion: 250 };
-    let (max_expanded_bytes, max_pixels) = (32 << 20, 2_000_000);
-    Limits { max_pages: 200, max_expanded_bytes, max_pixels, min_layer_chars: 16, dpi: 50, family }
-}
 
 /// Some bytes changed, inserted, repeated or cut off.
 fn damaged(seed: &[u8], chance: &mut Chance) -> Vec<u8> {
@@ -47,20 +46,31 @@ fn damaged(seed: &[u8], chance: &mut Chance) -> Vec<u8> {
     bytes
 }
 
-/// Reads it with every limit low; what a parser panicked about is in the error.
-fn panicked(bytes: &[u8], name: &str) -> Option<String> {
-    let _ = media_type::detect(bytes, name, None);
-    let limits = limits();
-    let error = match decode(bytes, name, None, &limits) {
-        Ok(decoded) => page_image(bytes, decoded.media_type, 1, &limits).err()?.to_string(),
-        Err(error) => error.to_string(),
-    };
-    Some(error).filter(|error| error.contains("panicked"))
+/// Panics on the threads of the HTTP server; those of parsers are caught and told by errors.
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts the former, and keeps both quiet.
+fn quiet() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        std::panic::set_hook(Box::new(|_| {
+            let on_edge = std::thread::current().name() == Some(entries::EDGE);
+            PANICS.fetch_add(usize::from(on_edge), Ordering::Relaxed);
+        }));
+    });
+}
+
+/// The seeds of a fuzz target, by name.
+fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let folder = root().join("fuzz/seeds").join(target);
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.into_iter().map(|path| std::fs::read(path).unwrap()).collect()
 }
 
 #[test]
 fn damaged_documents_never_panic() {
-    std::panic::set_hook(Box::new(|_| {}));
+    quiet();
     let each = std::env::var("MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(EACH);
     let bounded = each == EACH;
     let mut chance = Chance(7);
@@ -79,7 +89,7 @@ fn damaged_documents_never_panic() {
             }
             tried += 1;
             let bytes = damaged(seed, &mut chance);
-            if let Some(error) = panicked(&bytes, name) {
+            if let Some(error) = entries::document(&bytes, name) {
                 found.push(format!("{name}, round {round}: {error}"));
             }
         }
@@ -91,14 +101,48 @@ fn damaged_documents_never_panic() {
 
 #[test]
 fn damaged_frames_never_panic() {
-    let request = Request::Decode { name: "a".to_owned(), declared: None, limits: limits() };
+    let request = Request::Decode { name: "a".to_owned(), declared: None, limits: entries::limits() };
     let mut chance = Chance(11);
     let mut wire = Vec::new();
     write_frame(&mut wire, &request, Some(&[b"bytes of a document"])).unwrap();
     for _ in 0..20_000 {
         let bytes = damaged(&wire, &mut chance);
-        let _ = read_frame::<Request>(&mut bytes.as_slice(), 1 << 20);
-        let _ = read_frame::<Setup>(&mut bytes.as_slice(), 1 << 20);
-        let _ = read_frame::<Result<Reply, quire::error::Error>>(&mut bytes.as_slice(), 1 << 20);
+        entries::frame(&bytes);
     }
+}
+
+#[test]
+fn damaged_records_never_panic() {
+    let topics = entries::topics();
+    let mut chance = Chance(13);
+    let seeds = seeds("record");
+    seeds.iter().for_each(|seed| entries::record(seed, &topics));
+    for _ in 0..20_000 / seeds.len() {
+        seeds.iter().for_each(|seed| entries::record(&damaged(seed, &mut chance), &topics));
+    }
+}
+
+#[test]
+fn damaged_requests_never_end_in_a_fault() {
+    quiet();
+    let edge = entries::Edge::start();
+    let mut chance = Chance(17);
+    let mut answered = 0;
+    for seed in seeds("request") {
+        // Whole, it is understood.
+        let said = String::from_utf8_lossy(&edge.ask(&seed)).into_owned();
+        let wrong = format!("{}: {said}", String::from_utf8_lossy(&seed));
+        // The hook keeps quiet.
+        if !said.starts_with("HTTP/1.1 2") {
+            println!("{wrong}");
+        }
+        assert!(said.starts_with("HTTP/1.1 2"), "{wrong}");
+        for _ in 0..20 {
+            let bytes = damaged(&seed, &mut chance);
+            let said = edge.failed(&bytes);
+            assert_eq!(said, None, "{}", String::from_utf8_lossy(&bytes));
+            answered += 1;
+        }
+    }
+    assert_eq!(PANICS.load(Ordering::Relaxed), 0, "of {answered} requests");
 }

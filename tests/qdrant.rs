@@ -155,6 +155,29 @@ fn a_server_behind_tls_with_a_key_is_used_and_a_wrong_certificate_named() {
     // The aliases are changed in another way than the rest.
     assert!(fake.alias("documents").is_some() && fake.alias("passages").is_some());
 
+    // Backups go over another port, with the same trust and the same key, past any proxy.
+    let rest = Tls::before(fake.rest_url());
+    let into = tempfile::tempdir().unwrap();
+    let authorities = into.path().join("authorities.pem");
+    let both = [&tls, &rest].map(|tls| std::fs::read_to_string(tls.authority()).unwrap()).concat();
+    std::fs::write(&authorities, both).unwrap();
+    let rest_url = format!("qdrant.rest_url={}", rest.url);
+    let backup = |trusted: bool| {
+        let mut command = quire(data.path());
+        command.arg("backup").arg(into.path().join("backups"));
+        command.args(["--set", &url, "--set", &rest_url, "--set", "qdrant.api_key=secret-key"]);
+        command.env("HTTPS_PROXY", "http://127.0.0.1:9").env("ALL_PROXY", "http://127.0.0.1:9");
+        command.env(
+            "SSL_CERT_FILE",
+            if trusted { authorities.to_str().unwrap().to_owned() } else { tls.authority() },
+        );
+        output(&mut command)
+    };
+    let out = backup(true);
+    assert!(out.status.success(), "{}", stderr(&out));
+    let out = backup(false);
+    assert!(!out.status.success() && !stderr(&out).contains("secret-key"), "{}", stderr(&out));
+
     // Without the authority it is no server to send documents to.
     let mut doctor = quire(data.path());
     doctor.args(["doctor", "--set", &url, "--set", "qdrant.api_key=secret-key"]);

@@ -258,3 +258,46 @@ fn a_data_folder_that_quire_makes_is_private() {
     assert!(out.status.success(), "{}", stderr(&out));
     assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
 }
+
+/// Names of the files below a folder that are no document's or result's own.
+fn left_over(folder: &Path) -> Vec<String> {
+    names(folder).into_iter().filter(|name| name.starts_with('.') || name.ends_with(".part")).collect()
+}
+
+#[test]
+fn from_upload_to_result_no_temporary_file_is_left() {
+    use std::io::Write;
+    let (folder, temporary) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let data = folder.path();
+    let mut command = quire(data);
+    command.arg("run").env("TMPDIR", temporary.path());
+    let daemon = Daemon::of(command).ready();
+    let api = daemon.api().unwrap();
+    // By OCR, with others within, with text, and one that is given up.
+    let (files, dead) =
+        (["phototest-page.tif", "meeting-with-attachment.eml", "night-train-utf8.txt"], "truncated.pdf");
+    for name in files.into_iter().chain([dead]) {
+        ureq::post(format!("{api}/v1/documents?filename={name}")).send(&document(name)[..]).unwrap();
+    }
+    // One whose sender hangs up in the middle.
+    let address = api.rsplit('/').next().unwrap();
+    let mut sender = std::net::TcpStream::connect(address).unwrap();
+    let head =
+        "POST /v1/documents?filename=half.txt HTTP/1.1\r\nhost: localhost\r\ncontent-length: 900000\r\n\r\n";
+    sender.write_all(&[head.as_bytes(), &[b'a'; 300_000]].concat()).unwrap();
+    drop(sender);
+    let settled = || {
+        let answer = ureq::get(format!("{api}/v1/status")).call();
+        let status: Value = answer.unwrap().body_mut().read_json().unwrap();
+        status["in_flight"].as_array().unwrap().is_empty()
+            && status["counts"]["documents"].as_u64() >= Some(files.len() as u64)
+            && status["counts"]["dead"] == 1
+            && names(&data.join("inbox")).is_empty()
+    };
+    assert!(wait_for(PATIENCE, settled), "{}", daemon.log());
+    let (status, log) = daemon.terminate();
+    assert!(status.success(), "{log}");
+    assert_eq!(names(temporary.path()), Vec::<String>::new());
+    assert_eq!(left_over(data), Vec::<String>::new());
+    assert_eq!(names(&data.join("working")), Vec::<String>::new());
+}

@@ -21,6 +21,7 @@ use crate::receipt::lock;
 use crate::review::{Desk, World};
 use crate::serve;
 use crate::shutdown::{Shutdown, Signals};
+use crate::tend::restore;
 use crate::tend::schedule::Schedule;
 use crate::trace;
 use anyhow::{Context, Result};
@@ -99,6 +100,7 @@ impl Running {
         metrics: &Arc<Metrics>,
         variables: &HashMap<String, String>,
     ) -> Result<Self> {
+        restore::check_whole(&config.data.dir)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let shutdown = signals.shutdown();
         let serving = serving(config);

@@ -21,6 +21,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// A child loads its models in a second or two; a machine that is short of everything takes longer.
+const START: Duration = Duration::from_secs(60);
+
 /// The hidden command with which this binary becomes a sandboxed child.
 pub const CHILD_COMMAND: &str = "sandbox-child";
 
@@ -129,9 +132,7 @@ impl Worker {
         });
         let answer = match answer {
             Ok(answer) => answer,
-            Err(e) if matches!(e.kind(), std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock) => {
-                return Ok(Err(Broken::Late));
-            }
+            Err(e) if is_late(&e) => return Ok(Err(Broken::Late)),
             Err(e) => return Ok(Err(Broken::Gone(e.to_string()))),
         };
         sha256.clone_into(&mut running.holds);
@@ -171,12 +172,13 @@ impl Worker {
         // Its end of the socket goes with it: a child that dies at once is then seen to be gone.
         drop(command);
         let mut running = Running { process, socket, served: 0, holds: String::new() };
-        let mut timed = Timed { socket: &running.socket, deadline: Instant::now() + Duration::from_secs(60) };
+        let mut timed = Timed { socket: &running.socket, deadline: Instant::now() + START };
         let sent = wire::write_frame(&mut timed, &self.settings.setup, None);
         match sent.and_then(|()| wire::read_frame::<Result<()>>(&mut timed, 0)) {
             Ok((ready, _)) => ready.map(|()| running),
             Err(error) => Err(match wait_briefly(&mut running.process) {
                 Some(status) => self.stillborn(status),
+                None if is_late(&error) => self.unready(),
                 None => broken("set up", &error),
             }),
         }
@@ -190,6 +192,17 @@ impl Worker {
         failure.remedy = format!(
             "raise {stage}.memory_mb ({memory_mb}), of which the program itself takes some 150; `quire doctor` tries it"
         );
+        Error::Retry(failure)
+    }
+
+    /// It lives, and did not say in time that it is ready.
+    fn unready(&self) -> Error {
+        let reason = format!("a sandboxed process was not ready after {} s", START.as_secs());
+        let mut failure = Failure::new(self.settings.stage, Class::Internal, reason);
+        failure.remedy =
+            "the machine has too much else to do, or reads Tesseract's data too slowly: start it \
+                          again when that is over, with fewer digitize.workers and decode.workers"
+                .to_owned();
         Error::Retry(failure)
     }
 
@@ -258,6 +271,11 @@ fn child_environment() -> Vec<(&'static str, String)> {
         environment.push(("TESSDATA_PREFIX", tessdata));
     }
     environment
+}
+
+/// Whether a socket's time was up: the system says it in two ways.
+fn is_late(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock)
 }
 
 /// A socket whose every read and write ends at one deadline.

@@ -1,4 +1,4 @@
-//! Backup of a data folder while documents flow, and the way back.
+//! Backup of a data folder while documents flow; `restore` is the way back.
 //!
 //! A backup is a folder of its own, named by its time, with a manifest that is written last: without
 //! it, a backup does not count. Files that the backup before holds already, which is most of `done/`,
@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -28,12 +28,14 @@ use std::time::{Duration, SystemTime};
 /// The manifest's file.
 pub const MANIFEST: &str = "manifest.json";
 /// What is copied before the store and after it.
-const BEFORE: [&str; 4] = ["inbox", "working", "done", "dead"];
-const AFTER: [&str; 4] = ["results", "reports", "keys", super::audit::FILE];
+pub(super) const BEFORE: [&str; 4] = ["inbox", "working", "done", "dead"];
+pub(super) const AFTER: [&str; 4] = ["results", "reports", "keys", super::audit::FILE];
 /// The folder of Qdrant's snapshots, in a backup only.
 const REMOTE: &str = "qdrant";
 /// The key file where it lies outside of the data folder; restored, it lies there until a person moves it.
 pub const KEYS: &str = "keys.outside";
+/// There, beside a collection's name: the name of a snapshot that is still on the server.
+const LEFT: &str = ".left";
 /// Names of backups begin so; the time follows.
 const PREFIX: &str = "quire-";
 
@@ -65,7 +67,7 @@ pub struct Saved {
 }
 
 impl Saved {
-    fn behind(&self) -> Behind {
+    pub(super) fn behind(&self) -> Behind {
         Behind { alias: self.alias.clone(), collection: self.collection.clone() }
     }
 }
@@ -115,6 +117,7 @@ pub fn backup(
     if into.starts_with(&data) {
         bail!("{} lies within the data folder: a backup belongs elsewhere", into.display());
     }
+    remote.map_or(Ok(()), |remote| remove_left(&into, remote))?;
     let before = whole(&into)?;
     remove_parts(&into)?;
     let begun_at = Timestamp::now();
@@ -164,48 +167,6 @@ pub fn verify(folder: &Path, run: &Run) -> Result<Manifest> {
     Ok(manifest)
 }
 
-/// Brings a backup back as the data folder `data`, which must hold nothing of quire's; every file is
-/// checked on the way. Collections come back to `remote`, where there must be none of their names.
-pub fn restore(folder: &Path, data: &Path, remote: Option<&Snapshots>, run: &Run) -> Result<Outcome> {
-    let manifest = verify(folder, run)?;
-    if remote.is_none() && !manifest.collections.is_empty() {
-        bail!("{} holds snapshots of Qdrant: name an empty one (qdrant.url)", folder.display());
-    }
-    let collections: Vec<(&Snapshots, &Saved)> =
-        remote.into_iter().flat_map(|to| manifest.collections.iter().map(move |saved| (to, saved))).collect();
-    collections.iter().try_for_each(|(remote, saved)| remote.check_free(&saved.behind()))?;
-    for name in BEFORE.iter().chain(&AFTER).chain(&[local::FILE, KEYS]) {
-        let path = data.join(name);
-        if path.is_file() || (path.is_dir() && holds_files(&path)?) {
-            bail!("{} is there: restore into an empty data folder (--data-dir)", path.display());
-        }
-    }
-    run.begin("restore", manifest.files.len() as u64);
-    let mut bytes = 0;
-    let own = |entry: &&Entry| !manifest.collections.iter().any(|saved| saved.path == entry.path);
-    for entry in manifest.files.iter().filter(own) {
-        let (from, to) = (below(folder, &entry.path)?, below(data, &entry.path)?);
-        if let Some(parent) = to.parent() {
-            make_private(parent)?;
-        }
-        let found = hash(&from, Some(&to)).with_context(|| format!("cannot restore {}", to.display()))?;
-        if found.1 != entry.sha256 {
-            bail!("{} changed while it was restored", from.display());
-        }
-        bytes += found.0;
-        run.step(1)?;
-    }
-    for (remote, saved) in collections {
-        run.begin(&format!("restore: {}", saved.collection), 0);
-        let entry = manifest.files.iter().find(|entry| entry.path == saved.path);
-        let entry = entry.with_context(|| format!("{} is not in the manifest", saved.path))?;
-        remote.restore(&saved.behind(), &below(folder, &saved.path)?, &entry.sha256)?;
-        bytes += entry.size;
-        run.check()?;
-    }
-    Ok(Outcome { folder: data.to_owned(), files: manifest.files.len(), bytes, linked: 0 })
-}
-
 /// The newest whole backup below a folder, or the folder itself where it is one.
 pub fn newest(folder: &Path) -> Result<PathBuf> {
     if folder.join(MANIFEST).exists() {
@@ -242,8 +203,26 @@ fn remove_parts(into: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Removes from Qdrant the snapshots that backups which were cut off, or could not, left there.
+fn remove_left(into: &Path, remote: &Snapshots) -> Result<()> {
+    for folder in fs::read_dir(into)?.collect::<std::io::Result<Vec<_>>>()? {
+        let own = folder.file_name().to_string_lossy().starts_with(PREFIX);
+        let Some(files) = own.then(|| fs::read_dir(folder.path().join(REMOTE)).ok()).flatten() else {
+            continue;
+        };
+        for file in files {
+            let path = file?.path();
+            let collection = path.file_name().and_then(|name| name.to_str()?.strip_suffix(LEFT));
+            let Some(collection) = collection else { continue };
+            remote.remove(collection, &fs::read_to_string(&path)?)?;
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
 /// A path of a manifest below a folder; never elsewhere.
-fn below(folder: &Path, path: &str) -> Result<PathBuf> {
+pub(super) fn below(folder: &Path, path: &str) -> Result<PathBuf> {
     let inside = Path::new(path).components().all(|c| matches!(c, std::path::Component::Normal(_)));
     if !inside || path.is_empty() {
         bail!("the manifest names `{path}`, which is no path below the backup");
@@ -251,18 +230,8 @@ fn below(folder: &Path, path: &str) -> Result<PathBuf> {
     Ok(folder.join(path))
 }
 
-fn holds_files(folder: &Path) -> Result<bool> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if !path.is_dir() || holds_files(&path)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 /// Bytes and SHA-256 of a file, copied to `to` on the way, with its mode, and synced there.
-fn hash(from: &Path, to: Option<&Path>) -> std::io::Result<(u64, String)> {
+pub(super) fn hash(from: &Path, to: Option<&Path>) -> std::io::Result<(u64, String)> {
     let mut source = File::open(from)?;
     let private = |to| OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(to);
     let mut copy = to.map(private).transpose()?;
@@ -277,7 +246,13 @@ fn hash(from: &Path, to: Option<&Path>) -> std::io::Result<(u64, String)> {
         }
     }
     if let Some(copy) = copy {
-        copy.set_permissions(source.metadata()?.permissions())?;
+        match copy.set_permissions(source.metadata()?.permissions()) {
+            // A file system that knows no modes, as FAT, says that they may not be changed.
+            Err(e) if !matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported) => {
+                return Err(e);
+            }
+            _ => {}
+        }
         copy.sync_all()?;
         copy.set_modified(source.metadata()?.modified()?)?;
     }

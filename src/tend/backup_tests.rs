@@ -1,7 +1,7 @@
 //! Backups of a real store and real folders, and the way back.
 
 use super::tests::{aged, filled};
-use super::{Run, backup};
+use super::{Run, backup, restore};
 use crate::publish::Store;
 use crate::publish::contract::id;
 use crate::publish::local::{FILE, LocalStore};
@@ -45,14 +45,14 @@ fn a_backup_made_while_writing_restores_to_the_same() {
     assert_eq!(backup::newest(&into).unwrap(), third.folder.canonicalize().unwrap());
 
     let back = dir.path().join("back");
-    backup::restore(&third.folder, &back, None, &Run::default()).unwrap();
+    restore::restore(&third.folder, &back, None, &Run::default()).unwrap();
     assert_eq!(fs::read(back.join("done/a~a.txt")).unwrap(), b"original");
     assert_eq!(fs::read(back.join("inbox/high/waits.txt")).unwrap(), b"waits");
     assert!(!back.join("inbox/.x.part").exists());
     let restored = LocalStore::open(&back).unwrap();
     assert!(restored.get(&id("a")).unwrap().is_some());
     assert_eq!(restored.counts().unwrap().passages, restored.counts().unwrap().documents);
-    let error = backup::restore(&third.folder, &back, None, &Run::default()).unwrap_err();
+    let error = restore::restore(&third.folder, &back, None, &Run::default()).unwrap_err();
     assert!(error.to_string().contains("empty data folder"), "{error}");
     let within =
         backup::backup(&data, &data.join("keys"), &data.join("b"), 0, None, &Run::default()).unwrap_err();
@@ -77,7 +77,7 @@ fn the_key_file_is_backed_up_wherever_it_lies() {
         let into = dir.path().join(format!("backups-{number}"));
         let made = backup::backup(&data, keys, &into, 0, None, &Run::default()).unwrap();
         let back = dir.path().join(format!("back-{number}"));
-        backup::restore(&made.folder, &back, None, &Run::default()).unwrap();
+        restore::restore(&made.folder, &back, None, &Run::default()).unwrap();
         assert_eq!(fs::read_to_string(back.join(place)).unwrap(), "# keys", "{place}");
         let mode = fs::metadata(back.join(place)).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, if number == 0 { 0o600 } else { 0o640 }, "{place}");
@@ -113,7 +113,7 @@ fn a_damaged_or_unfinished_backup_is_not_restored() {
             "missing" => fs::remove_file(copy.join(FILE)).unwrap(),
             _ => fs::remove_file(copy.join(backup::MANIFEST)).unwrap(),
         }
-        assert!(backup::restore(&copy, &back, None, &Run::default()).is_err(), "{damage}");
+        assert!(restore::restore(&copy, &back, None, &Run::default()).is_err(), "{damage}");
         assert!(!back.join(FILE).exists(), "{damage}");
     }
     let run = Run::default();

@@ -9,6 +9,7 @@ pub mod backup;
 pub mod export;
 pub mod parquet;
 pub mod report;
+pub mod restore;
 pub mod retain;
 pub mod schedule;
 pub mod svg;

@@ -97,7 +97,13 @@ impl Daemon {
 
     /// The same with the environment of this command.
     pub fn spawn_as(mut command: Command, more: &[&str]) -> Self {
-        command.arg("run").args(more).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.arg("run").args(more);
+        Self::of(command)
+    }
+
+    /// Starts a command that runs it.
+    pub fn of(mut command: Command) -> Self {
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap());
         let log = Arc::new(Mutex::new(String::new()));
@@ -114,11 +120,14 @@ impl Daemon {
 
     /// Starts it and waits until it is ready.
     pub fn start(data: &Path, more: &[&str]) -> Self {
-        let mut daemon = Self::spawn(data, more);
-        let ready =
-            wait_for(PATIENCE, || daemon.api().is_some() || daemon.child.try_wait().unwrap().is_some());
-        assert!(ready && daemon.api().is_some(), "not ready: {}", daemon.log());
-        daemon
+        Self::spawn(data, more).ready()
+    }
+
+    /// Waits until it is ready.
+    pub fn ready(mut self) -> Self {
+        let ready = wait_for(PATIENCE, || self.api().is_some() || self.child.try_wait().unwrap().is_some());
+        assert!(ready && self.api().is_some(), "not ready: {}", self.log());
+        self
     }
 
     pub fn log(&self) -> String {

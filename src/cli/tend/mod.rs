@@ -18,7 +18,7 @@ use crate::tend::audit::{self, Audit};
 use crate::tend::backup;
 use crate::tend::export::{Export, Format};
 use crate::tend::retain::{self, Rules};
-use crate::tend::{Run, report, svg};
+use crate::tend::{Run, report, restore, svg};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
@@ -145,7 +145,7 @@ pub fn restore(app: &App, args: &RestoreArgs) -> Result<ExitCode> {
     let newest = backup::newest(&args.folder)?;
     let remote = remote(&app.config)?;
     let data = &app.config.data.dir;
-    let outcome = watched(|run| backup::restore(&newest, data, remote.as_ref(), run))?;
+    let outcome = watched(|run| restore::restore(&newest, data, remote.as_ref(), run))?;
     let keys = data.join(backup::KEYS);
     if keys.exists() {
         eprintln!("the key file lay outside of the data folder: {} is for serve.keys_file", keys.display());

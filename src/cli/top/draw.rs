@@ -11,8 +11,9 @@ use ratatui::widgets::{Block, Paragraph, Row, Sparkline, Table};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Cells of a queue's bar.
-const BAR: usize = 14;
+/// Cells of a queue's bar, at least and at most, and of all that stands beside it.
+const BAR: (usize, usize) = (14, 60);
+const BESIDE_BAR: usize = 64;
 
 /// Draws everything.
 pub fn draw(frame: &mut Frame<'_>, view: &View) {
@@ -25,9 +26,12 @@ pub fn draw(frame: &mut Frame<'_>, view: &View) {
     header(frame, head, view);
     stages(frame, flow, view);
     rate(frame, left, view);
-    counts(frame, centre, "waiting, by lane", &waiting(view), Color::Yellow);
+    // Files in an inbox are not counted until they are taken.
+    let topics = view.now.as_ref().is_some_and(|now| !now.metrics.lag().is_empty());
+    let nothing = if topics { "none" } else { "what is in inbox/" };
+    counts(frame, centre, "waiting, by lane", &waiting(view), Color::Yellow, nothing);
     let failures = view.now.as_ref().map(|now| now.metrics.failures()).unwrap_or_default();
-    counts(frame, right, "failures, by class", &failures, Color::Red);
+    counts(frame, right, "failures, by class", &failures, Color::Red, "none");
     let [documents, tasks] = Layout::horizontal([Constraint::Fill(2), Constraint::Fill(1)]).areas(below);
     in_flight(frame, documents, view);
     running(frame, tasks, view);
@@ -46,7 +50,7 @@ fn header(frame: &mut Frame<'_>, area: Rect, view: &View) {
     let mut first =
         vec![Span::from(format!("quire {version} ")).bold(), Span::from(format!("{} ", view.base)).dim()];
     match now.metrics.gpus() {
-        (_, true) => first.push(Span::from("the CPU in place of a GPU ").yellow()),
+        (_, true) => first.push(Span::from("on the CPU: no GPU is used ").dim()),
         (gpus, _) if gpus > 0.0 => first.push(Span::from(format!("{gpus:.0} GPUs ")).green()),
         _ => {}
     }
@@ -78,6 +82,7 @@ fn header(frame: &mut Frame<'_>, area: Rect, view: &View) {
 
 fn stages(frame: &mut Frame<'_>, area: Rect, view: &View) {
     let Some(now) = &view.now else { return };
+    let cells = usize::from(area.width).saturating_sub(BESIDE_BAR).clamp(BAR.0, BAR.1);
     let rows = Stage::ALL.iter().map(|&stage| {
         let sample = now.metrics.stage(stage);
         let of = |part: fn(&crate::metrics::read::StageSample) -> f64| {
@@ -86,7 +91,7 @@ fn stages(frame: &mut Frame<'_>, area: Rect, view: &View) {
         let (done, work, blocked) = (of(|s| s.documents), of(|s| s.work), of(|s| s.blocked));
         let share = if sample.bound > 0.0 { (sample.depth / sample.bound).min(1.0) } else { 0.0 };
         let queue = match sample.bound > 0.0 {
-            true => format!("{} {}/{}", bar(share), number(sample.depth), number(sample.bound)),
+            true => format!("{} {}/{}", bar(share, cells), number(sample.depth), number(sample.bound)),
             false => String::new(),
         };
         let colour = match share {
@@ -103,7 +108,7 @@ fn stages(frame: &mut Frame<'_>, area: Rect, view: &View) {
             Line::from(format!("{:.0}", sample.documents)).right_aligned(),
         ])
     });
-    let widths = [9, 26, 11, 7, 8, 10].map(Constraint::Length);
+    let widths = [9, cells as u16 + 12, 11, 7, 8, 10].map(Constraint::Length);
     let names = ["stage", "queue before it", "documents/s", "cores", "blocked", "documents"];
     let head = Row::new(names.iter().enumerate().map(|(at, name)| match at {
         0 | 1 => Line::from(*name),
@@ -125,9 +130,9 @@ fn number(count: f64) -> String {
     }
 }
 
-fn bar(share: f64) -> String {
-    let full = (share * BAR as f64).ceil() as usize;
-    format!("{}{}", "█".repeat(full.min(BAR)), "░".repeat(BAR.saturating_sub(full)))
+fn bar(share: f64, cells: usize) -> String {
+    let full = (share * cells as f64).ceil() as usize;
+    format!("{}{}", "█".repeat(full.min(cells)), "░".repeat(cells.saturating_sub(full)))
 }
 
 fn rate(frame: &mut Frame<'_>, area: Rect, view: &View) {
@@ -155,18 +160,28 @@ fn waiting(view: &View) -> BTreeMap<String, f64> {
     lanes
 }
 
-fn counts(frame: &mut Frame<'_>, area: Rect, title: &str, all: &BTreeMap<String, f64>, colour: Color) {
+/// Counts by name, the largest first; `nothing` where there are none.
+fn counts(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    title: &str,
+    all: &BTreeMap<String, f64>,
+    colour: Color,
+    nothing: &str,
+) {
     let mut ranked: Vec<(&String, &f64)> = all.iter().collect();
     ranked.sort_by(|a, b| b.1.total_cmp(a.1));
     let rows = ranked.into_iter().map(|(name, count)| {
         let count = Line::from(format!("{count:.0}")).fg(colour).right_aligned();
         Row::new([Line::from(name.as_str()), count])
     });
-    let table = Table::new(rows, [Constraint::Fill(1), Constraint::Length(9)]).block(panel(title));
-    frame.render_widget(table, area);
+    let block = panel(title);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
     if all.is_empty() {
-        let [_, inner] = Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(area);
-        frame.render_widget(Line::from("  none").dim(), inner);
+        frame.render_widget(Line::from(nothing).dim(), inner);
+    } else {
+        frame.render_widget(Table::new(rows, [Constraint::Fill(1), Constraint::Length(9)]), inner);
     }
 }
 
@@ -205,7 +220,9 @@ fn running(frame: &mut Frame<'_>, area: Rect, view: &View) {
             Line::from(text(at(last, "/outcome"))).fg(colour)
         } else {
             let next = text(at(task, "/next")).replace('T', " ");
-            Line::from(next.chars().take(16).collect::<String>()).dim()
+            let next =
+                if next.is_empty() { "by hand only".to_owned() } else { next.chars().take(16).collect() };
+            Line::from(next).dim()
         };
         Row::new([Line::from(text(at(task, "/name"))), state])
     });

@@ -1,6 +1,8 @@
 //! `quire top`: a running quire, live in the terminal.
 
 mod draw;
+#[cfg(test)]
+mod tests;
 
 use super::App;
 use crate::metrics::read::Exposition;

@@ -5,7 +5,7 @@ use crate::document::{DocumentId, Lineage, Origin, Priority, sha256_hex};
 use crate::error::{Class, Error, Result, Stage};
 use crate::trace::{Context, Trace};
 use rdkafka::Message;
-use rdkafka::message::{BorrowedMessage, Header, Headers, OwnedHeaders};
+use rdkafka::message::{Header, Headers, OwnedHeaders};
 use std::sync::Arc;
 
 /// What quire's own headers begin with.
@@ -66,7 +66,7 @@ pub struct Record {
 
 impl Record {
     /// A record as the broker gave it. `None` where the topic is none that is read.
-    pub fn new(message: &BorrowedMessage<'_>, topics: &Topics) -> Option<Self> {
+    pub fn new<M: Message>(message: &M, topics: &Topics) -> Option<Self> {
         let lane = topics.lane_of(message.topic())?;
         let place = Place { lane, partition: message.partition(), offset: message.offset() };
         let all: Vec<Pair> = message

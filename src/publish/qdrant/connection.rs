@@ -43,7 +43,7 @@ impl Connection {
     /// Connects with the first call, not before.
     pub(super) fn new(config: &QdrantConfig) -> Result<Self> {
         let url = config.url.clone();
-        check_url(&url)?;
+        check_url("qdrant.url", &url)?;
         let key = config.api_key.expose();
         // The client would print a key that is no header value.
         if !key.chars().all(|c| c.is_ascii_graphic()) {
@@ -173,13 +173,15 @@ fn jitter() -> f64 {
     0.5 + (random >> 11) as f64 / (1_u64 << 53) as f64 / 2.0
 }
 
-fn check_url(url: &str) -> Result<()> {
-    let parsed = url::Url::parse(url).map_err(|e| failure::bad_url(url, e))?;
+/// Errors: `Fatal` where the value of a setting is no address that can be asked, or holds what is secret.
+pub(super) fn check_url(setting: &str, url: &str) -> Result<()> {
+    let parsed = url::Url::parse(url).map_err(|e| failure::bad_url(setting, url, e))?;
     match (parsed.scheme(), parsed.host_str()) {
         ("http" | "https", Some(_)) if parsed.username().is_empty() && parsed.password().is_none() => Ok(()),
-        ("http" | "https", Some(_)) => {
-            Err(failure::misconfigured("qdrant.url holds a user or password", "use qdrant.api_key instead"))
-        }
-        _ => Err(failure::bad_url(url, "it begins with neither http:// nor https://")),
+        ("http" | "https", Some(_)) => Err(failure::misconfigured(
+            format_args!("{setting} holds a user or password"),
+            "use qdrant.api_key instead",
+        )),
+        _ => Err(failure::bad_url(setting, url, "it begins with neither http:// nor https://")),
     }
 }

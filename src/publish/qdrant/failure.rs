@@ -39,7 +39,7 @@ impl Fault {
             },
             QdrantError::ResponseError { status } => Self::of_status(status, url),
             QdrantError::InvalidUri(_) => {
-                Self { error: bad_url(url, error), pause: Pause::Never, code: None }
+                Self { error: bad_url("qdrant.url", url, error), pause: Pause::Never, code: None }
             }
             QdrantError::Io(_) => Self { error: outage(error, url), pause: Pause::Short, code: None },
             _ => Self {
@@ -109,10 +109,11 @@ pub(super) fn misconfigured(reason: impl fmt::Display, remedy: impl Into<String>
 }
 
 /// The address cannot be one.
-pub(super) fn bad_url(url: &str, reason: impl fmt::Display) -> Error {
+pub(super) fn bad_url(setting: &str, url: &str, reason: impl fmt::Display) -> Error {
+    let port = if setting == "qdrant.url" { 6334 } else { 6333 };
     misconfigured(
-        format_args!("qdrant.url is `{url}`: {reason}"),
-        "set qdrant.url to http://HOST:6334, or https:// with TLS",
+        format_args!("{setting} is `{url}`: {reason}"),
+        format!("set {setting} to http://HOST:{port}, or https:// with TLS"),
     )
 }
 

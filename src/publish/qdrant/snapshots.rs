@@ -5,7 +5,7 @@
 //! from when the backup was begun.
 
 use super::collections;
-use super::connection::Connection;
+use super::connection::{Connection, check_url};
 use super::failure::{misconfigured, outage};
 use crate::config::QdrantConfig;
 use crate::error::Result;
@@ -46,10 +46,9 @@ impl Snapshots {
     /// Errors: `Fatal` where the addresses are none, or the server is a cluster, whose snapshots are of
     /// one node each; `Retry` where it does not answer.
     pub fn open(config: &QdrantConfig) -> Result<Self> {
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).timeout_connect(Some(SHORT));
         let opened = Self {
             connection: Connection::new(config)?,
-            agent: agent.build().into(),
+            agent: agent(),
             rest: rest_url(config)?,
             key: config.api_key.expose().to_owned(),
             aliases: [config.documents.clone(), config.passages.clone()],
@@ -79,24 +78,62 @@ impl Snapshots {
         behind.collect()
     }
 
+    /// Snapshots of a collection that lie on the server, whoever made them.
+    pub fn there(&self, collection: &str) -> Result<usize> {
+        let listed = self.get(&path(collection), SHORT)?;
+        Ok(listed.pointer("/result").and_then(Value::as_array).map_or(0, Vec::len))
+    }
+
     /// Makes a snapshot of a collection, saves it to `to`, checks it and removes it from the server.
-    /// `wrote` hears how many bytes more are there, and says whether to go on. Gives size and SHA-256.
-    pub fn save(&self, collection: &str, to: &Path, wrote: impl Fn(u64) -> bool) -> Result<(u64, String)> {
+    /// `remember` hears its name there first, and is to remember it: where this does not come to its end, or
+    /// cannot remove it, [`Snapshots::remove`] does later. `wrote` hears how many bytes more are there,
+    /// and says whether to go on. Gives size and SHA-256, and whether it is removed.
+    pub fn save(
+        &self,
+        collection: &str,
+        to: &Path,
+        remember: impl FnOnce(&str) -> std::io::Result<()>,
+        wrote: impl Fn(u64) -> bool,
+    ) -> Result<(u64, String, bool)> {
         let made = self.agent.post(format!("{}{}?wait=true", self.rest, path(collection)));
         let made = self.answer(self.asked(made, LONG).send_empty())?;
         let said = |field: &str| made.pointer(&format!("/result/{field}")).and_then(Value::as_str);
         let name = said("name").ok_or_else(|| outage("it made a snapshot without a name", &self.rest))?;
         let url = format!("{}{}/{name}", self.rest, path(collection));
-        let saved = self.download(&url, to, wrote);
-        // It takes as much room there as the collection.
-        let removed = self.answer(self.asked(self.agent.delete(&url), SHORT).call());
+        let remembered = remember(name).map_err(|e| outage(format!("{}: {e}", to.display()), &self.rest));
+        let saved = remembered.and_then(|()| self.download(&url, to, wrote));
+        // It takes as much room there as the collection. What is saved is saved, whether it goes or not.
+        let removed = self.remove(collection, name);
+        if let Err(error) = &removed {
+            tracing::warn!(collection, snapshot = name, "a snapshot stays on the server for now: {error}");
+        }
         let (size, sha256) = saved?;
-        removed?;
         if let Some(expected) = said("checksum").filter(|sum| *sum != sha256) {
             let what = format!("the snapshot of {collection} is {sha256}, and was {expected} on the server");
             return Err(outage(what, &self.rest));
         }
-        Ok((size, sha256))
+        Ok((size, sha256, removed.is_ok()))
+    }
+
+    /// Removes a snapshot from the server, where it is still there.
+    pub fn remove(&self, collection: &str, name: &str) -> Result<()> {
+        let url = format!("{}{}/{name}", self.rest, path(collection));
+        let answer = self.asked(self.agent.delete(&url), SHORT).call();
+        if answer.as_ref().is_ok_and(|answer| answer.status().as_u16() == 404) {
+            return Ok(());
+        }
+        self.answer(answer).map(drop)
+    }
+
+    /// Takes back what a restore that was cut off had begun: the collection, and the alias if it names it.
+    pub fn withdraw(&self, behind: &Behind) -> Result<()> {
+        let aliases = self.connection.block_on(collections::aliases(&self.connection))?;
+        if aliases.get(&behind.alias).is_some_and(|named| *named != behind.collection) {
+            return self.check_free(behind);
+        }
+        // Its alias goes with it.
+        let url = format!("{}/collections/{}", self.rest, behind.collection);
+        self.answer(self.asked(self.agent.delete(&url), SHORT).call()).map(drop)
     }
 
     /// Brings a collection back from a snapshot, and gives it its alias.
@@ -197,6 +234,23 @@ impl Snapshots {
     }
 }
 
+/// What asks the REST port, as the gRPC client asks its own: it trusts the authorities of this system
+/// (SSL_CERT_FILE too), goes through no proxy, and takes the key nowhere else.
+fn agent() -> ureq::Agent {
+    let found = rustls_native_certs::load_native_certs();
+    found.errors.iter().for_each(|error| tracing::debug!(%error, "an authority cannot be read"));
+    let authorities = found.certs.iter().map(|der| ureq::tls::Certificate::from_der(der).to_owned());
+    let roots = ureq::tls::RootCerts::new_with_certs(&authorities.collect::<Vec<_>>());
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_connect(Some(SHORT))
+        .tls_config(ureq::tls::TlsConfig::builder().root_certs(roots).build())
+        .proxy(None)
+        .max_redirects(0)
+        .build()
+        .into()
+}
+
 fn path(collection: &str) -> String {
     format!("/collections/{collection}/snapshots")
 }
@@ -204,6 +258,7 @@ fn path(collection: &str) -> String {
 /// `qdrant.rest_url`, or the port below that of gRPC, which is how Qdrant comes.
 fn rest_url(config: &QdrantConfig) -> Result<String> {
     if !config.rest_url.is_empty() {
+        check_url("qdrant.rest_url", &config.rest_url)?;
         return Ok(config.rest_url.trim_end_matches('/').to_owned());
     }
     let wrong = |what: &str| {

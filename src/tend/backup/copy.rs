@@ -1,6 +1,7 @@
 //! Copying what a backup holds.
 
-use super::{AFTER, BEFORE, Entry, KEYS, REMOTE, Saved, hash, manifest, nanos};
+use super::{AFTER, BEFORE, Entry, KEYS, LEFT, REMOTE, Saved, hash, manifest, nanos};
+use crate::durable::write_whole;
 use crate::publish::local;
 use crate::publish::qdrant::snapshots::{Behind, Snapshots};
 use crate::tend::Run;
@@ -110,9 +111,26 @@ impl<'r> Copy<'r> {
             self.run.begin(&format!("backup: {collection}"), 0);
             let path = format!("{REMOTE}/{collection}.snapshot");
             let to = self.folder.join(&path);
-            let saved = remote.save(&collection, &to, |bytes| self.run.step(bytes).is_ok());
+            let left = format!("{collection}{LEFT}");
+            let others = remote.there(&collection)?;
+            if others > 0 {
+                tracing::warn!(
+                    collection,
+                    others,
+                    "snapshots that this backup did not make take room on the server"
+                );
+            }
+            let saved = remote.save(
+                &collection,
+                &to,
+                |name| write_whole(&self.folder.join(REMOTE), &left, name.as_bytes()),
+                |bytes| self.run.step(bytes).is_ok(),
+            );
             self.run.check()?;
-            let (size, sha256) = saved?;
+            let (size, sha256, removed) = saved?;
+            if removed {
+                fs::remove_file(self.folder.join(REMOTE).join(&left))?;
+            }
             let modified = nanos(fs::metadata(&to)?.modified()?);
             self.files.push(Entry { path: path.clone(), size, sha256, modified });
             collections.push(Saved { alias, collection, path });

@@ -9,6 +9,10 @@ pub struct Faults {
     /// Methods called.
     pub calls: Vec<String>,
     ordered: Vec<Ordered>,
+    /// HTTP methods of the REST port, and how many requests of them are refused.
+    pub rest: Vec<(String, usize)>,
+    /// Downloads that end before their end.
+    pub broken: usize,
 }
 
 struct Ordered {
@@ -26,6 +30,18 @@ struct Ordered {
 impl Faults {
     pub fn add(&mut self, method: &str, skip: usize, count: usize, status: Status, done: bool) {
         self.ordered.push(Ordered { method: method.to_owned(), skip, count, status, done });
+    }
+
+    /// Whether this request of the REST port is refused.
+    pub fn of_rest(&mut self, method: &str) -> bool {
+        let fault = self.rest.iter_mut().find(|(of, left)| of == method && *left > 0);
+        fault.map(|(_, left)| *left -= 1).is_some()
+    }
+
+    pub fn breaks_download(&mut self) -> bool {
+        let breaks = self.broken > 0;
+        self.broken -= usize::from(breaks);
+        breaks
     }
 
     /// Notes a call; how long it takes, and how it fails, if so.

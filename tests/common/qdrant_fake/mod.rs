@@ -124,6 +124,16 @@ impl QdrantFake {
         self.faults().add("", 0, count, status, false);
     }
 
+    /// The next `count` requests of the REST port with this method are refused.
+    pub fn refuse_rest(&self, method: &str, count: usize) {
+        self.faults().rest.push((method.to_owned(), count));
+    }
+
+    /// The next `count` downloads end before their end.
+    pub fn break_downloads(&self, count: usize) {
+        self.faults().broken = count;
+    }
+
     /// Every call takes this much longer from now on.
     pub fn delay(&self, delay: Duration) {
         self.faults().delay = delay;

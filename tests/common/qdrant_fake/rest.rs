@@ -32,7 +32,8 @@ pub fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/cluster", get(|| async { Json(json!({"result": {"status": "disabled"}})) }))
         .route("/collections", get(list))
-        .route("/collections/{name}/snapshots", post(make))
+        .route("/collections/{name}", delete(drop_collection))
+        .route("/collections/{name}/snapshots", post(make).get(list_snapshots))
         .route("/collections/{name}/snapshots/upload", post(upload))
         .route("/collections/{name}/snapshots/{snapshot}", get(download))
         .route("/collections/{name}/snapshots/{snapshot}", delete(remove))
@@ -54,7 +55,23 @@ async fn key(State(rest): State<Rest>, request: Request, next: Next) -> Response
     if rest.shared.api_key.is_some() && rest.shared.api_key.as_deref() != given {
         return refused(StatusCode::UNAUTHORIZED, "Must provide an API key or an Authorization bearer token");
     }
+    if rest.shared.faults().of_rest(request.method().as_str()) {
+        return refused(StatusCode::SERVICE_UNAVAILABLE, "made to fail");
+    }
     next.run(request).await
+}
+
+async fn drop_collection(State(rest): State<Rest>, Path(name): Path<String>) -> Response {
+    let mut state = rest.shared.state();
+    state.aliases.retain(|_, behind| *behind != name);
+    fine(json!(state.collections.remove(&name).is_some()))
+}
+
+async fn list_snapshots(State(rest): State<Rest>, Path(name): Path<String>) -> Response {
+    let kept = rest.kept.lock().unwrap();
+    let names: Vec<Value> =
+        kept.keys().filter(|(of, _)| *of == name).map(|(_, snapshot)| json!({"name": snapshot})).collect();
+    fine(json!(names))
 }
 
 async fn list(State(rest): State<Rest>) -> Response {
@@ -84,7 +101,10 @@ async fn make(State(rest): State<Rest>, Path(name): Path<String>) -> Response {
 }
 
 async fn download(State(rest): State<Rest>, Path(names): Path<(String, String)>) -> Response {
+    let breaks = rest.shared.faults().breaks_download();
     match rest.kept.lock().unwrap().get(&names) {
+        // Half of it is what arrives.
+        Some(bytes) if breaks => bytes[..bytes.len() / 2].to_vec().into_response(),
         Some(bytes) => bytes.clone().into_response(),
         None => refused(StatusCode::NOT_FOUND, "no such snapshot"),
     }

@@ -1,21 +1,16 @@
-# quire for NVIDIA GPUs; without one, or with `infer.device = cpu`, it runs on the CPU. From the root of the repository:
-#   docker build -f docker/Dockerfile.cuda -t quire:cuda .
-#   docker run --gpus all -v quire:/data quire:cuda doctor
-# The host needs a driver of CUDA 13 (580 or later) and the NVIDIA container toolkit, which mounts it.
+# quire for CPUs. From the root of the repository:
+#   docker build -f docker/cpu.Dockerfile -t quire:cpu .
 FROM rust:1.95-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
       build-essential pkg-config clang libclang-dev libtesseract-dev libleptonica-dev libssl-dev zlib1g-dev \
-      python3 python3-pip \
+      python3 \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /quire
-# The compiler of the kernels first: it changes less often than the sources. Outside of what is copied next.
-COPY scripts/nvcc.sh scripts/nvcc.sh
-RUN PIP_BREAK_SYSTEM_PACKAGES=1 XDG_CACHE_HOME=/opt scripts/nvcc.sh
 COPY . .
 # The caches outlive the layer: only what changed is compiled again.
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/quire/target \
-    NVCC=/opt/quire/nvcc-13.0.88/bin/nvcc cargo build --profile dist --locked --bin quire \
-    && cp target/dist/quire /usr/local/bin/quire
+    cargo build --profile dist --locked --bin quire && cp target/dist/quire /usr/local/bin/quire \
+    && scripts/sbom.py > /usr/local/share/quire.cdx.json
 
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends \
@@ -24,14 +19,12 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 quire \
     && install -d -m 0700 -o quire -g quire /data
-# cuBLASLt alone of all of CUDA: the program opens it when it starts.
-RUN python3 -m pip install --no-cache-dir --no-deps --no-compile --only-binary=:all: --target /opt/cublas \
-      nvidia-cublas==13.0.2.14
 COPY --from=build /usr/local/bin/quire /usr/local/bin/quire
+# What the program is made of (CycloneDX); Debian's packages are in dpkg's own list.
+COPY --from=build /usr/local/share/quire.cdx.json /usr/local/share/quire.cdx.json
 USER quire
 WORKDIR /data
-ENV QUIRE_DATA__DIR=/data QUIRE_TELEMETRY__FORMAT=json LD_LIBRARY_PATH=/opt/cublas/nvidia/cu13/lib \
-    NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+ENV QUIRE_DATA__DIR=/data QUIRE_TELEMETRY__FORMAT=json
 VOLUME /data
 EXPOSE 8737
 # 200 once models are loaded and the ends are there; the image has no curl.

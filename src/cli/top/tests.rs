@@ -1,0 +1,64 @@
+//! The screen at the sizes that people have.
+
+use super::{Look, View, draw};
+use crate::metrics::read::Exposition;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use serde_json::json;
+use std::collections::VecDeque;
+use std::time::Instant;
+
+fn screen(width: u16, height: u16, metrics: &str) -> Vec<String> {
+    let since = jiff::Timestamp::now().to_string();
+    let in_flight: Vec<_> = (0..30)
+        .map(|n| {
+            json!({"name": format!("{n}-a-name-that-is-longer-than-a-narrow-screen.pdf"), "stage": "digitize",
+                        "pages_done": 1, "pages_total": 3, "since": since})
+        })
+        .collect();
+    let status = json!({"version": "0.1.0", "counts": {"documents": 5, "passages": 124, "dead": 6},
+                        "in_flight": in_flight});
+    let tasks = json!({"tasks": [{"name": "backup", "next": "2026-11-27T02:30:00Z"}, {"name": "export"}]});
+    let now = Look { at: Instant::now(), metrics: Exposition::parse(metrics), status, tasks };
+    let view = View {
+        base: "http://127.0.0.1:8737".to_owned(),
+        before: VecDeque::new(),
+        now: Some(now),
+        rates: vec![1; 200],
+        trouble: None,
+        paused: false,
+    };
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| draw::draw(frame, &view)).unwrap();
+    terminal.backend().to_string().lines().map(|line| line.trim_matches('"').to_owned()).collect()
+}
+
+#[test]
+fn every_panel_is_whole_on_narrow_and_wide_screens() {
+    for (width, height) in [(80, 24), (110, 32), (160, 50)] {
+        for metrics in
+            ["", "quire_lag_documents{lane=\"normal\"} 12\nquire_failures_total{class=\"corrupt\"} 4\n"]
+        {
+            let lines = screen(width, height, metrics);
+            for line in lines.iter().skip(2) {
+                let edges = (line.chars().next().unwrap(), line.chars().last().unwrap());
+                assert!("┌│└".contains(edges.0) && "┐│┘".contains(edges.1), "{width}: {line}");
+                // Where two panels meet, both have their border.
+                for pair in line.split("││").skip(1) {
+                    assert!(!pair.starts_with('│'), "{width}: {line}");
+                }
+            }
+            let meet = |line: &&String| line.contains("││");
+            let middle: Vec<&String> = lines.iter().skip(13).take(3).filter(meet).collect();
+            assert!(middle.iter().all(|line| line.matches("││").count() == 2), "{width}: {middle:?}");
+            let whole = lines.join("\n");
+            for word in ["digitize", "publish", "in flight", "2026-11-27 02:30", "by hand only", "1/3"] {
+                assert!(whole.contains(word), "{width}: {word} is missing\n{whole}");
+            }
+        }
+    }
+    let folder = screen(80, 24, "").join("\n");
+    assert!(folder.contains("what is in inbox/"), "{folder}");
+    let topics = screen(80, 24, "quire_lag_documents{lane=\"normal\"} 12\n").join("\n");
+    assert!(topics.contains("normal") && topics.contains("12") && !topics.contains("inbox/"), "{topics}");
+}
