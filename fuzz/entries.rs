@@ -140,7 +140,7 @@ impl Edge {
             desk: Arc::new(desk),
             viewer: Arc::new(Nothing),
             notifier: Arc::new(Notifier::new(&config.notify, Arc::clone(&store), Arc::clone(&metrics))),
-            keys: Keys::open(&config.serve).unwrap(),
+            keys: Keys::open(&config.serve).unwrap().into(),
             fetch: Arc::new(away),
             revive: Arc::new(|_| Ok(false)),
             settings: serde_json::Value::Null,
