@@ -1,7 +1,7 @@
 //! The pipeline: every stage, wired once, in the order of the data. No other file knows it.
 //!
 //! `consume → decode → digitize → feed → infer → interpret → publish`, each with a bounded queue
-//! before it. What bounds memory is the [`Budget`] of documents and bytes in flight; the queues
+//! before it. What bounds memory is the [`Budget`](crate::receipt::Budget) of documents and bytes in flight; the queues
 //! only pass backpressure on.
 
 mod again;
