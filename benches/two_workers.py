@@ -25,9 +25,8 @@ DOCUMENTS = Path(__file__).resolve().parent.parent / "tests/corpus/documents"
 def start(options, folder, core, files):
     inbox = folder / "inbox"
     inbox.mkdir(parents=True)
-    for number, file in files:
-        # Bytes of its own, or it would be known already.
-        shutil.copy(file, inbox / f"{number}-{file.name}")
+    for file in files:
+        shutil.copy(file, inbox)
     settings = ["decode.workers=1", "digitize.workers=1", "feed.workers=1", "infer.threads=1", "publish.workers=1"]
     settings += ["infer.device=cpu", "serve.listen=127.0.0.1:0"]
     command = ["taskset", "-c", str(core), options.quire, "--log", "error", "run", "--once"]
