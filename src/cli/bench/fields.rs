@@ -9,7 +9,6 @@ use super::score::{Tally, figures, general};
 use super::{Clock, show};
 use crate::cli::{App, fields as command};
 use crate::decode;
-use crate::digitize::Reader;
 use crate::document::{Field, Page, PageText, Word};
 use crate::interpret::fields;
 use crate::pipeline::limits;
@@ -209,9 +208,8 @@ fn read_documents(app: &App, names: &[PathBuf]) -> Result<Read> {
 /// Documents whose kinds are known, in this process: measure with your own.
 fn read_pages(app: &App, names: &[PathBuf]) -> Result<Read> {
     let spec = fields::load(&app.config.interpret.fields_file).map_err(anyhow::Error::msg)?;
-    let digitize = &app.config.digitize;
     let limits = limits::limits(&app.config, None);
-    let mut reader = Reader::new(&digitize.languages, digitize.retry_below)?;
+    let mut reader = limits::reader(&app.config)?;
     let (mut measured, mut mine) = (Vec::new(), 0.0);
     for path in names {
         let Ok(text) = std::fs::read_to_string(format!("{}.truth.json", path.display())) else { continue };
