@@ -74,7 +74,8 @@ fn the_networks_read_where_tesseract_is_in_doubt() {
     let name = "receipt-photographed.jpg";
     let image = picture(name);
     let mut alone = Reader::new(OcrEngine::Tesseract, "eng", 0.75, None).unwrap();
-    let (auto, alone) = (reader(OcrEngine::Auto).read(&image, 200).unwrap(), alone.read(&image, 200).unwrap());
+    let (auto, alone) =
+        (reader(OcrEngine::Auto).read(&image, 200).unwrap(), alone.read(&image, 200).unwrap());
     let (auto, alone) = (word_f1(&auto, name), word_f1(&alone, name));
     println!("auto {auto:.3}, Tesseract {alone:.3}");
     assert!(auto >= alone);
@@ -83,7 +84,8 @@ fn the_networks_read_where_tesseract_is_in_doubt() {
 #[test]
 fn without_networks_tesseract_reads() {
     for engine in [OcrEngine::Ppocr, OcrEngine::Auto] {
-        let mut reader = Reader::new(engine, "eng", 0.75, networks::read(&PathBuf::from("/nowhere"))).unwrap();
+        let mut reader =
+            Reader::new(engine, "eng", 0.75, networks::read(&PathBuf::from("/nowhere"))).unwrap();
         let name = "notice-clean-scan.png";
         let page = reader.read(&picture(name), 200).unwrap();
         assert!(word_f1(&page, name) > 0.9, "{}", page.text);
@@ -93,7 +95,9 @@ fn without_networks_tesseract_reads() {
 #[test]
 fn odd_pictures_are_pages_without_words() {
     let mut reader = reader(OcrEngine::Ppocr);
-    for (width, height, value) in [(1, 1, 0), (1, 1, 255), (600, 800, 255), (6000, 3, 0), (3, 6000, 255), (0, 0, 0)] {
+    for (width, height, value) in
+        [(1, 1, 0), (1, 1, 255), (600, 800, 255), (6000, 3, 0), (3, 6000, 255), (0, 0, 0)]
+    {
         let page = reader.read(&GrayImage::from_pixel(width, height, Luma([value])), 300).unwrap();
         assert!(page.words.is_empty(), "{width} × {height}: {}", page.text);
     }

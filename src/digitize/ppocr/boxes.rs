@@ -161,7 +161,8 @@ mod tests {
     use super::*;
 
     fn map(width: usize, height: usize, inside: impl Fn(f32, f32) -> bool) -> Tensor {
-        let value = |i: usize| f32::from(u8::from(inside((i % width) as f32 + 0.5, (i / width) as f32 + 0.5)));
+        let value =
+            |i: usize| f32::from(u8::from(inside((i % width) as f32 + 0.5, (i / width) as f32 + 0.5)));
         Tensor { height, width, channels: 1, values: (0..width * height).map(value).collect() }
     }
 

@@ -53,7 +53,8 @@ fn grey(image: &GrayImage, (x, y): (f32, f32)) -> f32 {
     };
     let ((x0, x1, fx), (y0, y1, fy)) = (along(x, image.width()), along(y, image.height()));
     let at = |x: u32, y: u32| image.get_pixel_checked(x, y).map_or(255.0, |Luma([v])| f32::from(*v));
-    let (top, bottom) = (at(x0, y0) * (1.0 - fx) + at(x1, y0) * fx, at(x0, y1) * (1.0 - fx) + at(x1, y1) * fx);
+    let (top, bottom) =
+        (at(x0, y0) * (1.0 - fx) + at(x1, y0) * fx, at(x0, y1) * (1.0 - fx) + at(x1, y1) * fx);
     top * (1.0 - fy) + bottom * fy
 }
 

@@ -37,7 +37,8 @@ impl Line {
                 n => (last.2 - first.2) / (n - 1) as f32 / 2.0,
             };
             let (start, end) = ((first.2 - reach).max(0.0), (last.2 + reach).min(1.0));
-            let confidence = part.iter().map(|(_, confidence, _)| confidence).sum::<f32>() / part.len() as f32;
+            let confidence =
+                part.iter().map(|(_, confidence, _)| confidence).sum::<f32>() / part.len() as f32;
             let text = part.iter().map(|(character, ..)| *character).collect();
             words.push(Word { text, bounds: self.bounds(start, end), confidence });
         }
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn what_stands_side_by_side_is_one_line() {
-        let lines = vec![line(300.0, 52.0, "9.00"), line(100.0, 20.0, "Shop"), line(60.0, 50.0, "Total due")];
+        let lines = vec![line(300.0, 46.0, "9.00"), line(100.0, 20.0, "Shop"), line(60.0, 44.0, "Total due")];
         let page = reading(lines, 400, 200).into_page();
         assert_eq!(page.text, "Shop\nTotal due 9.00");
         let far = vec![line(60.0, 150.0, "Thanks"), line(60.0, 20.0, "Shop")];

@@ -195,7 +195,8 @@ impl<'g> Lowering<'g> {
         };
         let scale = |o: usize| layer.scale.get(o).copied().unwrap_or(1.0);
         let op = if group == 1 {
-            let order = (0..out).flat_map(|o| (0..taps).flat_map(move |t| (0..inner).map(move |i| (o, i, t))));
+            let order =
+                (0..out).flat_map(|o| (0..taps).flat_map(move |t| (0..inner).map(move |i| (o, i, t))));
             let values: Vec<f32> = order.map(|(o, i, t)| at(o, i, t) * scale(o)).collect();
             let packed = Packed::new(&values, &layer.bias, taps * inner, Precision::F32);
             Op::Convolve(window, packed, layer.activation)
@@ -239,9 +240,8 @@ impl<'g> Lowering<'g> {
         let values: Vec<f32> = order.map(|(o, i)| at(o, i)).collect();
         let packed = Packed::new(&values, &layer.bias, inner, Precision::F32);
         let after = self.node(layer.nodes);
-        let softmax = after.filter(|after| {
-            after.op == "Softmax" && self.name(after.input(0)) == self.name(&layer.end)
-        });
+        let softmax =
+            after.filter(|after| after.op == "Softmax" && self.name(after.input(0)) == self.name(&layer.end));
         if let Some(softmax) = softmax {
             // Over the last of [batch, width, classes].
             (softmax.int("axis", 1) == 2 && layer.activation == Activation::None).then_some(())?;

@@ -196,12 +196,9 @@ impl Scratch {
                     conv::best(&self.windows, weights.out(), &mut y.values);
                 }
             }
-            Op::Add
-            | Op::Scale
-            | Op::Activate(_)
-            | Op::Sigmoid
-            | Op::HardSigmoid(..)
-            | Op::LayerNorm(..) => return None,
+            Op::Add | Op::Scale | Op::Activate(_) | Op::Sigmoid | Op::HardSigmoid(..) | Op::LayerNorm(..) => {
+                return None;
+            }
         }
         Some(y)
     }

@@ -132,8 +132,22 @@ impl Lowering<'_> {
     /// The next sixteen nodes as attention of all pixels to all: rows of (query, key, value) heads.
     pub fn attention(&self) -> Option<(Shape, String)> {
         let ops = [
-            "Reshape", "Transpose", "Slice", "Squeeze", "Mul", "Add", "Slice", "Squeeze", "Slice",
-            "Squeeze", "Transpose", "MatMul", "Softmax", "MatMul", "Transpose", "Reshape",
+            "Reshape",
+            "Transpose",
+            "Slice",
+            "Squeeze",
+            "Mul",
+            "Add",
+            "Slice",
+            "Squeeze",
+            "Slice",
+            "Squeeze",
+            "Transpose",
+            "MatMul",
+            "Softmax",
+            "MatMul",
+            "Transpose",
+            "Reshape",
         ];
         self.follow(0, &ops).then_some(())?;
         let node = |index: usize| self.node(index);
@@ -156,7 +170,9 @@ impl Lowering<'_> {
         let forms: [(&[&str], usize, usize, &[i64]); 3] = [
             (
                 &["Shape", "Slice", "Squeeze", "Shape", "Slice", "Concat", "Reshape", "Transpose"],
-                6, 7, &[0, 2, 1],
+                6,
+                7,
+                &[0, 2, 1],
             ),
             (&["Reshape", "Unsqueeze", "Concat", "Reshape", "Transpose"], 3, 4, &[0, 3, 1, 2]),
             (&["Squeeze", "Transpose"], 0, 1, &[0, 2, 1]),

@@ -30,8 +30,8 @@ fn golden(name: &str) -> (ConvNet, Tensor, Case) {
 }
 
 fn channels_first(tensor: &Tensor) -> Vec<f32> {
-    let each = (0..tensor.channels)
-        .flat_map(|c| (0..tensor.pixels()).map(move |pixel| pixel * tensor.channels + c));
+    let each =
+        (0..tensor.channels).flat_map(|c| (0..tensor.pixels()).map(move |pixel| pixel * tensor.channels + c));
     each.map(|at| tensor.values[at]).collect()
 }
 
