@@ -8,7 +8,7 @@ mod mail;
 mod values;
 
 pub use mail::{Cover, Relay};
-pub use values::{Device, LogFormat, Precision, Protocol, Secret};
+pub use values::{Device, LogFormat, OcrEngine, Precision, Protocol, Secret};
 
 pub use check::shown;
 use check::{check, redact};
@@ -64,8 +64,8 @@ config! {
     }
     /// Page images to words.
     digitize: DigitizeConfig {
-        workers: usize, deadline_s: u64, memory_mb: u64, recycle_after: u32, languages: String,
-        dpi: u32, max_megapixels: u32, retry_below: f32,
+        workers: usize, deadline_s: u64, memory_mb: u64, recycle_after: u32, engine: OcrEngine,
+        languages: String, dpi: u32, max_megapixels: u32, retry_below: f32,
     }
     /// Text to batches of token windows.
     feed: FeedConfig {

@@ -30,5 +30,6 @@ pub mod shutdown;
 pub mod tasks;
 pub mod telemetry;
 pub mod tend;
+pub mod tensor;
 pub mod trace;
 pub mod window;

@@ -5,6 +5,7 @@
 mod common;
 
 use common::*;
+use quire::config::OcrEngine;
 use quire::decode::{FamilyLimits, Limits};
 use quire::document::MediaType;
 use quire::error::{Class, Error, Stage};
@@ -23,7 +24,12 @@ fn alone() -> MutexGuard<'static, ()> {
 
 fn settings(stage: Stage) -> Settings {
     let setup = match stage {
-        Stage::Digitize => Setup::Digitize { languages: "eng".to_owned(), retry_below: 0.75 },
+        Stage::Digitize => Setup::Digitize {
+            engine: OcrEngine::Tesseract,
+            networks: std::path::PathBuf::new(),
+            languages: "eng".to_owned(),
+            retry_below: 0.75,
+        },
         _ => Setup::Decode,
     };
     let deadline = Duration::from_secs(120);

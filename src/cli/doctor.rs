@@ -163,8 +163,7 @@ fn child(app: &App, stage: Stage, setup: Setup) -> Result<String, Error> {
 
 fn tesseract(app: &App) -> Result<String, Error> {
     let digitize = &app.config.digitize;
-    let setup = Setup::Digitize { languages: digitize.languages.clone(), retry_below: digitize.retry_below };
-    child(app, Stage::Digitize, setup)?;
+    child(app, Stage::Digitize, crate::pipeline::limits::reading(&app.config))?;
     Ok(format!("loads {}; installed: {}", digitize.languages, installed_languages().join(" ")))
 }
 

@@ -43,6 +43,18 @@ impl std::fmt::Display for Precision {
     }
 }
 
+/// What reads pages that are pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OcrEngine {
+    /// Tesseract.
+    Tesseract,
+    /// The networks of PP-OCR.
+    Ppocr,
+    /// Tesseract, and the networks where its reading is doubtful.
+    Auto,
+}
+
 /// How the connection to Kafka is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

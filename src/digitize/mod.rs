@@ -1,111 +1,96 @@
 //! Page image → words with boxes and confidences. Runs in a sandboxed child process.
 //!
-//! A page is read once. Only where the reading is doubtful is it read again: turned upright,
-//! then cleaned up; the reading with the most confident characters wins.
+//! Two engines behind one trait: Tesseract, and the networks of PP-OCR where their weights are; or
+//! both, the networks where Tesseract's reading is doubtful.
 
 mod cleanup;
+mod ppocr;
+mod reading;
+mod tesseract;
 mod tsv;
 
+use crate::config::OcrEngine;
 use crate::document::PageText;
-use crate::error::{Class, Error, Result, Stage};
+use crate::error::Result;
+use crate::tensor::Network;
 use image::GrayImage;
-use leptess::{LepTess, Variable};
-use tsv::Reading;
+use ppocr::PpOcr;
+use reading::{Reading, better};
+use tesseract::Tesseract;
 
-/// Tesseract's page segmentation modes that are used (its `PageSegMode`).
-const AUTO: &str = "3";
-const AUTO_WITH_ORIENTATION: &str = "1";
-/// Tesseract's models were trained on about 300 dpi; below this, enlarging helps.
-const ENLARGE_BELOW_DPI: u32 = 150;
-
-/// One Tesseract instance with its languages loaded.
-pub struct Reader {
-    tesseract: LepTess,
-    retry_below: f32,
+/// Reads pages.
+trait Recognizer {
+    /// Reads a page of `dpi` dots per inch.
+    ///
+    /// Errors: `Reject` where it cannot take the image.
+    fn read(&mut self, image: &GrayImage, dpi: u32) -> Result<Reading>;
 }
 
+/// What PP-OCR needs.
+pub struct Networks {
+    /// Grey picture → how surely each pixel is text.
+    pub detector: Box<dyn Network>,
+    /// A line of text, 48 pixels high → for each step its best class and how sure that is.
+    pub recognizer: Box<dyn Network>,
+    /// What the classes stand for, a line each, from class 1; after the last comes the space.
+    pub characters: String,
+}
+
+/// Makes the networks, when the first page needs them. It may open no files.
+pub type Prepare = Box<dyn FnOnce() -> Result<Networks>>;
+
+/// The engines that the settings name.
+pub struct Reader {
+    tesseract: Option<Tesseract>,
+    prepare: Option<Prepare>,
+    ppocr: Option<PpOcr>,
+}
+
+/// What Tesseract reads with less confidence, or finds empty, the networks read, too. It reads clean
+/// scans with 0.95 and more, receipts with 0.75 to 0.9 (benches/NOTES.md).
+const DOUBTFUL: f32 = 0.9;
+
 impl Reader {
-    /// Loads `languages` (as `eng+deu`). After this no file is opened any more.
+    /// Loads what `engine` needs. After this no file is opened any more. Without networks it is
+    /// Tesseract alone.
     ///
     /// Errors: `Fatal` where a language is not installed.
-    pub fn new(languages: &str, retry_below: f32) -> Result<Self> {
-        let missing = |_| {
-            let mut error = crate::error::Failure::new(
-                Stage::Digitize,
-                Class::Config,
-                format!("Tesseract cannot load the languages `{languages}`"),
-            );
-            error.remedy = format!(
-                "install them (apt install {}) or change digitize.languages; see `quire doctor`",
-                languages.split('+').map(|l| format!("tesseract-ocr-{l}")).collect::<Vec<_>>().join(" ")
-            );
-            Error::Fatal(error)
-        };
-        if languages.contains('\0') {
-            return Err(Error::fatal(Stage::Digitize, Class::Config, "digitize.languages holds a NUL"));
-        }
-        // Of several languages Tesseract takes those that it finds and is silent about the others.
-        for language in languages.split('+').filter(|_| languages.contains('+')) {
-            drop(LepTess::new(None, language).map_err(missing)?);
-        }
-        let mut reader = Self { tesseract: LepTess::new(None, languages).map_err(missing)?, retry_below };
-        // The orientation model is loaded at its first use: use it now, before files are out of reach.
-        let blank = GrayImage::from_pixel(64, 64, image::Luma([255]));
-        reader.recognise(&blank, 300, AUTO_WITH_ORIENTATION)?;
-        Ok(reader)
+    pub fn new(
+        engine: OcrEngine,
+        languages: &str,
+        retry_below: f32,
+        networks: Option<Prepare>,
+    ) -> Result<Self> {
+        let prepare = networks.filter(|_| engine != OcrEngine::Tesseract);
+        let alone = engine == OcrEngine::Ppocr && prepare.is_some();
+        // What Tesseract would read again, the networks read better.
+        let retry_below = if prepare.is_some() { 0.0 } else { retry_below };
+        let tesseract = if alone { None } else { Some(Tesseract::new(languages, retry_below)?) };
+        Ok(Self { tesseract, prepare, ppocr: None })
     }
 
     /// Reads a page of `dpi` dots per inch.
     ///
-    /// Errors: `Reject` where Tesseract cannot take the image.
+    /// Errors: `Reject` where the image cannot be taken.
     pub fn read(&mut self, image: &GrayImage, dpi: u32) -> Result<PageText> {
-        let enlarged;
-        let (image, dpi) = if dpi < ENLARGE_BELOW_DPI {
-            enlarged = cleanup::enlarge(image, 2);
-            (&enlarged, dpi * 2)
-        } else {
-            (image, dpi)
+        let first = match &mut self.tesseract {
+            Some(tesseract) => Some(tesseract.read(image, dpi)?),
+            None => None,
         };
-        let mut best = self.recognise(image, dpi, AUTO)?;
-        if best.confidence() < self.retry_below {
-            best = better(best, self.recognise(image, dpi, AUTO_WITH_ORIENTATION)?);
+        if first.as_ref().is_some_and(|first| first.confidence() >= DOUBTFUL && !first.is_empty()) {
+            return Ok(first.unwrap_or_default().into_page());
         }
-        if best.confidence() < self.retry_below {
-            let turned = cleanup::turn_upright(image, best.rotation());
-            let level = cleanup::flatten_background(&turned, dpi);
-            let mut reading = self.recognise(&level, dpi, AUTO)?;
-            reading.turn_back(best.rotation());
-            best = better(best, reading);
-            let calm = cleanup::median(&level);
-            let mut reading = self.recognise(&calm, dpi, AUTO)?;
-            reading.turn_back(best.rotation());
-            best = better(best, reading);
+        if let Some(prepare) = self.prepare.take() {
+            self.ppocr = Some(PpOcr::new(prepare()?));
         }
-        Ok(best.into_page())
+        let second = match &mut self.ppocr {
+            Some(ppocr) => Some(ppocr.read(image, dpi)?),
+            None => None,
+        };
+        Ok(match (first, second) {
+            (Some(first), Some(second)) => better(first, second),
+            (first, second) => first.or(second).unwrap_or_default(),
+        }
+        .into_page())
     }
-
-    fn recognise(&mut self, image: &GrayImage, dpi: u32, mode: &str) -> Result<Reading> {
-        let fault = |what: &str| Error::reject(Stage::Digitize, Class::Corrupt, what);
-        let (width, height) = image.dimensions();
-        self.tesseract
-            .set_variable(Variable::TesseditPagesegMode, mode)
-            .map_err(|_| fault("Tesseract refused its page segmentation mode"))?;
-        // A binary PGM (netpbm) is read by Leptonica without any codec.
-        let mut pgm = format!("P5\n{width} {height}\n255\n").into_bytes();
-        pgm.extend_from_slice(image.as_raw());
-        self.tesseract
-            .set_image_from_mem(&pgm)
-            .map_err(|_| fault("Tesseract cannot take the page's image"))?;
-        self.tesseract.set_source_resolution(i32::try_from(dpi.clamp(70, 2400)).unwrap_or(300));
-        if self.tesseract.recognize() != 0 {
-            return Err(fault("Tesseract failed to recognise the page"));
-        }
-        let text =
-            self.tesseract.get_tsv_text(0).map_err(|_| fault("Tesseract returned text that is not UTF-8"))?;
-        Ok(tsv::parse(&text, width, height))
-    }
-}
-
-fn better(a: Reading, b: Reading) -> Reading {
-    if b.weight() > a.weight() { b } else { a }
 }

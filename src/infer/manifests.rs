@@ -10,11 +10,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const MANIFESTS: [&str; 4] = [
+const MANIFESTS: [&str; 5] = [
     include_str!("../../models/minilm-l6.toml"),
     include_str!("../../models/ner.toml"),
     include_str!("../../models/sentiment.toml"),
     include_str!("../../models/kinds.toml"),
+    include_str!("../../models/ppocr-v6.toml"),
 ];
 
 /// Files that live in the repository are in the binary, so that one binary is enough.
@@ -32,7 +33,7 @@ const BUILT_IN: [(&str, &[u8]); 5] = [
 pub struct Manifest {
     /// Name, as used in the configuration.
     pub name: String,
-    /// embedding, ner, sentiment or kind.
+    /// embedding, ner, sentiment, kind or ocr.
     pub task: String,
     /// Family of the architecture.
     pub family: String,

@@ -4,6 +4,7 @@
 //! on which device it runs. One trunk carries all tasks: the embedding model's encoder runs once,
 //! and each task branches off at a layer of it.
 
+pub mod convnet;
 mod cpu;
 mod device;
 mod families;

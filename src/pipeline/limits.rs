@@ -1,10 +1,12 @@
 //! What the settings say of reading: limits before work, and how the sandboxed children are run.
 
-use crate::config::Config;
+use crate::config::{Config, OcrEngine};
 use crate::decode::{FamilyLimits, Limits};
+use crate::digitize::Reader;
 use crate::document::{Lineage, Room};
-use crate::error::Stage;
-use crate::sandbox::{Settings, Setup};
+use crate::error::{Result, Stage};
+use crate::infer::manifests::models_dir;
+use crate::sandbox::{Settings, Setup, networks};
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,10 +18,7 @@ pub fn sandbox(config: &Config, stage: Stage, program: &Path) -> Settings {
         Stage::Digitize => Settings {
             stage,
             program,
-            setup: Setup::Digitize {
-                languages: digitize.languages.clone(),
-                retry_below: digitize.retry_below,
-            },
+            setup: reading(config),
             deadline: Duration::from_secs(digitize.deadline_s),
             memory_mb: digitize.memory_mb,
             recycle_after: digitize.recycle_after,
@@ -32,6 +31,35 @@ pub fn sandbox(config: &Config, stage: Stage, program: &Path) -> Settings {
             memory_mb: decode.memory_mb,
             recycle_after: decode.recycle_after,
         },
+    }
+}
+
+/// What the children that read pages prepare.
+pub fn reading(config: &Config) -> Setup {
+    let digitize = &config.digitize;
+    Setup::Digitize {
+        engine: digitize.engine,
+        networks: models_dir(config).join(networks::MANIFEST),
+        languages: digitize.languages.clone(),
+        retry_below: digitize.retry_below,
+    }
+}
+
+/// The engines that the settings name, in this process.
+pub fn reader(config: &Config) -> Result<Reader> {
+    let digitize = &config.digitize;
+    let prepare = networks::read(&models_dir(config).join(networks::MANIFEST));
+    Reader::new(digitize.engine, &digitize.languages, digitize.retry_below, prepare)
+}
+
+/// Says so, where the settings ask for networks that are not there.
+pub fn warn_of_missing_networks(config: &Config) {
+    let folder = models_dir(config).join(networks::MANIFEST);
+    if config.digitize.engine != OcrEngine::Tesseract && !networks::are_in(&folder) {
+        tracing::warn!(
+            folder = %folder.display(),
+            "the networks that read pages are not there, so Tesseract reads alone: run `quire models fetch`, or set digitize.engine = \"tesseract\""
+        );
     }
 }
 

@@ -230,6 +230,7 @@ pub fn start_digitize(
         let (shared, board, to_feed) = (Arc::clone(shared), Arc::clone(board), to_feed.clone());
         let mut worker = shared.sandbox(Stage::Digitize, program);
         if index == 0 {
+            super::limits::warn_of_missing_networks(&shared.config);
             // A language that is not installed shows now, not at the first scan.
             worker.start()?;
         }

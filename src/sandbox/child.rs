@@ -1,7 +1,7 @@
 //! The child's side: prepare, seal, answer until the parent hangs up.
 
 use super::{Fault, Reply, Request, Setup};
-use super::{seal, wire};
+use super::{networks, seal, wire};
 use crate::decode;
 use crate::digitize::Reader;
 use crate::error::{Class, Error, Result, Stage};
@@ -81,7 +81,9 @@ fn fail(fault: Fault, to: &mut impl Write) -> std::io::Result<()> {
 fn prepare(setup: &Setup) -> Result<Option<Reader>> {
     let reader = match setup {
         Setup::Decode | Setup::Faulty(_) => None,
-        Setup::Digitize { languages, retry_below } => Some(Reader::new(languages, *retry_below)?),
+        Setup::Digitize { engine, networks, languages, retry_below } => {
+            Some(Reader::new(*engine, languages, *retry_below, networks::read(networks))?)
+        }
     };
     seal::seal().map_err(|e| {
         Error::fatal(

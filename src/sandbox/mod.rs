@@ -5,6 +5,7 @@
 //! passes it. A child dies with its parent.
 
 pub mod child;
+pub mod networks;
 mod seal;
 mod wire;
 

@@ -1,11 +1,13 @@
 //! Frames between parent and child: `u32` length, JSON, `u64` length + 1 (0 = none), bytes; all
 //! little-endian.
 
+use crate::config::OcrEngine;
 use crate::decode::{Child, Decoded, Limits};
 use crate::document::{MediaType, PageText};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{Error, ErrorKind, Read, Result, Write};
+use std::path::PathBuf;
 
 /// No message is larger: 10,000 dense pages of words are about 400 MiB.
 const MAX_JSON: usize = 512 << 20;
@@ -15,8 +17,12 @@ const MAX_JSON: usize = 512 << 20;
 pub enum Setup {
     /// Parsers need nothing.
     Decode,
-    /// Tesseract with its languages.
+    /// Tesseract with its languages, and the networks of PP-OCR.
     Digitize {
+        /// What reads.
+        engine: OcrEngine,
+        /// The folder of the networks' files; without them Tesseract reads alone.
+        networks: PathBuf,
         /// As `eng+deu`.
         languages: String,
         /// Confidence below which a page is read again.

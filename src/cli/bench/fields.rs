@@ -229,9 +229,7 @@ struct Pages {
 
 impl Pages {
     fn new(app: &App) -> Result<Self> {
-        let digitize = &app.config.digitize;
-        let reader = Reader::new(&digitize.languages, digitize.retry_below)?;
-        Ok(Self { limits: limits::limits(&app.config, None), reader })
+        Ok(Self { limits: limits::limits(&app.config, None), reader: limits::reader(&app.config)? })
     }
 
     fn of(&mut self, path: &Path) -> Result<Vec<PageText>> {

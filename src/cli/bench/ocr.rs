@@ -1,33 +1,47 @@
-//! Pages per second of OCR. The images are read in this process: measure with your own.
+//! Speed of OCR, and how well it reads where the truth is known. The images are read in this process:
+//! measure with your own.
 
 use super::{Clock, Spent, show};
 use crate::cli::App;
+use crate::config::OcrEngine;
 use crate::digitize::Reader;
-use anyhow::{Context, Result};
+use crate::infer::manifests::models_dir;
+use crate::sandbox::networks;
+use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `quire bench ocr`.
 #[derive(Args)]
 pub struct OcrArgs {
-    /// Images of pages (PNG, JPEG, …)
+    /// Images of pages (PNG, JPEG, …), or folders of them
+    ///
+    /// Truth is read from beside an image: NAME.txt, or of an image NAME.img.jpg the file NAME.box.csv,
+    /// whose lines are eight corners and a text.
     #[arg(required = true)]
     images: Vec<PathBuf>,
-    /// Dots per inch of the images
+    /// Dots per inch of the images; 0 = as a page of A4
     #[arg(long, default_value_t = 300)]
     dpi: u32,
     /// How often each page is read
     #[arg(long, default_value_t = 1)]
     rounds: usize,
+    /// Engines to read with, one after the other on each page [default: as configured]
+    #[arg(long, value_delimiter = ',')]
+    engines: Vec<String>,
 }
 
 /// What one image took.
 #[derive(Serialize)]
 struct Figure {
     image: String,
+    engine: String,
     words: usize,
     confidence: Option<f32>,
+    /// Of words as runs of letters and digits, whatever their case and order.
+    word_f1: Option<f64>,
     pages_per_cpu_s: f64,
     seconds: Spent,
 }
@@ -35,33 +49,140 @@ struct Figure {
 /// Measures and prints.
 pub fn run(app: &App, args: &OcrArgs) -> Result<()> {
     let config = &app.config.digitize;
-    let mut reader = Reader::new(&config.languages, config.retry_below)?;
-    let mut figures = Vec::new();
-    for path in &args.images {
-        let image = image::open(path).with_context(|| format!("cannot read {}", path.display()))?.to_luma8();
-        let clock = Clock::start();
-        let mut page = reader.read(&image, args.dpi)?;
-        for _ in 1..args.rounds {
-            page = reader.read(&image, args.dpi)?;
-        }
-        let seconds = clock.spent();
-        figures.push(Figure {
-            image: path.display().to_string(),
-            words: page.words.len(),
-            confidence: page.ocr_confidence,
-            pages_per_cpu_s: args.rounds as f64 / seconds.cpu_s.max(1e-9),
-            seconds,
-        });
+    let engines = match args.engines.as_slice() {
+        [] => vec![config.engine],
+        names => names.iter().map(|name| engine(name)).collect::<Result<_>>()?,
+    };
+    let folder = models_dir(&app.config).join(networks::MANIFEST);
+    let mut readers = Vec::new();
+    for engine in engines {
+        let made = Reader::new(engine, &config.languages, config.retry_below, networks::read(&folder))?;
+        readers.push((name_of(engine), made));
     }
+    let mut figures = Vec::new();
+    for path in images(&args.images)? {
+        let image = image::open(&path).with_context(|| format!("cannot read {}", path.display()))?.to_luma8();
+        let truth = truth(&path);
+        // 11.7 inches: the height of A4.
+        let dpi = if args.dpi == 0 { image.width().max(image.height()) * 10 / 117 } else { args.dpi };
+        for (engine, reader) in &mut readers {
+            let clock = Clock::start();
+            let mut page = reader.read(&image, dpi)?;
+            for _ in 1..args.rounds {
+                page = reader.read(&image, dpi)?;
+            }
+            let seconds = clock.spent();
+            figures.push(Figure {
+                image: path.display().to_string(),
+                engine: engine.clone(),
+                words: page.words.len(),
+                confidence: page.ocr_confidence,
+                word_f1: truth.as_ref().map(|truth| word_f1(&page.text, truth)),
+                pages_per_cpu_s: args.rounds as f64 / seconds.cpu_s.max(1e-9),
+                seconds,
+            });
+        }
+    }
+    let share = |value: Option<f64>| value.map_or_else(String::new, |v| format!("{v:.3}"));
     let row = |figure: &Figure| {
         vec![
             figure.image.clone(),
+            figure.engine.clone(),
             figure.words.to_string(),
-            figure.confidence.map_or_else(String::new, crate::cli::print::percent),
+            share(figure.confidence.map(f64::from)),
+            share(figure.word_f1),
             format!("{:.2}", figure.pages_per_cpu_s),
             format!("{:.2}", figure.seconds.wall_s),
         ]
     };
-    let rows = figures.iter().map(row).collect();
-    show(app, &["image", "words", "confidence", "pages/CPU-s", "wall s"], rows, &figures)
+    let mut rows: Vec<Vec<String>> = figures.iter().map(row).collect();
+    for (engine, _) in &readers {
+        let own: Vec<&Figure> = figures.iter().filter(|figure| figure.engine == *engine).collect();
+        let known: Vec<f64> = own.iter().filter_map(|figure| figure.word_f1).collect();
+        let mean = (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64);
+        let (cpu, wall) = own.iter().fold((0.0, 0.0), |(cpu, wall), figure| {
+            (cpu + figure.seconds.cpu_s, wall + figure.seconds.wall_s)
+        });
+        rows.push(vec![
+            format!("all {}", own.len()),
+            engine.clone(),
+            own.iter().map(|figure| figure.words).sum::<usize>().to_string(),
+            String::new(),
+            share(mean),
+            format!("{:.2}", (own.len() * args.rounds) as f64 / f64::max(cpu, 1e-9)),
+            format!("{wall:.2}"),
+        ]);
+    }
+    show(app, &["image", "engine", "words", "confidence", "word F1", "pages/CPU-s", "wall s"], rows, &figures)
+}
+
+fn engine(name: &str) -> Result<OcrEngine> {
+    let known = [OcrEngine::Tesseract, OcrEngine::Ppocr, OcrEngine::Auto];
+    let found = known.into_iter().find(|engine| name_of(*engine) == name);
+    found.ok_or_else(|| anyhow!("`{name}` is no engine: tesseract, ppocr or auto"))
+}
+
+/// The name that it has in settings.
+fn name_of(engine: OcrEngine) -> String {
+    serde_json::to_value(engine).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// The images that are named, and those in folders that are, in order.
+fn images(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            found.push(path.clone());
+            continue;
+        }
+        let entries = std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let is_image = |path: &PathBuf| {
+            path.extension().and_then(|e| e.to_str()).is_some_and(|e| ["png", "jpg", "jpeg"].contains(&e))
+        };
+        let mut images: Vec<PathBuf> =
+            entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_image).collect();
+        images.sort();
+        found.extend(images);
+    }
+    Ok(found)
+}
+
+/// The text that an image shows, from a file beside it.
+fn truth(image: &Path) -> Option<String> {
+    let name = image.file_name()?.to_str()?;
+    if let Some(stem) = name.strip_suffix(".img.jpg") {
+        let bytes = std::fs::read(image.with_file_name(format!("{stem}.box.csv"))).ok()?;
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<&str> = text.lines().filter_map(|line| line.splitn(9, ',').nth(8)).collect();
+        return Some(lines.join("\n"));
+    }
+    std::fs::read_to_string(image.with_file_name(format!("{name}.txt"))).ok()
+}
+
+/// F1 of the words of a text, as a bag.
+fn word_f1(found: &str, truth: &str) -> f64 {
+    let bag = |text: &str| {
+        let mut bag = BTreeMap::<String, usize>::new();
+        for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+            *bag.entry(word.to_uppercase()).or_default() += 1;
+        }
+        bag
+    };
+    let (found, truth) = (bag(found), bag(truth));
+    let both: usize = found.iter().map(|(word, n)| *n.min(truth.get(word).unwrap_or(&0))).sum();
+    let all = found.values().sum::<usize>() + truth.values().sum::<usize>();
+    if all == 0 { 1.0 } else { 2.0 * both as f64 / all as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_counted_whatever_their_case_and_order() {
+        assert_eq!(word_f1("Total: 9.00", "total 9.00"), 1.0);
+        assert_eq!(word_f1("9 00 total", "total 9.00"), 1.0);
+        assert!((word_f1("a b c d", "a b x y") - 0.5).abs() < 1e-9);
+        assert_eq!((word_f1("", "a"), word_f1("", "")), (0.0, 1.0));
+    }
 }

@@ -116,6 +116,11 @@ impl Packed {
         }
     }
 
+    /// Values of a row that goes in.
+    pub fn inner(&self) -> usize {
+        self.inner
+    }
+
     /// Columns of a product.
     pub fn out(&self) -> usize {
         self.out
@@ -126,6 +131,12 @@ impl Packed {
         debug_assert!(x.len().is_multiple_of(self.inner.max(1)));
         let rows = x.len().checked_div(self.inner).unwrap_or(0);
         y.resize(rows * self.out, 0.0);
+        self.apply_to(x, y, activation);
+    }
+
+    /// As [`Packed::apply`], into a slice of `[rows, out]`.
+    pub fn apply_to(&self, x: &[f32], y: &mut [f32], activation: Activation) {
+        debug_assert!(x.len().checked_div(self.inner) == y.len().checked_div(self.out));
         if y.is_empty() {
             return;
         }

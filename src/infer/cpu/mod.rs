@@ -4,6 +4,7 @@
 //! so two threads do two batches in the time of one.
 
 mod attention;
+pub mod conv;
 mod decoder;
 mod encoder;
 mod heads;
@@ -14,6 +15,7 @@ mod positions;
 mod rows;
 pub mod step;
 
+pub use attention::{Rows, Shape, Sight, attend};
 pub use decoder::{CpuWriter, pack_seq2seq};
 pub use linear::{Activation, Packed, Precision};
 pub use rows::{activate, add, layer_norm, rms_norm};

@@ -1,0 +1,109 @@
+//! PP-OCR (PaddleOCR): a network finds lines of text, another reads each of them.
+
+mod boxes;
+mod crop;
+mod text;
+
+use super::reading::{Reading, better};
+use super::{Networks, Recognizer, cleanup};
+use crate::error::Result;
+use crate::tensor::Tensor;
+use boxes::Rect;
+use image::{GrayImage, imageops};
+use text::Line;
+
+/// The detector's picture: sides in multiples of this.
+const STEP: u32 = 32;
+/// Its shorter side has at least so many pixels, as the makers advise.
+const SHORTEST: u32 = 736;
+/// And its longer side at most so many.
+const LONGEST: u32 = 1600;
+/// Lines of a page; more is no page of text.
+const MOST_LINES: usize = 3000;
+/// Lines read with less than this are pictures and stains.
+const LEAST_CONFIDENCE: f32 = 0.5;
+/// Pages read with less than this are tried upside down.
+const UPRIGHT_CONFIDENCE: f32 = 0.8;
+
+/// The two networks.
+pub struct PpOcr {
+    networks: Networks,
+    characters: Vec<char>,
+}
+
+impl PpOcr {
+    /// With its networks.
+    pub fn new(networks: Networks) -> Self {
+        let characters = networks.characters.lines().filter_map(|line| line.chars().next()).collect();
+        Self { networks, characters }
+    }
+
+    /// The lines of a page, and whether most of them are higher than wide.
+    fn lines(&mut self, image: &GrayImage) -> Result<(Vec<Line>, bool)> {
+        let rects = self.detect(image)?;
+        let tall = rects.iter().filter(|rect| rect.is_tall()).count() * 2 > rects.len();
+        let mut lines = Vec::with_capacity(rects.len());
+        for rect in rects {
+            let rect = if rect.is_tall() { rect.turned() } else { rect };
+            let picture = crop::line(image, &rect);
+            let steps = self.networks.recognizer.run(&picture)?;
+            let line = text::decode(&steps, &self.characters, rect);
+            lines.extend(line.filter(|line| line.confidence() >= LEAST_CONFIDENCE));
+        }
+        Ok((lines, tall))
+    }
+
+    /// Rectangles around lines, in pixels of the image.
+    fn detect(&mut self, image: &GrayImage) -> Result<Vec<Rect>> {
+        let (width, height) = image.dimensions();
+        let (small_width, small_height) = detector_size(width, height);
+        let small = imageops::resize(image, small_width, small_height, imageops::FilterType::Triangle);
+        let map = self.networks.detector.run(&pixels(&small))?;
+        let scale = (width as f32 / small_width as f32, height as f32 / small_height as f32);
+        let mut rects = boxes::rects(&map, scale);
+        rects.truncate(MOST_LINES);
+        Ok(rects)
+    }
+
+    fn reading(&mut self, image: &GrayImage) -> Result<(Reading, bool)> {
+        let (lines, tall) = self.lines(image)?;
+        Ok((text::reading(lines, image.width(), image.height()), tall))
+    }
+
+    fn turned(&mut self, image: &GrayImage, rotation: u16) -> Result<Reading> {
+        let (mut reading, _) = self.reading(&cleanup::turn_upright(image, rotation))?;
+        reading.turn_back(rotation);
+        Ok(reading)
+    }
+}
+
+impl Recognizer for PpOcr {
+    fn read(&mut self, image: &GrayImage, _dpi: u32) -> Result<Reading> {
+        if image.width() == 0 || image.height() == 0 {
+            return Ok(Reading::default());
+        }
+        let (first, tall) = self.reading(image)?;
+        if tall {
+            let (right, left) = (self.turned(image, 90)?, self.turned(image, 270)?);
+            return Ok(better(first, better(right, left)));
+        }
+        if !first.is_empty() && first.confidence() < UPRIGHT_CONFIDENCE {
+            return Ok(better(first, self.turned(image, 180)?));
+        }
+        Ok(first)
+    }
+}
+
+/// Width and height at which text is looked for.
+fn detector_size(width: u32, height: u32) -> (u32, u32) {
+    let (width, height) = (width.max(1) as f32, height.max(1) as f32);
+    let scale = (SHORTEST as f32 / width.min(height)).max(1.0).min(LONGEST as f32 / width.max(height));
+    let side = |length: f32| ((length * scale / STEP as f32).round() as u32).max(1) * STEP;
+    (side(width), side(height))
+}
+
+/// Grey values 0 to 255 as −1 to 1, the same in three channels.
+fn pixels(image: &GrayImage) -> Tensor {
+    let values = image.as_raw().iter().flat_map(|value| [f32::from(*value) / 127.5 - 1.0; 3]).collect();
+    Tensor { height: image.height() as usize, width: image.width() as usize, channels: 3, values }
+}

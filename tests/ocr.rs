@@ -1,0 +1,129 @@
+//! PP-OCR on real pages, and what happens without its networks.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod common;
+
+use common::*;
+use image::{GrayImage, Luma};
+use quire::config::OcrEngine;
+use quire::decode::{FamilyLimits, Limits};
+use quire::digitize::Reader;
+use quire::document::{MediaType, PageText};
+use quire::error::Stage;
+use quire::metrics::Metrics;
+use quire::sandbox::{Reply, Request, Settings, Setup, Worker, networks};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+fn folder() -> PathBuf {
+    models_dir().join(networks::MANIFEST)
+}
+
+fn reader(engine: OcrEngine) -> Reader {
+    let prepare = networks::read(&folder()).expect("run `quire models fetch`");
+    Reader::new(engine, "eng", 0.75, Some(prepare)).unwrap()
+}
+
+fn picture(name: &str) -> GrayImage {
+    image::load_from_memory(&document(name)).unwrap().to_luma8()
+}
+
+/// F1 of words as bags.
+fn word_f1(page: &PageText, name: &str) -> f64 {
+    let truth = std::fs::read_to_string(root().join(format!("tests/corpus/truth/{name}.txt"))).unwrap();
+    let bag = |text: &str| {
+        let mut bag = BTreeMap::<String, usize>::new();
+        for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+            *bag.entry(word.to_lowercase()).or_default() += 1;
+        }
+        bag
+    };
+    let (found, truth) = (bag(&page.text), bag(&truth));
+    let both: usize = found.iter().map(|(word, n)| *n.min(truth.get(word).unwrap_or(&0))).sum();
+    2.0 * both as f64 / (found.values().sum::<usize>() + truth.values().sum::<usize>()) as f64
+}
+
+#[test]
+fn photographed_turned_and_clean_pages_are_read_in_order_with_boxes() {
+    let mut reader = reader(OcrEngine::Ppocr);
+    for (name, least, rotation) in [
+        ("receipt-photographed.jpg", 0.85, 0),
+        ("letter-rotated-90.png", 0.85, 90),
+        ("report-rotated-180.png", 0.85, 180),
+        ("notice-clean-scan.png", 0.9, 0),
+    ] {
+        let page = reader.read(&picture(name), 200).unwrap();
+        let f1 = word_f1(&page, name);
+        println!("{name}: {f1:.3}, turned by {}", page.rotation);
+        assert!(f1 >= least, "{name}: {f1:.3}\n{}", page.text);
+        assert_eq!(page.rotation, rotation, "{name}");
+        assert!(page.ocr_confidence.unwrap() > 0.8);
+        for word in &page.words {
+            let [l, t, r, b] = word.bounds;
+            assert!(0.0 <= l && l < r && r <= 1.0 && 0.0 <= t && t < b && b <= 1.0, "{word:?}");
+            assert!((0.0..=1.0).contains(&word.confidence) && !word.text.contains(' '), "{word:?}");
+        }
+    }
+}
+
+#[test]
+fn the_networks_read_where_tesseract_is_in_doubt() {
+    let name = "receipt-photographed.jpg";
+    let image = picture(name);
+    let mut alone = Reader::new(OcrEngine::Tesseract, "eng", 0.75, None).unwrap();
+    let (auto, alone) =
+        (reader(OcrEngine::Auto).read(&image, 200).unwrap(), alone.read(&image, 200).unwrap());
+    let (auto, alone) = (word_f1(&auto, name), word_f1(&alone, name));
+    println!("auto {auto:.3}, Tesseract {alone:.3}");
+    assert!(auto >= alone);
+}
+
+#[test]
+fn without_networks_tesseract_reads() {
+    for engine in [OcrEngine::Ppocr, OcrEngine::Auto] {
+        let mut reader =
+            Reader::new(engine, "eng", 0.75, networks::read(&PathBuf::from("/nowhere"))).unwrap();
+        let name = "notice-clean-scan.png";
+        let page = reader.read(&picture(name), 200).unwrap();
+        assert!(word_f1(&page, name) > 0.9, "{}", page.text);
+    }
+}
+
+#[test]
+fn odd_pictures_are_pages_without_words() {
+    let mut reader = reader(OcrEngine::Ppocr);
+    for (width, height, value) in
+        [(1, 1, 0), (1, 1, 255), (600, 800, 255), (6000, 3, 0), (3, 6000, 255), (0, 0, 0)]
+    {
+        let page = reader.read(&GrayImage::from_pixel(width, height, Luma([value])), 300).unwrap();
+        assert!(page.words.is_empty(), "{width} × {height}: {}", page.text);
+    }
+    let noise = GrayImage::from_fn(900, 700, |x, y| Luma([((x * 7919 + y * 104_729) % 251) as u8]));
+    reader.read(&noise, 300).unwrap();
+}
+
+#[test]
+fn a_sealed_child_reads_with_the_networks() {
+    let setup = Setup::Digitize {
+        engine: OcrEngine::Ppocr,
+        networks: folder(),
+        languages: "eng".to_owned(),
+        retry_below: 0.75,
+    };
+    let (stage, program, deadline) = (Stage::Digitize, QUIRE.into(), Duration::from_secs(120));
+    let settings = Settings { stage, program, setup, deadline, memory_mb: 3072, recycle_after: 10 };
+    let mut worker = Worker::new(settings, Arc::new(Metrics::new()));
+    let family = FamilyLimits { levels: 4, documents: 10, bytes: 64 << 20, attachments: 10, expansion: 250 };
+    let (max_pages, max_expanded_bytes, max_pixels) = (10, 512 << 20, 100_000_000);
+    let limits = Limits { max_pages, max_expanded_bytes, max_pixels, min_layer_chars: 16, dpi: 200, family };
+    let name = "receipt-photographed.jpg";
+    let request = Request::Digitize { media_type: MediaType::Jpeg, page: 1, limits };
+    let bytes = document(name);
+    let Ok(Reply::Page(page)) = worker.call(&request, &quire::document::sha256_hex(&bytes), &bytes) else {
+        panic!("no page");
+    };
+    assert!(word_f1(&page, name) > 0.85, "{}", page.text);
+}
