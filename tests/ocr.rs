@@ -71,14 +71,14 @@ fn photographed_turned_and_clean_pages_are_read_in_order_with_boxes() {
 
 #[test]
 fn the_networks_read_where_tesseract_is_in_doubt() {
-    let name = "receipt-photographed.jpg";
+    let name = "letter-complaint-noisy-scan.jpg";
     let image = picture(name);
     let mut alone = Reader::new(OcrEngine::Tesseract, "eng", 0.75, None).unwrap();
     let (auto, alone) =
         (reader(OcrEngine::Auto).read(&image, 200).unwrap(), alone.read(&image, 200).unwrap());
     let (auto, alone) = (word_f1(&auto, name), word_f1(&alone, name));
     println!("auto {auto:.3}, Tesseract {alone:.3}");
-    assert!(auto >= alone);
+    assert!(auto > alone);
 }
 
 #[test]
