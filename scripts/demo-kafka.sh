@@ -6,8 +6,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 quire=$1 folder=$2
-jars=$PWD/data/kafka
-[ -d "$jars" ] || { echo "there is no Kafka in $jars: run make kafka" >&2; exit 1; }
 work=$(mktemp -d)
 pids=()
 end() {
@@ -23,28 +21,7 @@ import socket
 held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
 print(*(s.getsockname()[1] for s in held))')
 broker=127.0.0.1:$port
-cat > "$work/kafka.properties" <<PROPERTIES
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:$controller
-listeners=PLAINTEXT://$broker,CONTROLLER://127.0.0.1:$controller
-advertised.listeners=PLAINTEXT://$broker
-controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs=$work/kafka
-auto.create.topics.enable=false
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-group.initial.rebalance.delay.ms=0
-message.max.bytes=10485760
-log.cleaner.dedupe.buffer.size=8388608
-PROPERTIES
-java() { command java -Xmx384m -XX:+UseSerialGC -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$jars/*" "$@"; }
-java kafka.tools.StorageTool format -t "$(java kafka.tools.StorageTool random-uuid)" \
-  -c "$work/kafka.properties" > /dev/null
-java kafka.Kafka "$work/kafka.properties" > "$work/kafka.log" 2>&1 &
+scripts/broker.sh "$work" "$port" "$controller" > "$work/kafka.log" 2>&1 &
 pids+=($!)
 for _ in $(seq 100); do kcat -L -b "$broker" -m 1 > /dev/null 2>&1 && break; sleep 0.3; done
 kcat -L -b "$broker" -m 2 > /dev/null || { cat "$work/kafka.log" >&2; exit 1; }
