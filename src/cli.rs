@@ -12,6 +12,7 @@ mod keys;
 mod kinds;
 mod man;
 mod models;
+mod named;
 mod print;
 mod reindex;
 mod reload;

@@ -96,6 +96,22 @@ fn what_is_alike_is_named_with_its_score_and_what_differs() {
     assert_eq!(hits.as_array().unwrap().len(), 3, "the examples are left out: {hits}");
     let hits = ask(&["search", "a train at night", "--unlike", &original]);
     assert_eq!(hits[0]["id"], story.as_str(), "{hits}");
+    // A file is named by its content, wherever it lies; one that is not known is no example.
+    std::fs::write(data.join("moved.txt"), &first).unwrap();
+    std::fs::write(data.join("new.txt"), "Never sent.").unwrap();
+    let named = ask(&["search", "--like", "moved.txt"]);
+    assert_eq!(named, ask(&["search", "--like", &original]), "{named}");
+    assert_eq!(ask(&["status", "moved.txt"])["id"], original.as_str());
+    let refused = |argument: &str, why: &str| {
+        let out = output(quire(data).args(["search", "--like", argument]));
+        assert!(
+            !out.status.success() && stderr(&out).contains(argument) && stderr(&out).contains(why),
+            "{}",
+            stderr(&out)
+        );
+    };
+    refused("new.txt", "send it with `quire send`");
+    refused("no/such.txt", "no such file");
     for passage in of(other)["passages"].as_array().unwrap() {
         let tone = &passage["sentiment"];
         assert!(["negative", "neutral", "positive"].contains(&tone["label"].as_str().unwrap()), "{passage}");

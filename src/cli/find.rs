@@ -2,17 +2,16 @@
 
 use super::tend::tasks::{self, Standing};
 use super::which::Which;
-use super::{App, print, store};
+use super::{App, named, print, store};
 use crate::consume::Inbox;
 use crate::consume::kafka::topics::{Lane, Topics};
 use crate::consume::kafka::waiting;
-use crate::document::DocumentId;
 use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
 use crate::pipeline::Embedder;
 use crate::publish::examples::Examples;
 use crate::publish::{Hit, Query, Store};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
 use std::process::ExitCode;
@@ -20,7 +19,7 @@ use std::process::ExitCode;
 /// Arguments of `quire status`.
 #[derive(Args)]
 pub struct StatusArgs {
-    /// A document's id; without it, the whole
+    /// A document's id, or a file with its content; without it, the whole
     id: Option<String>,
     /// API key, where the quire that runs asks for one
     #[arg(long, env = "QUIRE_API_KEY", hide_env_values = true)]
@@ -33,11 +32,11 @@ pub struct SearchArgs {
     /// What to look for, in words
     #[arg(required_unless_present = "like")]
     text: Vec<String>,
-    /// Find documents like the one with this id; may be given several times, also beside words
-    #[arg(long, value_name = "ID")]
+    /// Find documents like this one, an id or a file that was sent; may be given several times, also beside words
+    #[arg(long, value_name = "ID|FILE")]
     like: Vec<String>,
-    /// And less like the one with this id; may be given several times
-    #[arg(long, value_name = "ID")]
+    /// And less like this one; may be given several times
+    #[arg(long, value_name = "ID|FILE")]
     unlike: Vec<String>,
     #[command(flatten)]
     which: Which,
@@ -106,7 +105,7 @@ fn waiting(app: &App) -> Result<Vec<(String, String, u64)>> {
 }
 
 fn one(app: &App, store: &dyn Store, id: &str) -> Result<ExitCode> {
-    let id = parse_id(id)?;
+    let id = named::document(store, id)?;
     if let Some(document) = store.get(&id)? {
         print::json(&document)?;
         return Ok(ExitCode::SUCCESS);
@@ -131,15 +130,9 @@ fn files(inbox: &Inbox, folder: &str) -> usize {
     count(&inbox.folder(folder))
 }
 
-fn parse_id(id: &str) -> Result<DocumentId> {
-    DocumentId::parse(id).with_context(|| format!("`{id}` is no document id"))
-}
-
 /// Prints what was found.
 pub fn search(app: &App, args: &SearchArgs) -> Result<ExitCode> {
     let filter = args.which.filter();
-    let ids = |list: &[String]| list.iter().map(|id| parse_id(id)).collect::<Result<Vec<_>>>();
-    let examples = Examples { like: ids(&args.like)?, unlike: ids(&args.unlike)? };
     let text = args.text.join(" ");
     let (store, vector) = match text.is_empty() {
         // Without words no model is needed.
@@ -150,6 +143,10 @@ pub fn search(app: &App, args: &SearchArgs) -> Result<ExitCode> {
             (store, Embedder::alone(&models, &app.config, &app.metrics)?.embed(&text)?)
         }
     };
+    let named = |list: &[String]| {
+        list.iter().map(|one| named::document(store.as_ref(), one)).collect::<Result<Vec<_>>>()
+    };
+    let examples = Examples { like: named(&args.like)?, unlike: named(&args.unlike)? };
     let hits = match examples.is_empty() {
         true => store.search(&Query { text: &text, vector: &vector, filter: &filter, limit: args.limit })?,
         false => examples.search(store.as_ref(), &vector, &filter, args.limit)?,
