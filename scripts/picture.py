@@ -81,7 +81,7 @@ def main(base, out):
             break
     body = "".join(row(base, lines[name]) for name in SHOWN) + similar(base, lines[LIKE])
     with sync_playwright() as play:
-        browser = play.chromium.launch(args=["--no-sandbox", "--disable-gpu"])
+        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1200, "height": 400})
         page.set_content(f'<meta charset="utf-8"><style>{STYLE}</style><body>{body}</body>')
         page.screenshot(path=out, full_page=True)

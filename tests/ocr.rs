@@ -71,14 +71,16 @@ fn photographed_turned_and_clean_pages_are_read_in_order_with_boxes() {
 
 #[test]
 fn the_networks_read_where_tesseract_is_in_doubt() {
-    let name = "letter-complaint-noisy-scan.jpg";
-    let image = picture(name);
-    let mut alone = Reader::new(OcrEngine::Tesseract, "eng", 0.75, None).unwrap();
-    let (auto, alone) =
-        (reader(OcrEngine::Auto).read(&image, 200).unwrap(), alone.read(&image, 200).unwrap());
-    let (auto, alone) = (word_f1(&auto, name), word_f1(&alone, name));
-    println!("auto {auto:.3}, Tesseract {alone:.3}");
-    assert!(auto > alone);
+    // Of the receipt Tesseract leaves the column with the prices out, and is sure of the rest.
+    for name in ["letter-complaint-noisy-scan.jpg", "receipt-photographed.jpg"] {
+        let image = picture(name);
+        let mut alone = Reader::new(OcrEngine::Tesseract, "eng", 0.75, None).unwrap();
+        let (auto, alone) =
+            (reader(OcrEngine::Auto).read(&image, 200).unwrap(), alone.read(&image, 200).unwrap());
+        let (auto, alone) = (word_f1(&auto, name), word_f1(&alone, name));
+        println!("{name}: auto {auto:.3}, Tesseract {alone:.3}");
+        assert!(auto > alone + 0.05, "{name}: {auto:.3}, {alone:.3}");
+    }
 }
 
 #[test]

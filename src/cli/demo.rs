@@ -98,11 +98,14 @@ fn follow(app: &App, running: &Running, documents: &[Shown], new: usize) -> Resu
             + usize::from(running.pipeline.fatal().is_some()) * documents.len()
     };
     let bar = send::bar(new as u64);
-    while settled(running) < new {
+    // What came out of mails and archives counts among the settled, and is waited for as well.
+    while settled(running) < new
+        || (new > 0 && !running.pipeline.is_drained() && running.pipeline.fatal().is_none())
+    {
         if running.shutdown.is_asked() {
             bail!("stopped; what is left is taken up at the next start");
         }
-        bar.set_position(settled(running) as u64);
+        bar.set_position(settled(running).min(new) as u64);
         let now = running.pipeline.progress().all();
         let slowest = now.first().map_or_else(String::new, |p| match p.pages_total {
             0 => format!("{} ({})", p.name, p.stage),

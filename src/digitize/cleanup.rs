@@ -22,8 +22,13 @@ pub fn turn_upright(image: &GrayImage, rotation: u16) -> GrayImage {
 /// mean over a window of about a third of an inch. Written on the paper, ink is a small share of
 /// such a window, so the mean follows the light and not the letters.
 pub fn flatten_background(image: &GrayImage, dpi: u32) -> GrayImage {
+    flatten(image, dpi / 6)
+}
+
+/// The same with a window that reaches `radius` pixels in each direction, 8 at least. Paper becomes 225.
+pub fn flatten(image: &GrayImage, radius: u32) -> GrayImage {
     let (width, height) = image.dimensions();
-    let radius = (dpi / 6).max(8);
+    let radius = radius.max(8);
     let sums = integral(image);
     let stride = width as usize + 1;
     let at = |x: u32, y: u32| sums.get(y as usize * stride + x as usize).copied().unwrap_or(0);

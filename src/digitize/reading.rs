@@ -8,6 +8,8 @@ pub struct Reading {
     words: Vec<(LineKey, Word)>,
     /// Clockwise rotation of the image that `turn_back` has undone in the boxes.
     turned: u16,
+    /// Share of the page's letters that no word covers ([`super::missed`]).
+    missed: f32,
 }
 
 /// The line that a word stands in.
@@ -24,7 +26,7 @@ pub struct LineKey {
 impl Reading {
     /// Of words in reading order, boxes as shares of the page.
     pub fn new(words: Vec<(LineKey, Word)>) -> Self {
-        Self { words, turned: 0 }
+        Self { words, turned: 0, missed: 0.0 }
     }
 
     /// Whether nothing was read.
@@ -32,10 +34,26 @@ impl Reading {
         self.words.is_empty()
     }
 
-    /// Mean confidence over characters, 0 to 1; 1 for an empty page, which there is nothing to doubt in.
+    /// Boxes of the words as shares of the page, each with how many characters it holds.
+    pub fn boxes(&self) -> Vec<([f32; 4], usize)> {
+        self.words.iter().map(|(_, word)| (word.bounds, word.text.chars().count())).collect()
+    }
+
+    /// Takes note of the share of the page's letters that were not read.
+    pub fn has_missed(&mut self, share: f32) {
+        self.missed = share;
+    }
+
+    /// The share of the page's letters that were not read.
+    pub fn missed(&self) -> f32 {
+        self.missed
+    }
+
+    /// Mean confidence over characters, 0 to 1, where those that were not read count 0; 1 for an empty page, which
+    /// there is nothing to doubt in.
     pub fn confidence(&self) -> f32 {
         let characters: f32 = self.words.iter().map(|(_, w)| w.text.chars().count() as f32).sum();
-        if characters == 0.0 { 1.0 } else { self.weighted(1) / characters }
+        if characters == 0.0 { 1.0 } else { self.weighted(1) / characters * (1.0 - self.missed) }
     }
 
     /// Characters weighted by the square of their confidence: what makes one reading better than

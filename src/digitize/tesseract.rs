@@ -4,7 +4,7 @@
 //! then cleaned up; the reading with the most confident characters wins.
 
 use super::reading::{Reading, better};
-use super::{Recognizer, cleanup, tsv};
+use super::{Recognizer, cleanup, missed, tsv};
 use crate::error::{Class, Error, Result, Stage};
 use image::GrayImage;
 use leptess::{LepTess, Variable};
@@ -70,7 +70,9 @@ impl Tesseract {
         }
         let text =
             self.tesseract.get_tsv_text(0).map_err(|_| fault("Tesseract returned text that is not UTF-8"))?;
-        Ok(tsv::parse(&text, width, height))
+        let mut reading = tsv::parse(&text, width, height);
+        reading.has_missed(missed::share(image, &reading));
+        Ok(reading)
     }
 }
 
