@@ -88,7 +88,10 @@ export async function ask(path, options = {}) {
   if (key) headers.authorization = `Bearer ${key}`;
   if (options.json) headers["content-type"] = "application/json";
   const body = options.json ? { method: "POST", body: JSON.stringify(options.json) } : {};
-  const answer = await fetch(path, { ...options, ...body, headers });
+  const answer = await fetch(path, { ...options, ...body, headers }).catch((error) => {
+    // A view that was left is no fault; all else that has no answer is.
+    throw error.name === "AbortError" ? error : new Error("quire does not answer at this address: is it running?");
+  });
   if (answer.status === 401) {
     await needKey(key);
     return ask(path, options);
