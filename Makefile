@@ -49,9 +49,9 @@ deb: dist
 clean-root:
 	scripts/clean-root.py docker/cpu.Dockerfile data/clean-root
 
-# TARGET=document, frame, record or request; SECONDS=600.
+# TARGET=document, frame, record or request; all of them without; SECONDS=600 each.
 fuzz: setup-build
-	@scripts/fuzz.sh $(or $(TARGET),document) $(or $(SECONDS),60)
+	@scripts/fuzz.sh $(or $(TARGET),all) $(or $(SECONDS),60)
 
 # What dependencies are known for; SECURITY.md says what it needs.
 deny:

@@ -14,7 +14,7 @@ use quire::publish::local::LocalStore;
 use quire::publish::{Publisher, Store};
 use quire::review::{Desk, Parts, Rerun, World};
 use quire::sandbox::{Reply, Request, Setup, read_frame};
-use quire::serve::{Api, Keys, Look, bind, router, serve};
+use quire::serve::{Api, Changes, Keys, Look, bind, router, serve};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -148,8 +148,9 @@ impl Edge {
             models: Default::default(),
             progress: Arc::default(),
             door: Door::Folder(Inbox::open(folder.path()).unwrap()),
-            embed: Arc::new(|_| Ok(vec![1.0])),
+            embed: Arc::new(|_| Ok(Box::new(|| Ok(vec![1.0])))),
             config: config.serve.clone(),
+            changes: Changes::default(),
             tasks: None,
             ready: Arc::new(|| Ok(())),
             store,
@@ -163,25 +164,47 @@ impl Edge {
         Self { address, _runtime: runtime, _folder: folder }
     }
 
-    /// What it says to bytes; empty where it hangs up. The sender waits a moment before it ends its side, since
-    /// the server gives up what is asked by who has gone.
+    /// What it says to bytes.
     pub fn ask(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-        // It may have hung up by then.
-        let _ = stream.write_all(bytes);
-        let mut said = Vec::new();
-        if stream.read_to_end(&mut said).is_err() {
-            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-            let _ = stream.shutdown(Shutdown::Write);
-            let _ = stream.read_to_end(&mut said);
-        }
-        said
+        ask(self.address, bytes)
     }
 
     /// The same; gives an answer that owns to a fault of the server's.
     pub fn failed(&self, bytes: &[u8]) -> Option<String> {
         let said = String::from_utf8_lossy(&self.ask(bytes)).into_owned();
         said.starts_with("HTTP/1.1 500").then_some(said)
+    }
+}
+
+/// What a server says to bytes; empty where it hangs up. The sender ends its side when the answer is there,
+/// or none comes for a moment: earlier, and the server gives up what is asked by who has gone.
+pub fn ask(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    // It may have hung up by then.
+    let _ = stream.write_all(bytes);
+    let (mut said, mut part) = (Vec::new(), [0; 8192]);
+    while !is_whole(&said, bytes.starts_with(b"HEAD ")) {
+        match stream.read(&mut part) {
+            Ok(0) => return said,
+            Ok(read) => said.extend(part.iter().take(read)),
+            Err(_) => break,
+        }
+    }
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let _ = stream.shutdown(Shutdown::Write);
+    let _ = stream.read_to_end(&mut said);
+    said
+}
+
+/// Whether an answer is there to its end, as far as its length tells.
+fn is_whole(said: &[u8], of_head: bool) -> bool {
+    let text = String::from_utf8_lossy(said);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length =
+        head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    match length {
+        Some(length) => of_head || body.len() >= length,
+        None => body.ends_with("0\r\n\r\n"),
     }
 }

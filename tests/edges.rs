@@ -4,15 +4,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod common;
+// Asks as the fuzz target does; the rest is for `tests/mutations.rs`.
+#[allow(dead_code)]
+#[path = "../fuzz/entries.rs"]
+mod entries;
 
 use common::kafka::shared;
 use common::*;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
+use std::net::SocketAddr;
 
 const REQUESTS: usize = 400;
 const RECORDS: usize = 120;
@@ -71,28 +73,17 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![9 => shaped, 1 => body]
 }
 
-/// What the server says to bytes; empty where it hangs up.
-fn answer(address: &str, bytes: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    // It may have hung up by then.
-    let _ = stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write));
-    let mut said = Vec::new();
-    let _ = stream.read_to_end(&mut said);
-    said
-}
-
 #[test]
 fn every_request_is_answered_and_none_ends_the_program() {
     let folder = tempfile::tempdir().unwrap();
     let mut daemon = Daemon::start(folder.path(), &[]);
     let api = daemon.api().unwrap();
-    let address = api.strip_prefix("http://").unwrap();
+    let address: SocketAddr = api.strip_prefix("http://").unwrap().parse().unwrap();
     let mut runner = runner();
     let (mut answered, mut refused) = (0, 0);
     for number in 0..REQUESTS {
         let bytes = request().new_tree(&mut runner).unwrap().current();
-        let said = answer(address, &bytes);
+        let said = entries::ask(address, &bytes);
         let shown = || format!("{number}: {} → {}", bytes.escape_ascii(), said.escape_ascii());
         if said.is_empty() {
             continue;
@@ -111,7 +102,7 @@ fn every_request_is_answered_and_none_ends_the_program() {
             assert!(text.contains("\"title\""), "a problem says what it is: {}", shown());
         }
     }
-    assert!(answered > REQUESTS / 2 && refused > REQUESTS / 4, "{answered} answered, {refused} refused");
+    assert!(answered > REQUESTS * 9 / 10 && refused > REQUESTS / 4, "{answered} answered, {refused} refused");
     assert!(daemon.child.try_wait().unwrap().is_none(), "{}", daemon.log());
     assert!(ureq::get(format!("{api}/health/live")).call().is_ok());
     let (status, log) = daemon.terminate();
@@ -158,6 +149,8 @@ fn every_record_is_settled_and_none_ends_the_worker() {
         "kafka.group=edges".to_owned(),
         "kafka.partitions=1".to_owned(),
         "consume.attempts=1".to_owned(),
+        // Also of those that are to be begun at a time that never comes.
+        "consume.backoff_max_s=1".to_owned(),
         "consume.uri_timeout_s=1".to_owned(),
     ];
     let flags: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
@@ -166,9 +159,6 @@ fn every_record_is_settled_and_none_ends_the_worker() {
     for _ in 0..RECORDS {
         let (key, value, headers) = record().new_tree(&mut runner).unwrap().current();
         let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        // Not before a time that never comes is a wish of the sender's that is kept.
-        let headers: Vec<(&str, &str)> =
-            headers.into_iter().filter(|(n, v)| *n != "quire-not-before" || v.len() < 10).collect();
         kafka.try_send("edges", key.as_deref(), value.as_deref(), &headers).unwrap();
     }
     kafka.send("edges", Some("last"), b"The last letter is about a lighthouse.", &[]);

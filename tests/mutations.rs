@@ -2,8 +2,8 @@
 //! or refused, and nothing panics. Bounded, so that it runs with the other tests; `MUTATIONS=N` makes it as
 //! long as wanted for documents.
 //!
-//! Plain functions over seeds: a coverage-guided fuzzer needs a nightly toolchain, which the pinned one is
-//! not. `make fuzz` runs one over the same functions. What is found becomes a case of `decode/tests.rs`.
+//! Plain functions over seeds: no build of their own. `make fuzz` looks in the same functions led by their
+//! branches. What is found becomes a case of `decode/tests.rs`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 

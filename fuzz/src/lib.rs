@@ -1,5 +1,5 @@
-//! A target is libFuzzer's where cargo-fuzz builds it (nightly), and else a program that goes over the
-//! files and folders that it is told, so that a finding can be run again on any toolchain.
+//! A target is libFuzzer's with the feature `libfuzzer`, and else a program that goes over the files and folders
+//! that it is told, to run a finding again.
 
 #[path = "../entries.rs"]
 pub mod entries;
@@ -10,12 +10,12 @@ use std::path::Path;
 #[macro_export]
 macro_rules! target {
     ($run:expr) => {
-        #[cfg(fuzzing)]
+        #[cfg(feature = "libfuzzer")]
         libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             let run: fn(&[u8]) = $run;
             run(bytes)
         });
-        #[cfg(not(fuzzing))]
+        #[cfg(not(feature = "libfuzzer"))]
         fn main() {
             $crate::over_arguments($run);
         }

@@ -1,4 +1,4 @@
-#![cfg_attr(fuzzing, no_main)]
+#![cfg_attr(feature = "libfuzzer", no_main)]
 //! Documents of every format, as sandboxed children read them.
 
 quire_fuzz::target!(|bytes| {

@@ -1,4 +1,4 @@
-#![cfg_attr(fuzzing, no_main)]
+#![cfg_attr(feature = "libfuzzer", no_main)]
 //! Records of topics: keys, headers, envelopes, commands.
 
 use quire_fuzz::entries::{record, topics};

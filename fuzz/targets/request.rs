@@ -1,4 +1,4 @@
-#![cfg_attr(fuzzing, no_main)]
+#![cfg_attr(feature = "libfuzzer", no_main)]
 //! Requests over HTTP, as bytes of a connection.
 
 use quire_fuzz::entries::Edge;

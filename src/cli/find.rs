@@ -10,7 +10,7 @@ use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
 use crate::pipeline::Embedder;
 use crate::publish::examples::Examples;
-use crate::publish::{Hit, Query, Store};
+use crate::publish::{Hit, Meaning, Query, Store};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
@@ -148,7 +148,10 @@ pub fn search(app: &App, args: &SearchArgs) -> Result<ExitCode> {
     };
     let examples = Examples { like: named(&args.like)?, unlike: named(&args.unlike)? };
     let hits = match examples.is_empty() {
-        true => store.search(&Query { text: &text, vector: &vector, filter: &filter, limit: args.limit })?,
+        true => {
+            let vector = Meaning::Known(&vector);
+            store.search(&Query { text: &text, vector, filter: &filter, limit: args.limit })?
+        }
         false => examples.search(store.as_ref(), &vector, &filter, args.limit)?,
     };
     if app.json {

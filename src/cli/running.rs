@@ -39,6 +39,8 @@ use tokio::task::JoinHandle;
 const DISK: Duration = Duration::from_secs(15);
 /// How long the API may take to end: it cuts off what is open after some seconds itself.
 const ANSWERED: Duration = Duration::from_secs(7);
+/// How long requests that change something may take to end after that, though their senders hung up.
+const ENDED: Duration = Duration::from_secs(10);
 /// How often unfinished decisions are looked for.
 const SWEEP: Duration = Duration::from_secs(10);
 
@@ -69,6 +71,7 @@ pub struct Running {
     pub tasks: Arc<Schedule>,
     keys: Arc<serve::Keys>,
     serving: JoinHandle<crate::error::Result<()>>,
+    changes: serve::Changes,
     /// Heard as long as this runs, where it is started once only.
     _signals: Option<Signals>,
     live: Arc<AtomicBool>,
@@ -160,7 +163,9 @@ impl Running {
         let desk = pipeline.desk();
         desk.open(Arc::new(Outside(door.clone(), Arc::clone(&notifier), Arc::clone(&store))));
         let fetcher = Fetcher::new(&config.consume, variables.clone());
+        let changes = serve::Changes::default();
         let api = serve::Api {
+            changes: changes.clone(),
             tasks: Some(Arc::clone(&tasks)),
             desk: Arc::clone(&desk),
             notifier,
@@ -170,7 +175,7 @@ impl Running {
             progress: pipeline.progress(),
             metrics: Arc::clone(metrics),
             door,
-            embed: Arc::new(move |text: &str| embedder.embed(text)),
+            embed: Arc::new(move |text: &str| embedder.begin(text)),
             keys: Arc::clone(&keys),
             fetch: Arc::new(move |uri: &str| fetcher.fetch(uri)),
             revive: revive(config),
@@ -198,6 +203,7 @@ impl Running {
             tasks,
             keys,
             serving,
+            changes,
             _signals: None,
             live,
             traces,
@@ -223,6 +229,11 @@ impl Running {
         self.shutdown.ask();
         // Requests that are being answered come to their end.
         let _ = self.runtime.block_on(async { tokio::time::timeout(ANSWERED, self.serving).await });
+        // So do those whose senders hung up: their answers are kept for when they come again.
+        let ended = async { tokio::time::timeout(ENDED, self.changes.ended()).await };
+        if self.runtime.block_on(ended).is_err() {
+            tracing::warn!("requests that change something did not end in {ENDED:?} and were cut off");
+        }
         self.runtime.shutdown_timeout(Duration::from_secs(2));
         left
     }
@@ -278,11 +289,9 @@ impl World for Outside {
         tracing::info!(document = %event.id, action = %event.reviewed.action, by = event.reviewed.by, "reviewed");
         let document = self.2.get(&event.id)?;
         let note = Notification::reviewed(event, document.as_ref());
-        // Twice with the same occasion is once.
-        let held = self.1.tell(&note, &format!("{}:{}", event.sha256, event.version))?;
         self.0.reviewed(event)?;
-        drop(held);
-        Ok(())
+        // Twice with the same occasion is once.
+        self.1.tell(&note, &format!("{}:{}", event.sha256, event.version))
     }
 
     fn again(&self, document: &Document) -> crate::error::Result<()> {

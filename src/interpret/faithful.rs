@@ -51,7 +51,7 @@ pub fn check(written: WrittenSummary, text: &str) -> (Option<WrittenSummary>, Op
 /// row; upper and lower case are alike. A sentence may begin with any common word, or with another
 /// form of a word of the text. Numbers are compared by value, however they are grouped.
 fn made_up(summary: &str, text: &str) -> Vec<String> {
-    let source = Source::new(text);
+    let source = Source::new(text, summary);
     let mut found: Vec<String> = Vec::new();
     let mut before: Option<Word<'_>> = None;
     for word in words(summary) {
@@ -77,21 +77,60 @@ fn made_up(summary: &str, text: &str) -> Vec<String> {
     found
 }
 
-/// What a text holds.
+/// What of a summary stands in a text. However long that is, no more than the summary is kept of it.
+#[derive(Default)]
 struct Source {
     words: HashSet<String>,
     /// Neighbours.
     pairs: HashSet<(String, String)>,
     numbers: HashSet<String>,
+    /// Beginnings of words, with which a sentence of the summary begins.
+    stems: HashSet<String>,
 }
 
 impl Source {
-    fn new(text: &str) -> Self {
-        let list: Vec<Word<'_>> = words(text).collect();
-        let following = list.iter().skip(1);
-        let pairs = list.iter().zip(following).map(|(a, b)| (a.lower.clone(), b.lower.clone())).collect();
-        let numbers = list.iter().flat_map(|word| numbers(word.text)).flatten().collect();
-        Self { words: list.into_iter().map(|word| word.lower).collect(), pairs, numbers }
+    fn new(text: &str, summary: &str) -> Self {
+        let asked = Self::asked(summary);
+        let mut found = Self::default();
+        let mut before: Option<Word<'_>> = None;
+        let longest = asked.stems.iter().map(|stem| stem.len()).max().unwrap_or(0);
+        for word in words(text) {
+            if let Some(before) = before.as_ref().filter(|before| asked.words.contains(&before.lower)) {
+                let pair = (before.lower.clone(), word.lower.clone());
+                found.pairs.extend(asked.pairs.contains(&pair).then_some(pair));
+            }
+            if word.text.contains(|c: char| c.is_ascii_digit()) {
+                let forms = numbers(word.text).into_iter().flatten();
+                found.numbers.extend(forms.filter(|form| asked.numbers.contains(form)));
+            }
+            let ends = word.lower.char_indices().map(|(at, c)| at + c.len_utf8());
+            for stem in ends.take_while(|end| *end <= longest).filter_map(|end| word.lower.get(..end)) {
+                if asked.stems.contains(stem) {
+                    found.stems.insert(stem.to_owned());
+                }
+            }
+            if asked.words.contains(&word.lower) {
+                found.words.insert(word.lower.clone());
+            }
+            before = Some(word);
+        }
+        found
+    }
+
+    /// All that is looked for.
+    fn asked(summary: &str) -> Self {
+        let mut asked = Self::default();
+        let mut before: Option<String> = None;
+        for word in words(summary) {
+            asked.numbers.extend(numbers(word.text).into_iter().flatten());
+            let count = COUNTS.iter().find(|(name, _)| *name == word.lower);
+            asked.numbers.extend(count.map(|(_, digits)| (*digits).to_owned()));
+            asked.stems.extend(stem(&word.lower));
+            let pair = before.replace(word.lower.clone()).map(|before| (before, word.lower.clone()));
+            asked.pairs.extend(pair);
+            asked.words.insert(word.lower);
+        }
+        asked
     }
 
     /// Whether a number of the word is not in the text.
@@ -114,10 +153,14 @@ impl Source {
 
     /// Whether a sentence may begin with a word: it is common, or the text has another form of it.
     fn opens(&self, word: &str) -> bool {
-        let length = word.chars().count();
-        let stem: String = word.chars().take(length.saturating_sub(3).max(4)).collect();
-        OPENERS.contains(&word) || (length > 4 && self.words.iter().any(|known| known.starts_with(&stem)))
+        OPENERS.contains(&word) || stem(word).is_some_and(|stem| self.stems.contains(&stem))
     }
+}
+
+/// What other forms of a word begin with, too.
+fn stem(word: &str) -> Option<String> {
+    let length = word.chars().count();
+    (length > 4).then(|| word.chars().take(length.saturating_sub(3).max(4)).collect())
 }
 
 /// A word of a text.
@@ -208,6 +251,14 @@ mod tests {
         says("Angela Lee agreed.", &["Angela Lee"]);
         says("They agreed on 1,240.50 EUR for five pallets in 2023.", &["1,240.50", "five", "2023"]);
         says("Johnson paid. Johnson left.", &["Johnson"]);
+    }
+
+    #[test]
+    fn no_more_is_kept_of_a_text_than_its_summary_asks_for() {
+        let words: String = (0..50_000).map(|n| format!("word{n} {n}.{n} ")).collect();
+        let source = Source::new(&(words + TEXT), "Angela Poe paid 1204.5 EUR for four pallets.");
+        let kept = source.words.len() + source.pairs.len() + source.numbers.len() + source.stems.len();
+        assert!((10..40).contains(&kept), "{kept}");
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn records_that_cannot_be_read_are_passed_over_and_complained_of_once() {
         assert!(store.put_record(&record).unwrap());
     }
     assert_eq!(notifier.list().unwrap().len(), 1);
-    drop(notifier.understood(&document("a")).unwrap());
+    notifier.understood(&document("a")).unwrap().release().unwrap();
     assert_eq!(list(&notifier, DeliveryState::Waiting).len(), 1);
     send(&notifier, &id);
     assert_eq!(receiver.came().len(), 1, "what can be read is sent");
@@ -82,14 +82,14 @@ fn who_does_not_send_reads_no_deliveries_and_counts_before_it_says_that_there_ar
     assert!(!follower.round(&ways, false, &|| false).unwrap());
     assert_eq!(store.read.load(Ordering::Acquire), before);
     for number in 0..follower.config.waiting {
-        drop(follower.understood(&document(&format!("d{number}"))).unwrap());
+        follower.understood(&document(&format!("d{number}"))).unwrap().release().unwrap();
     }
     assert!(follower.metrics.encode().contains("quire_webhook_waiting 0\n"), "the leader says how many");
     // Another worker sent them.
     for delivery in list(&leader, DeliveryState::Waiting) {
         assert!(leader.remove(&delivery).unwrap());
     }
-    drop(follower.understood(&document("more")).unwrap());
+    follower.understood(&document("more")).unwrap().release().unwrap();
     assert_eq!(list(&follower, DeliveryState::Waiting).len(), 1);
     assert!(list(&follower, DeliveryState::Dead).is_empty());
     leader.lanes.resume(&id);
@@ -102,7 +102,7 @@ fn what_waits_for_a_subscription_that_is_gone_is_removed() {
     let store = Arc::<MemoryStore>::default();
     let notifier = notifier(&store);
     subscribe(&notifier, "http://127.0.0.1:9/");
-    drop(notifier.understood(&document("a")).unwrap());
+    notifier.understood(&document("a")).unwrap().release().unwrap();
     // A later version's, which nobody may take for gone.
     assert!(store.put_record(&unknown(Shelf::Subscription, "later", "", "active")).unwrap());
     for (key, group) in [("msg_1", "gone"), ("msg_2", "later")] {
@@ -120,7 +120,7 @@ fn what_tells_of_a_document_that_is_forgotten_goes_with_it() {
     let notifier = notifier(&store);
     let id = subscribe(&notifier, "http://127.0.0.1:9/");
     for name in ["a", "b"] {
-        drop(notifier.understood(&document(name)).unwrap());
+        notifier.understood(&document(name)).unwrap().release().unwrap();
     }
     notifier.test(&id).unwrap();
     assert_eq!(forget(store.as_ref() as &dyn Store, &document("a").id).unwrap(), 1);

@@ -6,11 +6,14 @@ use crate::publish::{Record, Shelf};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 named! {
     /// Where a delivery is.
     DeliveryState {
+        /// It waits until its document is stored.
+        Prepared = "prepared",
         /// It is sent when it is due.
         Waiting = "waiting",
         /// It was given up.
@@ -30,6 +33,9 @@ pub struct Delivery {
     /// The document that it tells of; none for a test.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<DocumentId>,
+    /// What must be stored before it is sent, as long as that is not certain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
     /// What is sent.
     pub body: String,
     /// When it was made.
@@ -44,6 +50,17 @@ pub struct Delivery {
     /// Counts its changes.
     #[serde(default)]
     pub version: u64,
+}
+
+/// A document as it was understood.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Content {
+    /// SHA-256 of what was sent.
+    pub sha256: String,
+    /// When its sender wrote it.
+    pub version: i64,
+    /// The model behind each task, as `name@revision`.
+    pub models: BTreeMap<String, String>,
 }
 
 /// Which deliveries to list.
@@ -90,6 +107,7 @@ impl Delivery {
             subscription: subscription.to_owned(),
             state: DeliveryState::Waiting,
             document: None,
+            content: None,
             body,
             created_at: now,
             due_at: now,
@@ -99,14 +117,24 @@ impl Delivery {
         }
     }
 
+    /// Not to be sent before this is stored.
+    pub fn until_stored(self, content: Content) -> Self {
+        Self { state: DeliveryState::Prepared, content: Some(content), ..self }
+    }
+
+    /// What it tells of is stored.
+    pub fn released(self) -> Self {
+        Self { state: DeliveryState::Waiting, content: None, ..self }
+    }
+
     /// Given up for this reason.
     pub fn dead(self, why: String) -> Self {
-        Self { state: DeliveryState::Dead, due_at: Timestamp::now(), error: Some(why), ..self }
+        Self { state: DeliveryState::Dead, content: None, due_at: Timestamp::now(), error: Some(why), ..self }
     }
 
     /// Once more from the start.
     pub fn again(self) -> Self {
-        Self { state: DeliveryState::Waiting, due_at: Timestamp::now(), attempts: 0, ..self }
+        Self { due_at: Timestamp::now(), attempts: 0, ..self.released() }
     }
 
     /// As the store keeps it, as its next version. Those that wait: the soonest first; the dead: the

@@ -1,7 +1,7 @@
 //! Tells others what happened to documents: subscriptions, and deliveries to their addresses.
 //!
 //! A delivery is a record of the store before the document it tells of is stored, so no crash loses
-//! it; told again, it has the same id. It leaves the store when its receiver has it. What nobody
+//! it, and waits until the document is there (`prepared`); told again, it has the same id. It leaves the store when its receiver has it. What nobody
 //! takes after some tries is kept as a dead letter, to be seen and sent again. One worker of a group
 //! sends: the leader. Messages go by HTTP (`web`) or as mails (`mail`), as a subscription's URL says.
 
@@ -10,6 +10,7 @@ mod cache;
 mod damage_tests;
 mod delivery;
 mod mail;
+mod prepared;
 mod queue;
 mod send;
 mod sign;
@@ -19,9 +20,10 @@ mod tests;
 mod ways;
 mod web;
 
-pub use delivery::{Delivery, DeliveryState, Listing};
+pub use delivery::{Content, Delivery, DeliveryState, Listing};
 pub use mail::Post;
-pub use queue::{Held, Notifier};
+pub use prepared::Prepared;
+pub use queue::Notifier;
 pub use send::start;
 pub use subscription::{Draft, Subscription, Wanted, WithSecret};
 

@@ -3,15 +3,16 @@
 use super::Refused;
 use super::cache::{Cache, List, MOST};
 use super::delivery::{Delivery, DeliveryState, Listing};
+use super::prepared::Prepared;
 use super::send::Lanes;
 use super::subscription::{Draft, Kept, Subscription, WithSecret};
 use crate::config::NotifyConfig;
-use crate::document::{Document, DocumentId, Notification};
+use crate::document::{Document, Notification};
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::publish::{Record, Selection, Shelf, Store};
 use crate::receipt::lock;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -27,32 +28,10 @@ pub struct Notifier {
     pub(super) metrics: Arc<Metrics>,
     pub(super) lanes: Lanes,
     cache: Cache,
-    held: Mutex<HashMap<DocumentId, usize>>,
     /// Records that were complained of.
     unreadable: Mutex<HashSet<(Shelf, String)>>,
     /// Whether this worker sends.
     pub(super) leads: AtomicBool,
-}
-
-/// While it lives, what tells of its document is not sent.
-pub struct Held<'n> {
-    notifier: &'n Notifier,
-    id: DocumentId,
-    lanes: Vec<String>,
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        let mut held = lock(&self.notifier.held);
-        if let Some(count) = held.get_mut(&self.id) {
-            *count -= 1;
-            if *count == 0 {
-                held.remove(&self.id);
-            }
-        }
-        drop(held);
-        self.notifier.lanes.wake(&self.lanes);
-    }
 }
 
 impl Notifier {
@@ -64,36 +43,32 @@ impl Notifier {
             config: config.clone(),
             metrics,
             cache: Cache::default(),
-            held: Mutex::default(),
             unreadable: Mutex::default(),
             leads: AtomicBool::new(false),
         }
     }
 
-    /// Tells of a document that is about to be stored: durable when this returns, and sent once the
-    /// guard is gone. Done again, it is told once.
-    pub fn understood(&self, document: &Document) -> Result<Held<'_>> {
-        let models: Vec<String> =
-            document.models.iter().map(|(task, model)| format!("{task}={model}")).collect();
-        let occasion = format!("{}:{}:{}", document.sha256, document.version, models.join(","));
-        self.tell(&Notification::of(document), &occasion)
+    /// Prepares what tells of a document that is about to be stored: durable when this returns, and sent
+    /// once it is released. Done again, it is told once.
+    pub fn understood(&self, document: &Document) -> Result<Prepared<'_>> {
+        Prepared::of(self, document)
     }
 
     /// Tells of something; `occasion` tells it from other things of the document.
-    pub fn tell(&self, note: &Notification, occasion: &str) -> Result<Held<'_>> {
-        *lock(&self.held).entry(note.id.clone()).or_default() += 1;
-        let mut held = Held { notifier: self, id: note.id.clone(), lanes: Vec::new() };
+    pub fn tell(&self, note: &Notification, occasion: &str) -> Result<()> {
+        let mut told = Vec::new();
         for kept in self.subscriptions()?.iter().filter(|kept| kept.wants(note)) {
             let id = &kept.subscription.id;
             self.queue(Delivery::new(id, note, occasion)?)?;
-            held.lanes.push(id.clone());
+            told.push(id.clone());
         }
-        Ok(held)
+        self.lanes.wake(&told);
+        Ok(())
     }
 
-    /// Puts a delivery in, unless it is there already. Where too many wait for its subscription it is
-    /// a dead letter at once.
-    fn queue(&self, delivery: Delivery) -> Result<()> {
+    /// Puts a delivery in as it is; false, and nothing changed, where it is there already. Where too many
+    /// wait for its subscription it is a dead letter at once.
+    pub(super) fn queue(&self, delivery: Delivery) -> Result<bool> {
         let most = self.config.waiting;
         let lane = delivery.subscription.clone();
         let full = self.is_full(&lane)?;
@@ -101,14 +76,22 @@ impl Notifier {
             true => delivery.dead(format!("{most} messages wait already (the setting notify.waiting)")),
             false => delivery,
         };
-        if self.store.put_record(&delivery.next_record()?)? {
-            self.metrics.webhook(if full { "dead" } else { "queued" });
-            if !full {
-                self.lanes.added(&lane, 1);
-                self.tell_waiting();
+        let new = self.store.put_record(&delivery.next_record()?)?;
+        if new {
+            match delivery.state {
+                DeliveryState::Prepared => {}
+                DeliveryState::Waiting => self.is_queued(&lane),
+                DeliveryState::Dead => self.metrics.webhook("dead"),
             }
         }
-        Ok(())
+        Ok(new && !full)
+    }
+
+    /// One more waits for a subscription.
+    pub(super) fn is_queued(&self, lane: &str) {
+        self.metrics.webhook("queued");
+        self.lanes.added(lane, 1);
+        self.tell_waiting();
     }
 
     /// Whether as many wait for a subscription as may. Who does not send only knows what it put in
@@ -126,7 +109,7 @@ impl Notifier {
 
     /// How many deliveries to a subscription are in a state.
     pub(super) fn count_of(&self, lane: &str, state: DeliveryState) -> Result<usize> {
-        let selection = Selection { state: vec![state.to_string()], group: vec![lane.to_owned()] };
+        let selection = of_lane(state, lane);
         self.store.count_records(Shelf::Delivery, &selection)
     }
 
@@ -149,11 +132,6 @@ impl Notifier {
     /// A delivery as the store gave it, if it can be read.
     pub(super) fn readable(&self, record: &Record) -> Option<Delivery> {
         Delivery::of(record).inspect_err(|error| self.unreadable(record, error)).ok()
-    }
-
-    /// Whether nothing of this document is to be sent yet.
-    pub(crate) fn is_held(&self, id: Option<&DocumentId>) -> bool {
-        id.is_some_and(|id| lock(&self.held).contains_key(id))
     }
 
     /// All subscriptions that can be read.
@@ -229,7 +207,7 @@ impl Notifier {
     /// Deliveries that can be read: those that wait, the soonest first; the dead, the latest first.
     pub fn deliveries(&self, wanted: &Listing, limit: usize, offset: usize) -> Result<Vec<Delivery>> {
         let state = wanted.state.iter().map(|state| state.to_string()).collect();
-        let selection = Selection { state, group: wanted.subscription.clone() };
+        let selection = Selection { state, group: wanted.subscription.clone(), ..Selection::default() };
         let records = self.store.records(Shelf::Delivery, &selection, limit, offset)?;
         Ok(records.iter().filter_map(|record| self.readable(record)).collect())
     }
@@ -237,12 +215,12 @@ impl Notifier {
     /// Sends a delivery now, with as many tries as a new one.
     pub fn replay(&self, id: &str) -> Result<Delivery, Refused> {
         let before = self.delivery(id)?;
-        let was_dead = before.state == DeliveryState::Dead;
+        let waited = before.state == DeliveryState::Waiting;
         let delivery = before.again();
         if !self.store.put_record(&delivery.next_record()?)? {
             return Err(Refused::Stale(delivery.version + 1));
         }
-        if was_dead {
+        if !waited {
             self.lanes.added(&delivery.subscription, 1);
         }
         self.metrics.webhook("replayed");
@@ -254,14 +232,13 @@ impl Notifier {
     /// that cannot be sent again stays as it is.
     pub fn replay_all(&self, id: &str) -> Result<usize, Refused> {
         self.kept(id)?;
-        let state = vec![DeliveryState::Dead.to_string()];
-        let dead = Selection { state, group: vec![id.to_owned()] };
         // Their keys first: each is tried once, whatever comes of it.
         let mut keys = BTreeSet::new();
-        self.walk(&dead, |record| {
+        self.store.each_record(Shelf::Delivery, &of_lane(DeliveryState::Dead, id), &mut |record| {
             if self.readable(&record).is_some() {
                 keys.insert(record.key);
             }
+            Ok(())
         })?;
         let mut replayed = 0;
         for key in keys {
@@ -276,9 +253,7 @@ impl Notifier {
 
     /// What waits for a subscription, the soonest first.
     pub(super) fn waiting(&self, lane: &str, limit: usize, offset: usize) -> Result<Vec<Record>> {
-        let state = vec![DeliveryState::Waiting.to_string()];
-        let selection = Selection { state, group: vec![lane.to_owned()] };
-        self.store.records(Shelf::Delivery, &selection, limit, offset)
+        self.store.records(Shelf::Delivery, &of_lane(DeliveryState::Waiting, lane), limit, offset)
     }
 
     /// Removes deliveries to subscriptions that are gone: a worker that had not heard of it yet put them in.
@@ -289,7 +264,10 @@ impl Notifier {
             return Ok(());
         }
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        self.walk(&Selection::default(), |record| found.entry(record.group).or_default().push(record.key))?;
+        self.store.each_record(Shelf::Delivery, &Selection::default(), &mut |record| {
+            found.entry(record.group).or_default().push(record.key);
+            Ok(())
+        })?;
         for (subscription, keys) in found {
             // Looked for after its deliveries, so that one that was just made is there.
             if self.store.record(Shelf::Subscription, &subscription)?.is_some() {
@@ -299,19 +277,6 @@ impl Notifier {
                 self.store.remove_record(Shelf::Delivery, &key)?;
             }
             self.lanes.forget(&subscription);
-        }
-        Ok(())
-    }
-
-    /// Passes every delivery that is selected; nothing is changed meanwhile.
-    pub(super) fn walk(&self, selection: &Selection, mut pass: impl FnMut(Record)) -> Result<()> {
-        for page in 0.. {
-            let records = self.store.records(Shelf::Delivery, selection, PAGE, page * PAGE)?;
-            let last = records.len() < PAGE;
-            records.into_iter().for_each(&mut pass);
-            if last {
-                break;
-            }
         }
         Ok(())
     }
@@ -351,4 +316,9 @@ impl Notifier {
         self.lanes.wake(std::slice::from_ref(&kept.subscription.id));
         Ok((kept.subscription, kept.secret))
     }
+}
+
+/// Deliveries to a subscription in a state.
+fn of_lane(state: DeliveryState, lane: &str) -> Selection {
+    Selection { state: vec![state.to_string()], group: vec![lane.to_owned()], ..Selection::default() }
 }

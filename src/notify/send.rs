@@ -194,15 +194,14 @@ impl Notifier {
 
     /// Sends what is due to one subscription, until something fails.
     fn serve(&self, ways: &Ways, kept: &Kept, stop: &dyn Fn() -> bool) -> Result<After> {
-        // Those at the front that stay there: held, or not to be read.
+        // Those at the front that stay there, for they cannot be read.
         let mut passed = 0;
         loop {
             let records = self.waiting(&kept.subscription.id, BATCH, passed)?;
             let whole = records.len() == BATCH;
             let before = passed;
             for record in &records {
-                let free = |delivery: &Delivery| !self.is_held(delivery.document.as_ref());
-                let Some(delivery) = self.readable(record).filter(free) else {
+                let Some(delivery) = self.readable(record) else {
                     passed += 1;
                     continue;
                 };
@@ -285,8 +284,8 @@ impl Notifier {
         }
     }
 
-    /// Counts now and then what waits, which other workers and earlier runs put in, too; removes the
-    /// dead letters that are too many, and what was left of subscriptions that are gone.
+    /// Counts now and then what waits, which other workers and earlier runs put in, too; releases
+    /// what dead workers prepared; removes the dead letters that are too many, and what was left of subscriptions that are gone.
     pub(super) fn count(&self, all: &[Kept]) -> Result<()> {
         {
             let mut counted = lock(&self.lanes.counted);
@@ -295,6 +294,7 @@ impl Notifier {
             }
             *counted = Some(Instant::now());
         }
+        self.release_what_was_left()?;
         let mut known = 0;
         for kept in all {
             let id = &kept.subscription.id;
@@ -308,7 +308,7 @@ impl Notifier {
                     dead -= 1;
                 }
             }
-            known += waiting + dead;
+            known += waiting + dead + self.count_of(id, DeliveryState::Prepared)?;
         }
         self.remove_orphans(known)?;
         self.tell_waiting();

@@ -89,12 +89,12 @@ fn a_message_comes_once_signed_with_both_secrets() {
     let made = notifier.subscribe(draft(json!({ "url": receiver.url, "events": ["finished"] }))).unwrap();
     let id = made.subscription.id;
     let renewed = notifier.renew(&id).unwrap();
-    let held = notifier.understood(&document("a")).unwrap();
+    let prepared = notifier.understood(&document("a")).unwrap();
     send(&notifier, &id);
     assert!(receiver.came().is_empty(), "its document is not stored yet");
-    drop(held);
+    prepared.release().unwrap();
     // The same again, as after a crash.
-    drop(notifier.understood(&document("a")).unwrap());
+    notifier.understood(&document("a")).unwrap().release().unwrap();
     send(&notifier, &id);
     let came = receiver.came();
     assert_eq!(came.len(), 1, "{came:?}");
@@ -125,17 +125,17 @@ fn only_what_is_wanted_is_told() {
     ];
     for (filter, told) in cases {
         let made = notifier.subscribe(draft(json!({ "url": receiver.url, "filter": filter }))).unwrap();
-        drop(notifier.understood(&other).unwrap());
+        notifier.understood(&other).unwrap().release().unwrap();
         let waiting = list(&notifier, DeliveryState::Waiting);
         assert_eq!(waiting.len(), usize::from(told), "{filter}");
         notifier.unsubscribe(&made.subscription.id).unwrap();
         assert!(list(&notifier, DeliveryState::Waiting).is_empty(), "they go with it");
     }
     let made = notifier.subscribe(draft(json!({ "url": receiver.url, "events": ["reviewed"] }))).unwrap();
-    drop(notifier.understood(&other).unwrap());
+    notifier.understood(&other).unwrap().release().unwrap();
     assert!(list(&notifier, DeliveryState::Waiting).is_empty());
     let note = Notification::plain(other.id.clone(), other.name.clone(), Event::Reviewed);
-    drop(notifier.tell(&note, "1").unwrap());
+    notifier.tell(&note, "1").unwrap();
     send(&notifier, &made.subscription.id);
     assert!(receiver.came()[0].1.contains("document.reviewed"));
 }
@@ -146,7 +146,7 @@ fn what_is_not_taken_is_tried_again_then_a_dead_letter_that_can_be_replayed() {
     let notifier = notifier(&store);
     let made = notifier.subscribe(draft(json!({ "url": receiver.url }))).unwrap();
     let id = made.subscription.id;
-    drop(notifier.understood(&document("a")).unwrap());
+    notifier.understood(&document("a")).unwrap().release().unwrap();
     // Another program, after a restart: everything is in the store.
     let notifier = self::notifier(&store);
     send(&notifier, &id);
@@ -172,7 +172,7 @@ fn a_receiver_that_is_gone_is_sent_to_no_more() {
     let after = notifier.subscription(&id).unwrap();
     assert!(!after.active && after.stopped.unwrap().contains("410"));
     assert!(matches!(notifier.test(&id), Err(Refused::Wrong(_))));
-    drop(notifier.understood(&document("a")).unwrap());
+    notifier.understood(&document("a")).unwrap().release().unwrap();
     assert!(list(&notifier, DeliveryState::Waiting).is_empty());
 }
 
@@ -182,7 +182,7 @@ fn what_waits_is_bounded() {
     let notifier = notifier(&store);
     notifier.subscribe(draft(json!({ "url": "http://127.0.0.1:9/" }))).unwrap();
     for number in 0..7 {
-        drop(notifier.understood(&document(&format!("d{number}"))).unwrap());
+        notifier.understood(&document(&format!("d{number}"))).unwrap().release().unwrap();
     }
     assert_eq!(list(&notifier, DeliveryState::Waiting).len(), 5);
     let dead = list(&notifier, DeliveryState::Dead);

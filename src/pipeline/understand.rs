@@ -14,7 +14,6 @@ use crate::publish::{Filter, Publisher};
 use crate::receipt::Receipt;
 use crate::review::Desk;
 use crate::window::InferredDocument;
-use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -148,7 +147,7 @@ fn neighbours(shared: &Shared, document: &Document) -> Vec<Neighbour> {
 }
 
 /// Stores a document, however long the store is away. What tells of it is in the store before, so that
-/// no crash comes between, and is held back over every try: it leaves when the document is stored.
+/// no crash comes between, and is not sent before the document is stored, by no worker.
 fn store(
     shared: &Shared,
     publisher: &Publisher,
@@ -156,15 +155,13 @@ fn store(
     receipt: &Receipt,
     understood: &Document,
 ) -> Result<Document> {
-    let held = Cell::new(None);
     shared.insist(receipt, || {
         // What a person decided about this content still counts.
         let document = desk.receive(understood.clone())?;
-        // The guard of this try is there before that of the last one goes.
-        let again = shared.notifier.understood(&document)?;
-        held.set(Some(again));
+        let prepared = shared.notifier.understood(&document)?;
         publisher.publish(&document)?;
         desk.published(&document)?;
+        prepared.release()?;
         Ok(document)
     })
 }
@@ -207,12 +204,13 @@ mod tests {
     use super::*;
     use crate::config::{Sources, load};
     use crate::metrics::Metrics;
+    use crate::notify::{DeliveryState, Listing};
     use crate::receipt::Budget;
     use crate::serve::office;
     use crate::serve::support::{MemoryStore, document};
 
     #[test]
-    fn what_tells_of_a_document_is_held_back_over_every_try_of_storing_it() {
+    fn what_tells_of_a_document_waits_over_every_try_of_storing_it() {
         let folder = tempfile::tempdir().unwrap();
         let mut config = load(&Sources::default()).unwrap().config;
         config.data.dir = folder.path().to_owned();
@@ -224,6 +222,12 @@ mod tests {
             (Publisher::new(&config, as_store()).unwrap(), office::desk(as_store(), folder.path()));
         let permit = Budget::new(1, 1).acquire(1, Duration::ZERO).unwrap();
         let receipt = Receipt::new(permit, |_| {});
+        let draft = serde_json::from_value(serde_json::json!({ "url": "https://example.com/" })).unwrap();
+        shared.notifier.subscribe(draft).unwrap();
+        let in_state = |state| {
+            let wanted = Listing { state: vec![state], subscription: Vec::new() };
+            shared.notifier.deliveries(&wanted, 10, 0).unwrap().len()
+        };
         let (document, mut free) = (document("a"), 0);
         std::thread::scope(|scope| {
             let storing = scope.spawn(|| store(&shared, &publisher, &desk, &receipt, &document));
@@ -232,13 +236,13 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(1));
             }
             while kept.outages.load(Ordering::Acquire) > 0 {
-                free += usize::from(!shared.notifier.is_held(Some(&document.id)));
+                free += in_state(DeliveryState::Waiting);
                 std::thread::sleep(Duration::from_millis(1));
             }
             assert_eq!(storing.join().unwrap().unwrap().id, document.id);
         });
         assert_eq!(free, 0, "its message could have left before it was stored");
-        assert!(!shared.notifier.is_held(Some(&document.id)));
+        assert_eq!((in_state(DeliveryState::Waiting), in_state(DeliveryState::Prepared)), (1, 0));
         receipt.resolve(Ok(()));
     }
 }

@@ -58,13 +58,27 @@ impl Record {
     }
 }
 
-/// Which records count: those of any of these states and groups; an empty list stands for all.
+/// Which records count: those of any of these states, groups and documents; an empty list stands for all.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
     /// States.
     pub state: Vec<String>,
     /// Groups.
     pub group: Vec<String>,
+    /// Documents, by their ids: what bodies have under `document`.
+    pub document: Vec<String>,
+}
+
+impl Selection {
+    /// Whether a record of any shelf is selected: what stores do by themselves.
+    #[cfg(test)]
+    pub(crate) fn takes(&self, record: &Record) -> bool {
+        let among = |list: &[String], own: &str| list.is_empty() || list.iter().any(|one| one == own);
+        let document = record.body.get("document").and_then(Value::as_str).unwrap_or_default();
+        among(&self.state, &record.state)
+            && among(&self.group, &record.group)
+            && among(&self.document, document)
+    }
 }
 
 /// Keeps records. Errors are those of [`Store`](super::Store).
@@ -88,6 +102,15 @@ pub trait Records {
         limit: usize,
         offset: usize,
     ) -> Result<Vec<Record>>;
+
+    /// Hands on every record that `selection` lets pass and that is there all the while, once, in no
+    /// order. Others, and those by `pass` itself, may come, change and go meanwhile.
+    fn each_record(
+        &self,
+        shelf: Shelf,
+        selection: &Selection,
+        pass: &mut dyn FnMut(Record) -> Result<()>,
+    ) -> Result<()>;
 
     /// How many `selection` lets pass.
     fn count_records(&self, shelf: Shelf, selection: &Selection) -> Result<usize>;

@@ -181,7 +181,7 @@ impl Desk {
     /// Reviews: the most urgent and longest waiting first.
     pub fn list(&self, wanted: &Wanted, limit: usize, offset: usize) -> Result<Vec<Review>> {
         let state = wanted.state.iter().map(|state| state.to_string()).collect();
-        let selection = Selection { state, group: wanted.kind.clone() };
+        let selection = Selection { state, group: wanted.kind.clone(), ..Selection::default() };
         let Some(by) = &wanted.held_by else {
             let records = self.parts.store.records(Shelf::Review, &selection, limit, offset)?;
             return records.iter().map(Review::of).collect();

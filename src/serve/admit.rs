@@ -14,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+use tokio::sync::watch;
 
 named! {
     /// What an API key may do.
@@ -140,6 +141,7 @@ pub async fn admit(
     }
     request.extensions_mut().insert(caller.clone());
     let changes = !request.method().is_safe();
+    let begun = shared.api.changes.clone();
     let answer = async move {
         let mut held = Held::of(&shared.requests, REQUESTS);
         if !held.grow(1) {
@@ -147,15 +149,48 @@ pub async fn admit(
         }
         once(&shared, &caller, request, next).await
     };
-    if changes { to_the_end(answer).await } else { answer.await }
+    if changes { to_the_end(&begun, answer).await } else { answer.await }
+}
+
+/// Requests that change something and did not end yet, whether or not their senders wait.
+#[derive(Clone, Default)]
+pub struct Changes(Arc<watch::Sender<usize>>);
+
+/// One of them.
+struct Begun(Changes);
+
+impl Changes {
+    fn begin(&self) -> Begun {
+        self.0.send_modify(|begun| *begun += 1);
+        Begun(self.clone())
+    }
+
+    /// Ends when all have.
+    pub async fn ended(&self) {
+        // Its sender is here: it cannot be gone.
+        let _ = self.0.subscribe().wait_for(|begun| *begun == 0).await;
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|begun| *begun -= 1);
+    }
 }
 
 /// Answers in a task of its own. The server drops the future of a request whose sender hangs up; one
 /// that changes something would then be done by half, and its idempotency key stay reserved.
 async fn to_the_end(
+    changes: &Changes,
     answer: impl Future<Output = Result<Response, Problem>> + Send + 'static,
 ) -> Result<Response, Problem> {
-    tokio::spawn(answer).await.unwrap_or_else(|error| {
+    let begun = changes.begin();
+    let whole = async move {
+        let answered = answer.await;
+        drop(begun);
+        answered
+    };
+    tokio::spawn(whole).await.unwrap_or_else(|error| {
         tracing::error!(%error, "a request could not be answered");
         Err(Problem::new(&INTERNAL, "answering this request failed unexpectedly"))
     })
@@ -207,8 +242,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_panics_is_a_problem() {
-        let answer = to_the_end(async { panic!("a handler that fails") }).await;
+        let changes = Changes::default();
+        let answer = to_the_end(&changes, async { panic!("a handler that fails") }).await;
         assert_eq!(answer.unwrap_err().into_response().status(), 500);
+        changes.ended().await;
     }
 
     #[test]

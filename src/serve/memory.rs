@@ -80,20 +80,27 @@ impl Records for MemoryStore {
     fn records(&self, shelf: Shelf, wanted: &Selection, limit: usize, offset: usize) -> Result<Vec<Record>> {
         self.read.fetch_add(1, Ordering::AcqRel);
         let mut found: Vec<Record> = lock(&self.records).values().cloned().collect();
-        found.retain(|one| one.shelf == shelf);
-        found.retain(|one| wanted.state.is_empty() || wanted.state.contains(&one.state));
-        found.retain(|one| wanted.group.is_empty() || wanted.group.contains(&one.group));
+        found.retain(|one| one.shelf == shelf && wanted.takes(one));
         found.sort_by(|a, b| b.rank.cmp(&a.rank).then_with(|| a.key.cmp(&b.key)));
         Ok(found.into_iter().skip(offset).take(limit).collect())
     }
 
+    fn each_record(
+        &self,
+        shelf: Shelf,
+        wanted: &Selection,
+        pass: &mut dyn FnMut(Record) -> Result<()>,
+    ) -> Result<()> {
+        let all = lock(&self.records).clone();
+        all.into_values().filter(|one| one.shelf == shelf && wanted.takes(one)).try_for_each(|one| {
+            self.read.fetch_add(1, Ordering::AcqRel);
+            pass(one)
+        })
+    }
+
     fn count_records(&self, shelf: Shelf, wanted: &Selection) -> Result<usize> {
         let records = lock(&self.records);
-        let fits = |list: &[String], own: &String| list.is_empty() || list.contains(own);
-        let counts = |one: &&Record| {
-            one.shelf == shelf && fits(&wanted.state, &one.state) && fits(&wanted.group, &one.group)
-        };
-        Ok(records.values().filter(counts).count())
+        Ok(records.values().filter(|one| one.shelf == shelf && wanted.takes(one)).count())
     }
 }
 
@@ -125,8 +132,17 @@ impl Store for MemoryStore {
         Ok(lock(&self.documents).get(id).cloned())
     }
 
-    fn standing(&self, _: &DocumentId, _: &str, _: i64, _: &BTreeMap<String, String>) -> Result<Standing> {
-        Ok(Standing::Outdated)
+    fn standing(
+        &self,
+        id: &DocumentId,
+        sha256: &str,
+        version: i64,
+        models: &BTreeMap<String, String>,
+    ) -> Result<Standing> {
+        let documents = lock(&self.documents);
+        Ok(documents.get(id).map_or(Standing::Outdated, |stored| {
+            Standing::of((&stored.sha256, stored.version, &stored.models), (sha256, version, models))
+        }))
     }
 
     fn delete(&self, id: &DocumentId) -> Result<bool> {
@@ -168,10 +184,8 @@ impl Store for MemoryStore {
     }
 
     fn search(&self, query: &Query<'_>) -> Result<Vec<Hit>> {
-        self.ask(format!(
-            "search {} {:?} {:?} {}",
-            query.text, query.vector, query.filter.kind, query.limit
-        ))?;
+        let vector = query.vector.wait()?;
+        self.ask(format!("search {} {vector:?} {:?} {}", query.text, query.filter.kind, query.limit))?;
         Ok(self.hits(query.limit))
     }
 

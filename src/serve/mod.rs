@@ -48,10 +48,10 @@ use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
 use crate::progress::Progress;
-use crate::publish::Store;
+use crate::publish::{Coming, Store};
 use crate::review::Desk;
 use crate::tend::schedule::Schedule;
-pub use admit::Role;
+pub use admit::{Changes, Role};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header;
@@ -78,8 +78,8 @@ const GRACE: Duration = Duration::from_secs(5);
 /// The longest JSON body, in bytes: a decision may hold the corrected text of some hundred pages.
 const JSON_LIMIT: usize = 4 << 20;
 
-/// Gives the L2-normalised embedding of a query. Blocks.
-pub type Embed = Arc<dyn Fn(&str) -> Result<Vec<f32>> + Send + Sync>;
+/// Has the L2-normalised embedding of a query made.
+pub type Embed = Arc<dyn Fn(&str) -> Result<Coming> + Send + Sync>;
 
 /// Shows pages. Blocks.
 pub trait Look: Send + Sync {
@@ -135,6 +135,8 @@ pub struct Api {
     pub paused: Arc<AtomicBool>,
     /// What `/health/ready` asks.
     pub ready: Ready,
+    /// What is to be waited for before the runtime ends.
+    pub changes: Changes,
     /// What runs by the clock, where anything does.
     pub tasks: Option<Arc<Schedule>>,
 }

@@ -35,10 +35,14 @@ const OMITTED: &str =
 /// The header.
 const KEY: &str = "idempotency-key";
 
+/// How requests are told apart: before the digest that is kept, and another one with every change of
+/// [`said`]. What another version of the program kept cannot be compared.
+const SCHEME: &str = "2:";
+
 /// A request, and what was answered, as the store keeps it.
 #[derive(Serialize, Deserialize)]
 struct Remembered {
-    /// SHA-256 of method, path, what was said in headers, and body.
+    /// [`SCHEME`], and SHA-256 of method, path, what was said in headers, and body.
     request: String,
     at: Timestamp,
     answer: Option<Answer>,
@@ -84,6 +88,7 @@ pub async fn once(
     let (bytes, held) = body::read(shared, &parts.headers, body).await?;
     let said = said(&parts.headers, &bytes);
     let request = sha256_hex(format!("{} {} {said}", parts.method, parts.uri).as_bytes());
+    let request = format!("{SCHEME}{request}");
     let id = sha256_hex(format!("{}\n{given}", caller.name).as_bytes());
     let (wanted, place) = (request.clone(), id.clone());
     let reserved = shared.blocking(move |api| reserve(api, &place, &wanted)).await?;
@@ -184,7 +189,8 @@ fn reserve(api: &Api, id: &str, request: &str) -> Result<Result<u64, Answer>, Pr
         match remembered.answer {
             Some(_) if age > KEPT => {}
             None if age > TAKES => {}
-            _ if remembered.request != request => {
+            // The key itself says that it is the same where nothing else can.
+            _ if remembered.request.starts_with(SCHEME) && remembered.request != request => {
                 return Err(Problem::new(&REUSED, "its method, path, headers or body were others")
                     .with_remedy("use a new key for each new request"));
             }

@@ -1,7 +1,7 @@
 //! For tests: a server on a real socket.
 
 pub use super::memory::MemoryStore;
-use super::{Api, Keys, Shared, bind, guarded, serve, share};
+use super::{Api, Changes, Keys, Shared, bind, guarded, serve, share};
 use crate::config::{NotifyConfig, ServeConfig, Sources, load};
 use crate::consume::{Door, Inbox, Upload};
 use crate::document::{DeadLetter, Decision, Document, DocumentId, MediaType, Priority, Scored, Verdict};
@@ -174,8 +174,12 @@ impl Server {
             progress: Arc::clone(&progress),
             metrics: Arc::clone(&metrics),
             door: Door::Folder(inbox.clone()),
-            embed: Arc::new(|text| Ok(vec![text.len() as f32])),
+            embed: Arc::new(|text| {
+                let vector = vec![text.len() as f32];
+                Ok(Box::new(move || Ok(vector)))
+            }),
             config: config.clone(),
+            changes: Changes::default(),
             tasks: None,
             ready: Arc::new(move || match is_ready.load(Ordering::Acquire) {
                 true => Ok(()),

@@ -15,14 +15,26 @@ use std::collections::BTreeMap;
 const BAR: (usize, usize) = (14, 60);
 const BESIDE_BAR: usize = 64;
 
-/// Draws everything.
+/// A screen with fewer columns has no bars, and one panel less beside others.
+const WIDE: u16 = 76;
+/// One with fewer than these has only the flow and what is in flight.
+const TALL: u16 = 22;
+const HALF: u16 = 56;
+
+/// Draws everything that there is room for.
 pub fn draw(frame: &mut Frame<'_>, view: &View) {
+    let (wide, tall) = (frame.area().width >= WIDE, frame.area().height >= TALL);
     // On a small screen what is in flight needs the room more.
-    let middle = if frame.area().height < 32 { 5 } else { 8 };
+    let middle = match frame.area().height {
+        _ if !tall => 0,
+        ..32 => 5,
+        _ => 8,
+    };
     let rows =
         [Constraint::Length(2), Constraint::Length(10), Constraint::Length(middle), Constraint::Min(4)];
     let [head, flow, between, below] = Layout::vertical(rows).areas(frame.area());
-    let [left, centre, right] = Layout::horizontal([Constraint::Fill(1); 3]).areas(between);
+    let panels = [Constraint::Fill(u16::from(wide)), Constraint::Fill(1), Constraint::Fill(1)];
+    let [left, centre, right] = Layout::horizontal(panels).areas(between);
     header(frame, head, view);
     stages(frame, flow, view);
     rate(frame, left, view);
@@ -32,7 +44,8 @@ pub fn draw(frame: &mut Frame<'_>, view: &View) {
     counts(frame, centre, "waiting, by lane", &waiting(view), Color::Yellow, nothing);
     let failures = view.now.as_ref().map(|now| now.metrics.failures()).unwrap_or_default();
     counts(frame, right, "failures, by class", &failures, Color::Red, "none");
-    let [documents, tasks] = Layout::horizontal([Constraint::Fill(2), Constraint::Fill(1)]).areas(below);
+    let beside = Constraint::Fill(u16::from(frame.area().width >= HALF));
+    let [documents, tasks] = Layout::horizontal([Constraint::Fill(2), beside]).areas(below);
     in_flight(frame, documents, view);
     running(frame, tasks, view);
 }
@@ -69,20 +82,43 @@ fn header(frame: &mut Frame<'_>, area: Rect, view: &View) {
     if let Some(trouble) = &view.trouble {
         first.push(Span::from(short(trouble, 60)).red());
     }
-    let second = format!(
-        "stored {}  passages {}  dead {}  disk {:.0} of {:.0} GB free    q quit  p pause",
-        at(counts, "/documents"),
-        at(counts, "/passages"),
-        at(counts, "/dead"),
-        free / 1e9,
-        size / 1e9
-    );
+    let (documents, dead) = (at(counts, "/documents"), at(counts, "/dead"));
+    let second = match area.width >= WIDE {
+        true => format!(
+            "stored {documents}  passages {}  dead {dead}  disk {:.0} of {:.0} GB free    q quit  p pause",
+            at(counts, "/passages"),
+            free / 1e9,
+            size / 1e9
+        ),
+        false => format!("stored {documents}  dead {dead}  q quit  p pause"),
+    };
     frame.render_widget(Paragraph::new(vec![Line::from(first), Line::from(second).dim()]), area);
 }
 
 fn stages(frame: &mut Frame<'_>, area: Rect, view: &View) {
     let Some(now) = &view.now else { return };
-    let cells = usize::from(area.width).saturating_sub(BESIDE_BAR).clamp(BAR.0, BAR.1);
+    let wide = area.width >= WIDE;
+    let cells = match wide {
+        true => usize::from(area.width).saturating_sub(BESIDE_BAR).clamp(BAR.0, BAR.1),
+        false => 0,
+    };
+    // The last ones go first where there is no room.
+    let (widths, names) = match wide {
+        true => (
+            [9, cells as u16 + 12, 11, 7, 8, 10],
+            ["stage", "queue before it", "documents/s", "cores", "blocked", "documents"],
+        ),
+        false => ([9, 11, 6, 6, 7, 9], ["stage", "queue", "docs/s", "cores", "blocked", "documents"]),
+    };
+    let mut room = usize::from(area.width).saturating_sub(2);
+    let fits = widths.iter().take_while(|width| {
+        let needed = usize::from(**width) + 1;
+        let fits = needed <= room + 1;
+        room = room.saturating_sub(needed);
+        fits
+    });
+    let fits = fits.count();
+    let widths: Vec<Constraint> = widths.into_iter().take(fits).map(Constraint::Length).collect();
     let rows = Stage::ALL.iter().map(|&stage| {
         let sample = now.metrics.stage(stage);
         let of = |part: fn(&crate::metrics::read::StageSample) -> f64| {
@@ -91,7 +127,9 @@ fn stages(frame: &mut Frame<'_>, area: Rect, view: &View) {
         let (done, work, blocked) = (of(|s| s.documents), of(|s| s.work), of(|s| s.blocked));
         let share = if sample.bound > 0.0 { (sample.depth / sample.bound).min(1.0) } else { 0.0 };
         let queue = match sample.bound > 0.0 {
-            true => format!("{} {}/{}", bar(share, cells), number(sample.depth), number(sample.bound)),
+            true => format!("{} {}/{}", bar(share, cells), number(sample.depth), number(sample.bound))
+                .trim_start()
+                .to_owned(),
             false => String::new(),
         };
         let colour = match share {
@@ -99,18 +137,17 @@ fn stages(frame: &mut Frame<'_>, area: Rect, view: &View) {
             s if s >= 0.5 => Color::Yellow,
             _ => Color::Green,
         };
-        Row::new([
+        let cells = [
             Line::from(stage.as_str()),
             Line::from(queue).fg(colour),
             Line::from(format!("{done:.2}")).right_aligned(),
             Line::from(format!("{work:.2}")).right_aligned(),
             Line::from(if blocked > 0.005 { format!("{blocked:.2}") } else { String::new() }).right_aligned(),
             Line::from(format!("{:.0}", sample.documents)).right_aligned(),
-        ])
+        ];
+        Row::new(cells.into_iter().take(fits))
     });
-    let widths = [9, cells as u16 + 12, 11, 7, 8, 10].map(Constraint::Length);
-    let names = ["stage", "queue before it", "documents/s", "cores", "blocked", "documents"];
-    let head = Row::new(names.iter().enumerate().map(|(at, name)| match at {
+    let head = Row::new(names.iter().take(fits).enumerate().map(|(at, name)| match at {
         0 | 1 => Line::from(*name),
         _ => Line::from(*name).right_aligned(),
     }));
@@ -187,7 +224,8 @@ fn counts(
 
 fn in_flight(frame: &mut Frame<'_>, area: Rect, view: &View) {
     let documents = view.now.as_ref().and_then(|now| at(&now.status, "/in_flight").as_array());
-    let wide = usize::from(area.width).saturating_sub(34);
+    let pages = if area.width >= HALF { 9 } else { 5 };
+    let wide = usize::from(area.width).saturating_sub(21 + usize::from(pages));
     let rows = documents.into_iter().flatten().map(|document| {
         let (done, total) = (at(document, "/pages_done"), at(document, "/pages_total").as_u64().unwrap_or(0));
         let pages = if total == 0 { String::new() } else { format!("{done}/{total}") };
@@ -200,7 +238,8 @@ fn in_flight(frame: &mut Frame<'_>, area: Rect, view: &View) {
             format!("{age:.0} s"),
         ])
     });
-    let widths = [Constraint::Fill(1), Constraint::Length(10), Constraint::Length(9), Constraint::Length(8)];
+    let widths =
+        [Constraint::Fill(1), Constraint::Length(9), Constraint::Length(pages), Constraint::Length(7)];
     let head =
         Row::new(["document", "stage", "pages", "since"]).style(Style::new().add_modifier(Modifier::DIM));
     frame.render_widget(Table::new(rows, widths).header(head).block(panel("in flight, longest first")), area);

@@ -34,6 +34,22 @@ fn screen(width: u16, height: u16, metrics: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_small_screen_shows_the_flow_and_what_is_in_flight() {
+    for (width, height) in [(75, 24), (60, 20), (44, 16)] {
+        let lines = screen(width, height, "quire_failures_total{class=\"corrupt\"} 4\n");
+        let whole = lines.join("\n");
+        for word in
+            ["q quit", "stage     queue", "docs/s", "publish", "digitize", "in flight", "0-a-name", "1/3"]
+        {
+            assert!(whole.contains(word), "{width}: {word} is missing\n{whole}");
+        }
+        let tall = height >= 22;
+        assert_eq!(whole.contains("corrupt") && whole.contains("failures, by class"), tall, "{whole}");
+        assert_eq!(whole.contains("blocked documents"), width > 50, "no column is cut\n{whole}");
+    }
+}
+
+#[test]
 fn every_panel_is_whole_on_narrow_and_wide_screens() {
     for (width, height) in [(80, 24), (110, 32), (160, 50)] {
         for metrics in

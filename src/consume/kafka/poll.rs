@@ -67,7 +67,9 @@ impl Poll {
 
     /// Whether there is something new to begin.
     fn take(&self, message: &rdkafka::message::BorrowedMessage<'_>) -> bool {
-        let Some(record) = Record::new(message, &self.topics) else { return false };
+        let Some(mut record) = Record::new(message, &self.topics) else { return false };
+        let now = jiff::Timestamp::now().as_millisecond();
+        record.wait_at_most(self.board.config.consume.backoff_max_s, now);
         let mut state = self.board.lock();
         let partition = (record.place.lane, record.place.partition);
         state.quiet_since = Some(Instant::now());
@@ -78,7 +80,7 @@ impl Poll {
         }
         let new = owned.tracker.take(record.place.offset);
         if new {
-            state.queues.push(record, jiff::Timestamp::now().as_millisecond());
+            state.queues.push(record, now);
         } else {
             // Settled by an earlier owner: the position may move.
             owned.dirty = true;

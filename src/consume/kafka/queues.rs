@@ -185,6 +185,17 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_wait_that_never_ends_is_one_that_does() {
+        let mut strange = record(Lane::Retry, 1, i64::MAX);
+        strange.wait_at_most(300, 1_000);
+        let mut own = record(Lane::Retry, 2, 5_000);
+        own.wait_at_most(300, 1_000);
+        assert_eq!((strange.not_before, own.not_before), (301_000, 5_000));
+        strange.wait_at_most(u64::MAX, i64::MAX);
+        assert_eq!(strange.not_before, 301_000);
+    }
+
+    #[test]
     fn slow_ones_wait_for_room() {
         let mut queues = Queues::default();
         queues.push(record(Lane::Slow, 1, 0), 0);

@@ -14,13 +14,14 @@ pub use examples::{
 };
 pub use records::{
     a_change_needs_the_version_before, amending_leaves_the_text_findable, facets_count_what_filters_pass,
-    lists_of_records_are_by_rank, records_come_and_go,
+    going_through_records_meets_each_once_while_others_come_and_go, lists_of_records_are_by_rank,
+    records_come_and_go,
 };
 pub use related::{near_duplicates_are_grouped, what_is_like_others_is_walked_through};
 pub use samples::{DIMENSION, document, embed, id, letter};
 pub use walk::a_walk_meets_everything_once;
 
-use super::{Filter, Hit, Query, Standing, Store};
+use super::{Filter, Hit, Meaning, Query, Standing, Store};
 use crate::document::{Document, DocumentId};
 use samples::{entity, filters, seed, time};
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ macro_rules! contract_suite {
             long_documents_do_not_crowd_out_others, similar_leaves_out_the_document_itself,
             no_words_break_a_search, reading_goes_on_while_writing, records_come_and_go,
             a_change_needs_the_version_before, lists_of_records_are_by_rank,
+            going_through_records_meets_each_once_while_others_come_and_go,
             amending_leaves_the_text_findable, facets_count_what_filters_pass,
             rows_and_vectors_come_as_they_were_asked_for, examples_draw_near_and_push_away,
             what_is_like_an_example_is_shown,
@@ -51,7 +53,7 @@ macro_rules! contract_suite {
 pub(crate) use contract_suite;
 
 fn ask(store: &dyn Store, text: &str, vector: &[f32], filter: &Filter, limit: usize) -> Vec<Hit> {
-    store.search(&Query { text, vector, filter, limit }).unwrap()
+    store.search(&Query { text, vector: Meaning::Known(vector), filter, limit }).unwrap()
 }
 
 /// A hybrid search over everything.
@@ -250,6 +252,10 @@ pub fn both_halves_of_a_search_count(store: &dyn Store) {
     let vectors = ask(store, "", &embed("amber"), &Filter::default(), 1);
     assert_eq!(names(&vectors), ["sense"]);
     assert!(vectors[0].keyword_rank.is_none() && vectors[0].score == 1.0 / 61.0);
+    // A vector that is still under way when the search begins finds the same.
+    let (coming, filter) = (Meaning::coming(Box::new(|| Ok(embed("amber")))), Filter::default());
+    let later = store.search(&Query { text: "amber", vector: coming, filter: &filter, limit: 10 }).unwrap();
+    assert_eq!(names(&later), names(&hits));
 }
 
 pub fn nothing_to_search_for_finds_nothing(store: &dyn Store) {

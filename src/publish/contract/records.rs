@@ -66,7 +66,7 @@ pub fn lists_of_records_are_by_rank(store: &dyn Store) {
     store.put_record(&record(Shelf::Subscription, "x", 1)).unwrap();
     let list = |state: &[&str], group: &[&str], limit, offset| -> Vec<String> {
         let own = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
-        let selection = Selection { state: own(state), group: own(group) };
+        let selection = Selection { state: own(state), group: own(group), ..Selection::default() };
         let found = store.records(Shelf::Review, &selection, limit, offset).unwrap();
         found.into_iter().map(|record| record.key).collect()
     };
@@ -78,11 +78,71 @@ pub fn lists_of_records_are_by_rank(store: &dyn Store) {
     assert!(list(&[], &[], 0, 0).is_empty());
     let count = |state: &[&str], group: &[&str]| {
         let own = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
-        let selection = Selection { state: own(state), group: own(group) };
+        let selection = Selection { state: own(state), group: own(group), ..Selection::default() };
         store.count_records(Shelf::Review, &selection).unwrap()
     };
     assert_eq!((count(&[], &[]), count(&["open"], &[]), count(&["open"], &["letter"])), (4, 3, 2));
     assert_eq!(count(&["none"], &[]), 0);
+}
+
+pub fn going_through_records_meets_each_once_while_others_come_and_go(store: &dyn Store) {
+    // More than are read at a time; every third tells of the document.
+    let key = |n: usize| format!("k{n:04}");
+    let put = |n: usize, version| {
+        let mut record = record(Shelf::Delivery, &key(n), version);
+        (record.rank, record.state) = (n as i64, if n % 2 == 0 { "open" } else { "done" }.to_owned());
+        record.body = json!({ "document": if n % 3 == 0 { "a" } else { "b" }, "n": n });
+        assert!(store.put_record(&record).unwrap());
+    };
+    (0..600).for_each(|n| put(n, 1));
+    store.put_record(&record(Shelf::Delivery, "of none", 1)).unwrap();
+    store.put_record(&record(Shelf::Review, "k0000", 1)).unwrap();
+    let met = |selection: &Selection| {
+        let mut keys = Vec::new();
+        let mut pass = |record: Record| {
+            keys.push(record.key);
+            Ok(())
+        };
+        store.each_record(Shelf::Delivery, selection, &mut pass).unwrap();
+        keys.sort();
+        keys
+    };
+    assert_eq!(met(&Selection::default()).len(), 601);
+    let of = |name: &str| Selection { document: vec![name.to_owned()], ..Selection::default() };
+    assert_eq!(met(&of("a")), (0..600).step_by(3).map(key).collect::<Vec<_>>());
+    assert!(met(&of("nothing")).is_empty());
+    assert_eq!(store.count_records(Shelf::Delivery, &of("a")).unwrap(), 200);
+    let both = Selection { state: vec!["open".to_owned()], ..of("a") };
+    assert_eq!(met(&both).len(), 100);
+    // Each that is met goes, changes, or stays; new ones come.
+    let (mut seen, mut new) = (Vec::new(), 2_000);
+    let mut pass = |record: Record| {
+        let n = record.body["n"].as_u64().unwrap_or(9_999) as usize;
+        if n < 600 {
+            seen.push(n);
+            match n % 3 {
+                0 => assert!(store.remove_record(Shelf::Delivery, &record.key)?),
+                1 => put(n, 2),
+                _ if n % 100 == 2 => {
+                    put(new, 1);
+                    new += 1;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    };
+    store.each_record(Shelf::Delivery, &Selection::default(), &mut pass).unwrap();
+    seen.sort_unstable();
+    assert_eq!(seen, (0..600).collect::<Vec<_>>());
+    let failed = store.each_record(Shelf::Delivery, &Selection::default(), &mut |record| {
+        Err(crate::error::Error::retry(
+            crate::error::Stage::Publish,
+            crate::error::Class::Storage,
+            record.key,
+        ))
+    });
+    assert!(failed.is_err(), "what goes wrong with one is told");
 }
 
 pub fn amending_leaves_the_text_findable(store: &dyn Store) {

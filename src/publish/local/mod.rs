@@ -136,6 +136,27 @@ impl Records for LocalStore {
         self.readers.with(|reader| records::list(reader, shelf, selection, limit, offset))
     }
 
+    fn each_record(
+        &self,
+        shelf: Shelf,
+        selection: &Selection,
+        pass: &mut dyn FnMut(Record) -> Result<()>,
+    ) -> Result<()> {
+        let mut after = String::new();
+        loop {
+            // None is held meanwhile: whatever is done with a page may take a reader, or write.
+            let page = self.readers.with(|reader| records::page(reader, shelf, selection, &after))?;
+            let whole = page.len() == records::PAGE;
+            for record in page {
+                record.key.clone_into(&mut after);
+                pass(record)?;
+            }
+            if !whole {
+                return Ok(());
+            }
+        }
+    }
+
     fn count_records(&self, shelf: Shelf, selection: &Selection) -> Result<usize> {
         self.readers.with(|reader| records::count(reader, shelf, selection))
     }

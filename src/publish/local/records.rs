@@ -10,6 +10,9 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params, 
 
 const COLUMNS: &str = "key, version, state, \"group\", rank, body";
 
+/// Records that are read at a time where all are gone through.
+pub(super) const PAGE: usize = 500;
+
 /// See [`Records::record`](crate::publish::Records::record).
 pub(super) fn record(reader: &Connection, shelf: Shelf, key: &str) -> Result<Option<Record>> {
     let sql = format!("SELECT {COLUMNS} FROM records WHERE shelf = ? AND key = ?");
@@ -85,6 +88,25 @@ pub(super) fn list(
     Ok(records)
 }
 
+/// The first records with keys after `after`, in their order: at most [`PAGE`].
+pub(super) fn page(
+    reader: &Connection,
+    shelf: Shelf,
+    selection: &Selection,
+    after: &str,
+) -> Result<Vec<Record>> {
+    let (from, mut values) = selected(shelf, selection);
+    values.push(Value::Text(after.to_owned()));
+    let sql = format!("SELECT {COLUMNS} {from} AND key > ? ORDER BY key LIMIT {PAGE}");
+    let mut statement = reader.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(&values))?;
+    let mut records = Vec::new();
+    while let Some(row) = rows.next()? {
+        records.push(read(shelf, row)?);
+    }
+    Ok(records)
+}
+
 /// See [`Records::count_records`](crate::publish::Records::count_records).
 pub(super) fn count(reader: &Connection, shelf: Shelf, selection: &Selection) -> Result<usize> {
     let (from, values) = selected(shelf, selection);
@@ -97,7 +119,9 @@ pub(super) fn count(reader: &Connection, shelf: Shelf, selection: &Selection) ->
 fn selected(shelf: Shelf, selection: &Selection) -> (String, Vec<Value>) {
     let mut sql = "FROM records WHERE shelf = ?".to_owned();
     let mut values = vec![Value::Text(shelf.as_str().to_owned())];
-    for (column, list) in [("state", &selection.state), ("\"group\"", &selection.group)] {
+    let lists =
+        [("state", &selection.state), ("\"group\"", &selection.group), ("document", &selection.document)];
+    for (column, list) in lists {
         if !list.is_empty() {
             sql += &format!(" AND {column} IN (SELECT value FROM json_each(?))");
             values.push(Value::Text(serde_json::json!(list).to_string()));

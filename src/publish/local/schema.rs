@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Each entry takes the file one version further; `PRAGMA user_version` counts them. Entries that
 /// were released are never changed.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
 
 /// - `documents` is narrow, so that lists and filters read few pages; what is long is in `bodies`.
 /// - `bodies.payload` is the `Document` as JSON without its text, which has a column of its own:
@@ -128,6 +128,13 @@ const VERSION_5: &str = "
 /// How long a connection waits for another before it reports busy. Writers hold the lock for the
 /// length of one document's transaction.
 const BUSY: Duration = Duration::from_secs(10);
+
+/// Of which document a record tells, to find what goes with it. A body that is damaged tells of none.
+const VERSION_6: &str = "
+    ALTER TABLE records ADD COLUMN document TEXT
+        GENERATED ALWAYS AS (CASE WHEN json_valid(body) THEN json_extract(body, '$.document') END) VIRTUAL;
+    CREATE INDEX records_document ON records (shelf, document);
+";
 
 /// Idle reader connections kept.
 const IDLE_READERS: usize = 4;

@@ -158,6 +158,7 @@ fn indexes(passages: bool) -> Vec<(&'static str, FieldType)> {
             (points::RECORD_STATE, Keyword),
             (points::RECORD_GROUP, Keyword),
             (points::RECORD_RANK, Integer),
+            (points::RECORD_DOCUMENT, Keyword),
         ]
         .as_slice(),
     };

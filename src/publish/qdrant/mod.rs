@@ -165,6 +165,23 @@ impl Records for QdrantStore {
         self.run(records::list(self, shelf, selection, limit, offset))
     }
 
+    fn each_record(
+        &self,
+        shelf: Shelf,
+        selection: &Selection,
+        pass: &mut dyn FnMut(Record) -> Result<()>,
+    ) -> Result<()> {
+        let mut from = None;
+        loop {
+            let (page, next) = self.run(records::page(self, shelf, selection, from))?;
+            page.into_iter().try_for_each(&mut *pass)?;
+            if next.is_none() {
+                return Ok(());
+            }
+            from = next;
+        }
+    }
+
     fn count_records(&self, shelf: Shelf, selection: &Selection) -> Result<usize> {
         self.run(records::count(self, shelf, selection))
     }
@@ -236,7 +253,7 @@ impl Store for QdrantStore {
     }
 
     fn search(&self, query: &Query<'_>) -> Result<Vec<Hit>> {
-        self.run(search::search(self, query))
+        self.run(search::search(self, query, &query.vector.wait()?))
     }
 
     fn rows_of(&self, ids: &[DocumentId]) -> Result<Vec<Option<DocumentRow>>> {

@@ -52,6 +52,8 @@ pub(super) const RECORD_STATE: &str = "record_state";
 pub(super) const RECORD_GROUP: &str = "record_group";
 pub(super) const RECORD_RANK: &str = "record_rank";
 pub(super) const RECORD_BODY: &str = "record";
+/// Within it: of which document it tells.
+pub(super) const RECORD_DOCUMENT: &str = "record.document";
 /// Made anew with each change of a record: tells whose change it was that counted.
 pub(super) const RECORD_CHANGE: &str = "record_change";
 

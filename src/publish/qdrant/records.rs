@@ -5,8 +5,8 @@
 //! point pass: the version before. Whether it was made shows what is there afterwards.
 
 use super::points::{
-    self, DAY, ENTITIES, KIND, LANGUAGE, RECORD_BODY, RECORD_CHANGE, RECORD_GROUP, RECORD_RANK, RECORD_STATE,
-    SENTIMENT, SHA256, VERDICT, VERSION,
+    self, DAY, ENTITIES, KIND, LANGUAGE, RECORD_BODY, RECORD_CHANGE, RECORD_DOCUMENT, RECORD_GROUP,
+    RECORD_RANK, RECORD_STATE, SENTIMENT, SHA256, VERDICT, VERSION,
 };
 use super::read::{self, Ordered};
 use super::{QdrantStore, filter, write};
@@ -16,10 +16,14 @@ use crate::publish::{Facet, Facets, Filter, Record, Selection, Shelf};
 use ::qdrant_client::Payload;
 use ::qdrant_client::qdrant::points_update_operation::{Operation, PointStructList, SetPayload};
 use ::qdrant_client::qdrant::{
-    Condition, Direction, FacetCountsBuilder, Filter as Conditions, PointsSelector, PointsUpdateOperation,
-    Range, RetrievedPoint, UpdateBatchPointsBuilder, points_selector,
+    Condition, Direction, FacetCountsBuilder, Filter as Conditions, PointId, PointsSelector,
+    PointsUpdateOperation, Range, RetrievedPoint, ScrollPointsBuilder, UpdateBatchPointsBuilder,
+    points_selector,
 };
 use uuid::Uuid;
+
+/// Records that are read at a time where all are gone through.
+const PAGE: u32 = 500;
 
 const KEYS: [&str; 6] = ["id", VERSION, RECORD_STATE, RECORD_GROUP, RECORD_RANK, RECORD_BODY];
 
@@ -108,6 +112,29 @@ pub(super) async fn list(
     order.take(store, limit, offset, |point| parse(shelf, point), |record: &Record| record.key.as_str()).await
 }
 
+/// Records in the order of their points, from one on, and where the next ones are.
+pub(super) async fn page(
+    store: &QdrantStore,
+    shelf: Shelf,
+    selection: &Selection,
+    from: Option<PointId>,
+) -> Result<(Vec<Record>, Option<PointId>)> {
+    let mut request = ScrollPointsBuilder::new(&store.target.documents)
+        .filter(selected(shelf, selection))
+        .limit(PAGE)
+        .with_payload(points::include(&KEYS))
+        .with_vectors(false);
+    if let Some(from) = from {
+        request = request.offset(from);
+    }
+    let answer = store
+        .connection
+        .call(request.build(), |client, request| async move { client.scroll(request).await })
+        .await?;
+    let records = answer.result.into_iter().map(|point| parse(shelf, point)).collect::<Result<_>>()?;
+    Ok((records, answer.next_page_offset))
+}
+
 /// See [`Records::count_records`](crate::publish::Records::count_records).
 pub(super) async fn count(store: &QdrantStore, shelf: Shelf, selection: &Selection) -> Result<usize> {
     read::count(store, &store.target.documents, selected(shelf, selection)).await
@@ -115,7 +142,12 @@ pub(super) async fn count(store: &QdrantStore, shelf: Shelf, selection: &Selecti
 
 fn selected(shelf: Shelf, selection: &Selection) -> Conditions {
     let mut filter = filter::state(shelf.as_str());
-    for (key, list) in [(RECORD_STATE, &selection.state), (RECORD_GROUP, &selection.group)] {
+    let lists = [
+        (RECORD_STATE, &selection.state),
+        (RECORD_GROUP, &selection.group),
+        (RECORD_DOCUMENT, &selection.document),
+    ];
+    for (key, list) in lists {
         if !list.is_empty() {
             filter.must.push(Condition::matches(key, list.clone()));
         }

@@ -88,9 +88,12 @@ export async function ask(path, options = {}) {
   if (key) headers.authorization = `Bearer ${key}`;
   if (options.json) headers["content-type"] = "application/json";
   const body = options.json ? { method: "POST", body: JSON.stringify(options.json) } : {};
-  const answer = await fetch(path, { ...options, ...body, headers });
+  const answer = await fetch(path, { ...options, ...body, headers }).catch((error) => {
+    // A view that was left is no fault; all else that has no answer is.
+    throw error.name === "AbortError" ? error : new Error("quire does not answer at this address: is it running?");
+  });
   if (answer.status === 401) {
-    await needKey();
+    await needKey(key);
     return ask(path, options);
   }
   if (!answer.ok) {
@@ -109,8 +112,12 @@ export const documentPath = (id) => `/v1/documents/${encodeURIComponent(id)}`;
 export const reviewPath = (id) => `/v1/reviews/${encodeURIComponent(id)}`;
 
 let asked = null;
-function needKey() {
+function needKey(refused) {
+  // Another question has got a key meanwhile.
+  if (!asked && refused !== sessionStorage.getItem("key")) return Promise.resolve();
   const dialog = document.getElementById("key");
+  document.getElementById("key-wrong").hidden = !refused;
+  if (!asked) document.getElementById("key-input").value = "";
   asked ??= new Promise((done) => {
     dialog.addEventListener("close", () => {
       sessionStorage.setItem("key", document.getElementById("key-input").value);

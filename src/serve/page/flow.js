@@ -81,7 +81,7 @@ function facts(value, rate, status) {
 }
 
 function inFlight(documents) {
-  if (!documents.length) return empty("Nothing is under way. Send a file above, or drop one into the inbox folder.");
+  if (!documents.length) return empty("Nothing is under way. Send a file above, or to where documents are read from.");
   const rows = documents.slice(0, 50).map((one) => h("tr", {}, h("td", {}, one.name), h("td", {}, chip(one.stage)),
     h("td", {}, one.pages_total ? [h("progress", { max: one.pages_total, value: one.pages_done, "aria-label": `Pages of ${one.name}` }), h("small", {}, `${one.pages_done} of ${one.pages_total}`)] : "–"),
     h("td", { class: "number" }, since(one.since))));

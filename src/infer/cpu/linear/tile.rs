@@ -159,6 +159,12 @@ mod x86 {
     use super::COLUMNS;
     use std::arch::x86_64::*;
 
+    /// Values of a [`super::Line`].
+    const LINE: usize = 16;
+    /// How far ahead of the sums weights are asked for: 8 KB, two pages, where processors stop to guess by
+    /// themselves. With few rows, as of a query, all time is spent waiting for weights.
+    const AHEAD: usize = 2048;
+
     /// One microkernel: `R` rows by `$vectors` vectors of accumulators.
     macro_rules! kernel {
         ($name:ident, $features:literal, $lanes:literal x $vectors:literal,
@@ -181,6 +187,10 @@ mod x86 {
                 }
                 let mut panel = panel;
                 for group in 0..groups {
+                    for line in 0..$lanes * $vectors / LINE {
+                        // A hint, which reads nothing; beyond the panel is the next one, or no memory.
+                        _mm_prefetch::<_MM_HINT_T0>(panel.wrapping_add(AHEAD + line * LINE).cast());
+                    }
                     // SAFETY: in bounds by the caller's promise.
                     unsafe {
                         let mut line = [$zero; $vectors];
