@@ -65,7 +65,8 @@ class Soak:
                 self.look()
             if now >= kill_child:
                 kill_child = child()
-                if self.worker.kill_child(self.chance):
+                # A worker does not start where its children cannot; afterwards it makes new ones.
+                if self.worker.api and self.worker.kill_child(self.chance):
                     self.kills.append((now - self.began, "child"))
             if now >= kill_worker:
                 kill_worker = life()
@@ -140,7 +141,7 @@ class Soak:
     def compare(self, api):
         """Whether the store has the last version of everything, and nothing else."""
         readable = {key: document for key, document in self.last.items() if document.readable}
-        stored = json.loads(ask(api, "GET", "/v1/status")[1])["stored"]
+        stored = json.loads(ask(api, "GET", "/v1/status")[1])["counts"]
         wanted = {"documents": len(readable), "dead": len(self.last) - len(readable)}
         for what, count in wanted.items():
             if stored[what] != count:
