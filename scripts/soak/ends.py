@@ -53,7 +53,7 @@ class Local:
             self.send(document, api)
 
     def settled(self):
-        """What was settled since the last time: names, and whether each was understood."""
+        """What was settled since the last time: names, and the class of what each was given up for, if it was."""
         for folder, understood in (("done", True), ("dead", False)):
             folder = self.data / folder
             for entry in os.scandir(folder) if folder.exists() else ():
@@ -62,10 +62,10 @@ class Local:
                 cause = folder / f"{entry.name}.cause.json"
                 # Its cause is written first.
                 if not understood:
-                    assert json.loads(cause.read_text())["failure"]["class"] != "lost", cause
+                    why = json.loads(cause.read_text())["failure"]["class"]
                     cause.unlink()
                 os.unlink(entry.path)
-                yield entry.name.partition("~")[2], understood
+                yield entry.name.partition("~")[2], "" if understood else why
 
     def close(self):
         pass
@@ -107,9 +107,10 @@ class Kafka:
                 if value is None:
                     continue
                 if record.topic() == "documents.dead":
-                    yield self.names[key], False
+                    headers = dict(record.headers() or [])
+                    yield self.names[key], headers.get("quire-class", b"unknown").decode()
                 else:
-                    yield self.names[key, json.loads(value)["sha256"]], True
+                    yield self.names[key, json.loads(value)["sha256"]], ""
             if not records:
                 return
 

@@ -30,7 +30,7 @@ AHEAD = 128
 POOL = 600
 # Largest slopes an hour. Memory: 3 % of what a worker takes, and less than would matter in a week between
 # restarts; handles and threads: one in half an hour would be a leak in something frequent.
-BOUNDS = {"resident MB": 30.0, "open handles": 2.0, "threads": 2.0}
+BOUNDS = {"resident MB": 30.0, "of the worker": 30.0, "open handles": 2.0, "threads": 2.0}
 # How long the rest may take when nothing is sent any more.
 PATIENCE = 600
 
@@ -48,6 +48,8 @@ class Soak:
         self.worker = Worker(Path(options.quire).resolve(), self.folder, flags + self.ends.flags)
         # By name: everything sent; and how often each was settled.
         self.sent, self.outcomes, self.busy, self.last = {}, {}, set(), {}
+        # What the store should hold in the end: the last version that was understood, and dead letters.
+        self.stored, self.dead, self.convicted = {}, set(), 0
         self.samples, self.kills, self.faults = [], [], []
 
     def run(self):
@@ -92,10 +94,16 @@ class Soak:
             self.ends.send(document, api)
 
     def collect(self):
-        for name, understood in self.ends.settled():
+        for name, why in self.ends.settled():
             document = self.sent[name]
-            if understood != document.readable:
-                self.faults.append(f"{name}: {'understood' if understood else 'given up'}")
+            # A child that was killed twice over one document convicts it, and rightly: it cannot know the killer.
+            if why == "crashed":
+                self.convicted += 1
+            elif bool(why) == document.readable:
+                self.faults.append(f"{name}: {f'given up ({why})' if why else 'understood'}")
+            if not why:
+                self.stored[document.key] = document
+            (self.dead.add if why else self.dead.discard)(document.key)
             self.outcomes[name] = self.outcomes.get(name, 0) + 1
             # Only its digest is compared later; all contents would be gigabytes.
             document.content = None
@@ -140,13 +148,12 @@ class Soak:
 
     def compare(self, api):
         """Whether the store has the last version of everything, and nothing else."""
-        readable = {key: document for key, document in self.last.items() if document.readable}
         stored = json.loads(ask(api, "GET", "/v1/status")[1])["counts"]
-        wanted = {"documents": len(readable), "dead": len(self.last) - len(readable)}
+        wanted = {"documents": len(self.stored), "dead": len(self.dead)}
         for what, count in wanted.items():
             if stored[what] != count:
                 yield f"the store holds {stored[what]} {what}, not {count}"
-        for key, document in readable.items():
+        for key, document in self.stored.items():
             status, body = ask(api, "GET", f"/v1/documents/{key}")
             found = json.loads(body).get("document", {}) if status == 200 else {}
             if found.get("sha256") != document.sha256 or found.get("coverage") != 1:
@@ -158,10 +165,11 @@ class Soak:
         settled, minutes = len(self.outcomes), self.samples[-1].at / 60
         print(f"\n{settled} documents in {minutes:.1f} minutes ({settled / minutes / 60:.2f}/s); "
               f"{workers} workers and {len(self.kills) - workers} children were killed")
-        print(f"lost: {len(lost)}, settled twice: {len(twice)}, "
+        print(f"lost: {len(lost)}, settled twice: {len(twice)}, given up as their child was killed twice: "
+              f"{self.convicted}, "
               f"uploads without an answer, sent again: {sum(d.twice for d in self.sent.values())}")
         print(f"\n{'':14} {'mean':>8} {'most':>8} {'an hour':>9} {'95 % interval':>20} {'bound':>7}")
-        values = {"resident MB": lambda s: s.all_mb, "open handles": lambda s: s.handles,
+        values = {"resident MB": lambda s: s.all_mb, "of the worker": lambda s: s.worker_mb, "open handles": lambda s: s.handles,
                   "threads": lambda s: s.threads}
         warm = [s for s in self.samples if s.age >= 60] or self.samples
         for name, value in values.items():

@@ -53,7 +53,7 @@ fn a_data_folder_that_cannot_be_written_is_named() {
     let out = output(quire(&data).args(["run", "--once"]));
     let said = stderr(&out);
     assert!(!out.status.success() && said.contains("Read-only file system"), "{}: {said}", out.status);
-    assert!(said.contains(data.to_str().unwrap()) || said.contains("remedy"), "{said}");
+    assert!(said.contains(data.to_str().unwrap()) && said.contains("data.dir"), "{said}");
     assert_eq!(names(&data.join("inbox")).len(), 2, "{said}");
     mounted.set("rw");
     run_once(&data, &[]);

@@ -22,11 +22,17 @@ fn store_of(version: u32, data: &Path) {
 /// What holds of documents, whatever version stored them.
 fn assert_documents(data: &Path, api: &str) {
     let status = status(data);
-    assert_eq!((&status["stored"]["documents"], &status["stored"]["dead"]), (&3.into(), &1.into()), "{status}");
+    assert_eq!(
+        (&status["stored"]["documents"], &status["stored"]["dead"]),
+        (&3.into(), &1.into()),
+        "{status}"
+    );
     assert_eq!(status["stored"]["passages"], 3, "{status}");
-    for (id, name) in
-        [(DRILL, "fire-drill-utf8-bom.txt"), (REVIEW, "headphones-review.md"), (TRAIN, "night-train-utf8.txt")]
-    {
+    for (id, name) in [
+        (DRILL, "fire-drill-utf8-bom.txt"),
+        (REVIEW, "headphones-review.md"),
+        (TRAIN, "night-train-utf8.txt"),
+    ] {
         let (code, told) = ask("GET", &format!("{api}/v1/documents/{id}"), None, None);
         assert_eq!((code, &told["document"]["name"]), (200, &name.into()), "{told}");
         assert_eq!(told["document"]["coverage"], 1.0);
@@ -45,14 +51,14 @@ fn assert_documents(data: &Path, api: &str) {
 fn review(api: &str, id: &str) -> serde_json::Value {
     let (code, told) = ask("GET", &format!("{api}/v1/reviews/{id}"), None, None);
     assert_eq!(code, 200, "{told}");
-    told["review"].is_object().then(|| told["review"].clone()).unwrap_or(told)
+    if told["review"].is_object() { told["review"].clone() } else { told }
 }
 
 #[test]
 fn documents_of_the_first_version_are_found_and_doubtful_ones_are_queued() {
     let data = tempfile::tempdir().unwrap();
     store_of(1, data.path());
-    let out = output(quire(data.path()).args(["status", &DRILL[..]]));
+    let out = output(quire(data.path()).args(["status", DRILL]));
     let said = stderr(&out);
     assert!(!out.status.success() && said.contains("has schema version 1; this quire needs"), "{said}");
     let quire = Daemon::start(data.path(), &[]);
@@ -74,7 +80,11 @@ fn decisions_of_an_earlier_version_are_kept() {
     let api = quire.api().unwrap();
     assert_documents(data.path(), &api);
     let decided = review(&api, DRILL);
-    assert_eq!((&decided["state"], &decided["decision"]["by"]), (&"decided".into(), &"ada".into()), "{decided}");
+    assert_eq!(
+        (&decided["state"], &decided["decision"]["by"]),
+        (&"decided".into(), &"ada".into()),
+        "{decided}"
+    );
     assert_eq!(decided["comments"][0]["text"], "it is a notice");
     let (_, told) = ask("GET", &format!("{api}/v1/documents/{DRILL}"), None, None);
     assert_eq!(told["document"]["review"]["by"], "ada", "{told}");

@@ -208,7 +208,8 @@ impl Board {
     /// When a record may be begun, by [`Board::now`]. However the clock was set since it was put off, it
     /// waits no longer than the longest wait that there is.
     pub fn due(&self, record: &Record) -> i64 {
-        let longest = i64::try_from(self.config.consume.backoff_max_s.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        let longest =
+            i64::try_from(self.config.consume.backoff_max_s.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let left = record.not_before.saturating_sub(jiff::Timestamp::now().as_millisecond());
         self.now().saturating_add(left.clamp(0, longest))
     }
