@@ -153,7 +153,8 @@ log.cleaner.dedupe.buffer.size=8388608
                        check=True, stdout=subprocess.DEVNULL)
         with open(folder / "kafka.log", "wb") as log:
             self.process = subprocess.Popen([*java, "kafka.Kafka", properties], stdout=log, stderr=log)
-        for _ in range(300):
+        # A busy machine takes its time.
+        for _ in range(900):
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
                 return
