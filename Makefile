@@ -6,7 +6,7 @@ QUIRE = $(CARGO) run --release --quiet --locked --bin quire --
 MODELS = data/models
 DIST = $${CARGO_TARGET_DIR:-target}/dist/quire
 
-.PHONY: help demo demo-kafka test check models kafka page schemathesis mail nvcc gpu schemas chaos fields kinds build dist deb deny fuzz clean-root clean
+.PHONY: help demo demo-kafka test check models kafka page schemathesis mail nvcc gpu schemas chaos soak fields kinds build dist deb deny fuzz clean-root clean
 
 help:
 	@echo "make demo    understand the documents of tests/corpus/ and find them again"
@@ -15,6 +15,7 @@ help:
 	@echo "make build   target/release/quire"
 	@echo "make models  fetch the default models into $(MODELS)"
 	@echo "make chaos   break everything for longer: make chaos KILLS=500"
+	@echo "make soak    run at capacity with random kills: make soak MINUTES=60, with KAFKA=1 by topics"
 	@echo "make dist    target/dist/quire, smaller, with manual pages and completions; make deb packs it"
 	@echo "make fuzz    look for input that breaks it: make fuzz TARGET=request SECONDS=600"
 	@echo "make deny    what is known of dependencies: advisories, licences, sources"
@@ -92,6 +93,12 @@ schemas: build
 # Faults by hand: make chaos KILLS=500, with SEED=N another sequence, with BROKERS=3 three brokers.
 chaos: setup-test models kafka
 	KILLS=$(or $(KILLS),100) $(CARGO) test --release --locked --test chaos -- --nocapture
+
+# At capacity for MINUTES=60, with random kills; KAFKA=1 by topics of a real broker. Fails where something is lost or leaks.
+soak: build models $(if $(KAFKA),kafka)
+	@scripts/venv.sh data/soak scripts/soak/requirements.txt --only-binary :all: --require-hashes
+	data/soak/bin/python scripts/soak/soak.py $${CARGO_TARGET_DIR:-target}/release/quire \
+	  $${CARGO_TARGET_DIR:-target}/soak --minutes $(or $(MINUTES),60) $(if $(KAFKA),--kafka)
 
 # The built-in head of kinds, learned and measured; the tables of docs/kinds.md.
 kinds: build models

@@ -117,7 +117,10 @@ impl Running {
             .with_context(|| format!("cannot make {} (the setting data.dir)", config.data.dir.display()))?;
         let root = config.data.dir.clone();
         let door = match config.kafka.brokers.is_empty() {
-            true => Door::Folder(Inbox::open(&root)?),
+            true => Door::Folder(
+                Inbox::open(&root)
+                    .with_context(|| format!("cannot use {} (the setting data.dir)", root.display()))?,
+            ),
             false => Door::Kafka(Arc::new(until_reached(&shutdown, || Intake::open(&config.kafka))?)),
         };
         let failpoints = Arc::new(Failpoints::parse(&config.testing.failpoints).map_err(anyhow::Error::msg)?);

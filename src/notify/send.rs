@@ -5,6 +5,7 @@ use super::delivery::{Delivery, DeliveryState};
 use super::queue::Notifier;
 use super::subscription::Kept;
 use super::ways::{Fate, Ways};
+use super::web::ASKED;
 use crate::config::NotifyConfig;
 use crate::consume::backoff;
 use crate::error::Result;
@@ -205,9 +206,9 @@ impl Notifier {
                     passed += 1;
                     continue;
                 };
-                let wait = delivery.due_at.duration_since(Timestamp::now());
-                if wait.is_positive() {
-                    return Ok(After::Idle(LOOK.min(wait.unsigned_abs())));
+                let wait = self.left(delivery.due_at.duration_since(Timestamp::now()));
+                if !wait.is_zero() {
+                    return Ok(After::Idle(LOOK.min(wait)));
                 }
                 if stop() {
                     return Ok(After::Idle(LOOK));
@@ -224,6 +225,13 @@ impl Notifier {
                 return Ok(After::More);
             }
         }
+    }
+
+    /// What is left of a wait. One longer than any that is ever asked for was begun before the clock was set
+    /// back: it is over.
+    fn left(&self, wait: SignedDuration) -> Duration {
+        let longest = Duration::from_secs(self.config.backoff_max_s).max(ASKED);
+        Duration::try_from(wait).ok().filter(|wait| *wait <= longest).unwrap_or_default()
     }
 
     /// Sends one message. `None`: its receiver has it.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use ureq::Agent;
 
 /// The longest wait that a receiver may ask for.
-const ASKED: i64 = 3_600;
+pub(super) const ASKED: Duration = Duration::from_secs(3_600);
 
 /// What sends.
 pub(super) fn agent(config: &NotifyConfig) -> Agent {
@@ -38,7 +38,7 @@ pub(super) fn post(agent: &Agent, kept: &Kept, delivery: &Delivery) -> Result<()
     }
     let asked =
         answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse::<i64>().ok());
-    let wait = asked.map(|seconds| Duration::from_secs(seconds.clamp(0, ASKED).unsigned_abs()));
+    let wait = asked.map(|seconds| Duration::from_secs(seconds.max(0).unsigned_abs()).min(ASKED));
     let fate = if status.as_u16() == 410 { Fate::Gone } else { Fate::Again };
     Err(Failed { fate, why: format!("the receiver answered {status}"), wait })
 }

@@ -114,7 +114,8 @@ impl Desk {
         let now = Timestamp::now();
         let mut finished = 0;
         for review in self.list(&wanted, 100, 0)? {
-            let old = |decided: &Decided| now.duration_since(decided.at) > age;
+            // Also one that was made before the clock was set back.
+            let old = |decided: &Decided| now.duration_since(decided.at).abs() > age;
             if review.decision.as_ref().is_some_and(old) {
                 self.finish(review, None)?;
                 finished += 1;

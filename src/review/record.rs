@@ -5,9 +5,12 @@ use crate::document::{
 };
 use crate::error::{Result, named};
 use crate::publish::{Record, Shelf};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// How far the clocks of workers may differ.
+const CLOCKS: SignedDuration = SignedDuration::from_mins(5);
 
 named! {
     /// Where a review is.
@@ -157,9 +160,11 @@ pub struct Entry {
 }
 
 impl Review {
-    /// Who works on it now.
+    /// Who works on it now. A claim that begins later than the clocks of workers differ was made before the
+    /// clock was set back: it holds no more, or it would until that time comes again.
     pub fn holder(&self, now: Timestamp) -> Option<&str> {
-        self.claim.as_ref().filter(|claim| claim.until > now).map(|claim| claim.by.as_str())
+        let holds = |claim: &&Claim| claim.until > now && claim.at.duration_since(now) <= CLOCKS;
+        self.claim.as_ref().filter(holds).map(|claim| claim.by.as_str())
     }
 
     /// Notes what was done.

@@ -170,6 +170,17 @@ fn who_saw_an_older_version_and_who_does_not_hold_it_is_refused() {
 }
 
 #[test]
+fn a_claim_from_before_the_clock_was_set_back_holds_no_more() {
+    let office = Office::new(900, 0.0);
+    office.publish(doubtful("a"));
+    let claimed = office.desk.claim(&id("a"), "ada", None).unwrap();
+    let at = claimed.claim.as_ref().unwrap().at;
+    let holder = |minutes: i64| claimed.holder(at + jiff::SignedDuration::from_mins(minutes));
+    assert_eq!((holder(0), holder(14), holder(16)), (Some("ada"), Some("ada"), None));
+    assert_eq!((holder(-4), holder(-60)), (Some("ada"), None), "clocks differ, but not by an hour");
+}
+
+#[test]
 fn a_claim_ends_by_itself() {
     let office = Office::new(0, 0.0);
     office.publish(doubtful("a"));

@@ -185,7 +185,8 @@ fn reserve(api: &Api, id: &str, request: &str) -> Result<Result<u64, Answer>, Pr
     if let Some(record) = before {
         version = record.version;
         let remembered: Remembered = record.read()?;
-        let age = now.duration_since(remembered.at);
+        // A time that is still to come was written before the clock was set back.
+        let age = now.duration_since(remembered.at).abs();
         match remembered.answer {
             Some(_) if age > KEPT => {}
             None if age > TAKES => {}

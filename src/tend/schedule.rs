@@ -10,7 +10,7 @@ use crate::metrics::Metrics;
 use crate::receipt::lock;
 use anyhow::{Context, Result, bail};
 use croner::Cron;
-use jiff::{Timestamp, Zoned, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, Zoned, tz::TimeZone};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -23,6 +23,10 @@ const REMEMBERED: usize = 20;
 
 /// How often the clock is looked at; cron counts minutes.
 const TICK: Duration = Duration::from_secs(1);
+
+/// A clock that goes back by more has times before it again that it had passed. By less, the corrections of
+/// a clock: a task that just ran would run again.
+const SET_BACK: SignedDuration = SignedDuration::from_mins(1);
 
 /// Does it, and says in a line what was done.
 pub type Work = Arc<dyn Fn(&Run) -> Result<String> + Send + Sync>;
@@ -42,6 +46,8 @@ struct Task {
 #[derive(Default)]
 struct State {
     next: Option<Timestamp>,
+    /// What the clock said the last time.
+    looked: Timestamp,
     running: Option<(Arc<Run>, Started)>,
     past: VecDeque<Past>,
     number: u64,
@@ -150,10 +156,12 @@ impl Schedule {
     fn look(&self, task: &Arc<Task>, leads: bool) {
         let due = {
             let mut state = lock(&task.state);
-            let due = state.next.is_some_and(|next| next <= Timestamp::now());
-            if due {
+            let now = Timestamp::now();
+            let due = state.next.is_some_and(|next| next <= now);
+            if due || state.looked.duration_since(now) > SET_BACK {
                 state.next = self.next(task.cron.as_ref());
             }
+            state.looked = now;
             if let Some((run, started)) = &state.running {
                 // Another worker starts it when its time comes; two at once would do work twice.
                 if !leads && started.by == "clock" {

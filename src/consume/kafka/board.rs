@@ -43,6 +43,8 @@ pub struct Board {
     pub metrics: Arc<Metrics>,
     /// Whether this worker is the leader of its group.
     pub leads: Arc<AtomicBool>,
+    /// When it was made.
+    began: Instant,
 }
 
 /// The state.
@@ -194,7 +196,22 @@ impl Board {
             watcher,
             metrics,
             leads: Arc::default(),
+            began: Instant::now(),
         }
+    }
+
+    /// Milliseconds since this board was made: a clock that nobody sets.
+    pub fn now(&self) -> i64 {
+        i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// When a record may be begun, by [`Board::now`]. However the clock was set since it was put off, it
+    /// waits no longer than the longest wait that there is.
+    pub fn due(&self, record: &Record) -> i64 {
+        let longest =
+            i64::try_from(self.config.consume.backoff_max_s.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        let left = record.not_before.saturating_sub(jiff::Timestamp::now().as_millisecond());
+        self.now().saturating_add(left.clamp(0, longest))
     }
 
     /// The state, for a short time.
@@ -356,5 +373,26 @@ impl State {
         self.finished.retain(|finished| !lost.contains(&finished.partition));
         let sizes = self.finished.iter().flat_map(|finished| &finished.outputs).map(Output::size);
         self.finished_bytes = sizes.sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::consume::kafka::queues::tests::record;
+    use crate::consume::kafka::suspects::tests::board;
+    use crate::consume::kafka::topics::Lane;
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_no_wait_longer_than_the_longest() {
+        let board = board(Default::default());
+        let longest = i64::try_from(board.config.consume.backoff_max_s).unwrap() * 1_000;
+        let wait = |ahead: i64| {
+            let mut record = record(Lane::Retry, 1);
+            record.not_before = jiff::Timestamp::now().as_millisecond() + ahead;
+            board.due(&record) - board.now()
+        };
+        let (past, soon, far) = (wait(-86_400_000), wait(5_000), wait(86_400_000));
+        assert!(past <= 0 && (4_000..=5_000).contains(&soon), "{past} {soon}");
+        assert!((longest - 1_000..=longest).contains(&far), "{far}");
     }
 }

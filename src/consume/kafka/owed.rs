@@ -177,7 +177,7 @@ mod tests {
         let subject = Subject { id: DocumentId::of_content("a"), name: "a".to_owned() };
         let error = Error::Reject(Failure::new(Stage::Decode, Class::Malformed, "torn"));
         let give_up = || {
-            failed(&board, &record(Lane::Normal, 0, 0), &subject, String::new(), &error);
+            failed(&board, &record(Lane::Normal, 0), &subject, String::new(), &error);
             std::mem::take(&mut *lock(&heard.0))
         };
         assert_eq!(give_up(), ["dead: malformed"]);

@@ -67,9 +67,7 @@ impl Poll {
 
     /// Whether there is something new to begin.
     fn take(&self, message: &rdkafka::message::BorrowedMessage<'_>) -> bool {
-        let Some(mut record) = Record::new(message, &self.topics) else { return false };
-        let now = jiff::Timestamp::now().as_millisecond();
-        record.wait_at_most(self.board.config.consume.backoff_max_s, now);
+        let Some(record) = Record::new(message, &self.topics) else { return false };
         let mut state = self.board.lock();
         let partition = (record.place.lane, record.place.partition);
         state.quiet_since = Some(Instant::now());
@@ -80,7 +78,8 @@ impl Poll {
         }
         let new = owned.tracker.take(record.place.offset);
         if new {
-            state.queues.push(record, now);
+            let due = self.board.due(&record);
+            state.queues.push(record, due, self.board.now());
         } else {
             // Settled by an earlier owner: the position may move.
             owned.dirty = true;
@@ -175,7 +174,6 @@ impl Poll {
         // More may have been begun than was noted: as much as may be in flight, and transaction
         // markers take offsets too.
         let margin = i64::try_from(self.board.config.consume.in_flight_documents * 2).unwrap_or(i64::MAX);
-        let now = jiff::Timestamp::now().as_millisecond();
         let mut state = self.board.lock();
         let Some(owned) = state.owned.get_mut(&partition) else { return };
         owned.tracker = Tracker::new(position, marks);
@@ -184,7 +182,10 @@ impl Poll {
         (owned.phase, owned.dirty) = (Phase::Opening, true);
         let early = std::mem::take(&mut owned.early);
         let fresh: Vec<Record> = early.into_iter().filter(|r| owned.tracker.take(r.place.offset)).collect();
-        fresh.into_iter().for_each(|record| state.queues.push(record, now));
+        for record in fresh {
+            let due = self.board.due(&record);
+            state.queues.push(record, due, self.board.now());
+        }
         state.quiet_since = Some(Instant::now());
         state.urgent = true;
         drop(state);

@@ -1,4 +1,5 @@
-//! Records that wait in this worker, with what bounds them. Pure: time is an argument.
+//! Records that wait in this worker, with what bounds them. Pure: time is an argument, in milliseconds of
+//! any one clock.
 
 use super::record::{Place, Record};
 use super::topics::Lane;
@@ -20,14 +21,14 @@ pub struct Queues {
 }
 
 impl Queues {
-    /// A record came from the broker.
-    pub fn push(&mut self, record: Record, now: i64) {
+    /// A record came from the broker; it may be begun when it is `due`.
+    pub fn push(&mut self, record: Record, due: i64, now: i64) {
         *self.held.entry(record.place.lane).or_default() += record.weight();
         match record.place.lane {
             Lane::Commands => self.commands.push_back(record),
             Lane::Slow => self.slow.push_back(record),
-            _ if record.not_before > now => {
-                self.delayed.insert((record.not_before, record.place), record);
+            _ if due > now => {
+                self.delayed.insert((due, record.place), record);
             }
             _ => self.ready(record.priority).push_back(record),
         }
@@ -148,14 +149,14 @@ pub(super) mod tests {
     use crate::document::Origin;
 
     /// A record without a key.
-    pub fn record(lane: Lane, offset: i64, not_before: i64) -> Record {
+    pub fn record(lane: Lane, offset: i64) -> Record {
         Record {
             place: Place { lane, partition: 0, offset },
             key: None,
             value: Some(std::sync::Arc::from(&b"four"[..])),
             headers: Vec::new(),
             attempts: 0,
-            not_before,
+            not_before: 0,
             version: 0,
             origin: Origin { topic: "t".to_owned(), partition: 0, offset },
             priority: lane.priority(),
@@ -173,10 +174,10 @@ pub(super) mod tests {
     #[test]
     fn commands_come_first_and_the_delayed_when_they_are_due() {
         let mut queues = Queues::default();
-        queues.push(record(Lane::Normal, 1, 0), 0);
-        queues.push(record(Lane::Retry, 2, 500), 0);
-        queues.push(record(Lane::Retry, 3, 100), 0);
-        queues.push(record(Lane::Commands, 4, 0), 0);
+        queues.push(record(Lane::Normal, 1), 0, 0);
+        queues.push(record(Lane::Retry, 2), 500, 0);
+        queues.push(record(Lane::Retry, 3), 100, 0);
+        queues.push(record(Lane::Commands, 4), 0, 0);
         assert_eq!((queues.len(), queues.bytes(Lane::Retry)), (4, 2 * 516));
         assert_eq!(offsets(&mut queues, 99), [4, 1]);
         assert_eq!(offsets(&mut queues, 100), [3]);
@@ -185,20 +186,9 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_wait_that_never_ends_is_one_that_does() {
-        let mut strange = record(Lane::Retry, 1, i64::MAX);
-        strange.wait_at_most(300, 1_000);
-        let mut own = record(Lane::Retry, 2, 5_000);
-        own.wait_at_most(300, 1_000);
-        assert_eq!((strange.not_before, own.not_before), (301_000, 5_000));
-        strange.wait_at_most(u64::MAX, i64::MAX);
-        assert_eq!(strange.not_before, 301_000);
-    }
-
-    #[test]
     fn slow_ones_wait_for_room() {
         let mut queues = Queues::default();
-        queues.push(record(Lane::Slow, 1, 0), 0);
+        queues.push(record(Lane::Slow, 1), 0, 0);
         assert!((0..20).all(|_| queues.pick(0, false).is_none()));
         assert_eq!(offsets(&mut queues, 0), [1]);
     }
@@ -206,11 +196,11 @@ pub(super) mod tests {
     #[test]
     fn those_of_a_partition_are_taken_in_order_up_to_the_first_other() {
         let mut queues = Queues::default();
-        (0..6).for_each(|n| queues.push(record(Lane::Low, n, 0), 0));
-        let mut other = record(Lane::Low, 100, 0);
+        (0..6).for_each(|n| queues.push(record(Lane::Low, n), 0, 0));
+        let mut other = record(Lane::Low, 100);
         other.place.partition = 1;
         queues.put_back(other);
-        queues.push(record(Lane::Retry, 4, 500), 0);
+        queues.push(record(Lane::Retry, 4), 500, 0);
         let taken = |queues: &mut Queues, most| -> Vec<i64> {
             let taken = queues.take_while((Lane::Low, 0), most, |record| record.place.offset != 4);
             taken.iter().map(|record| record.place.offset).collect()
@@ -224,11 +214,11 @@ pub(super) mod tests {
     #[test]
     fn what_is_revoked_is_forgotten_and_urgency_can_change() {
         let mut queues = Queues::default();
-        (0..6).for_each(|n| queues.push(record(Lane::Low, n, 0), 0));
-        queues.push(record(Lane::Retry, 9, 500), 0);
+        (0..6).for_each(|n| queues.push(record(Lane::Low, n), 0, 0));
+        queues.push(record(Lane::Retry, 9), 500, 0);
         queues.retain(|place| place.offset % 3 == 0);
         assert_eq!((queues.len(), queues.bytes(Lane::Low), queues.bytes(Lane::Retry)), (3, 2 * 516, 516));
-        queues.push(record(Lane::High, 7, 0), 0);
+        queues.push(record(Lane::High, 7), 0, 0);
         queues.reprioritise(Priority::High, |record| record.place.offset == 3);
         assert_eq!(offsets(&mut queues, 0), [7, 3, 0]);
     }

@@ -104,13 +104,6 @@ impl Record {
         })
     }
 
-    /// Lets it wait no longer than `seconds` from `now` on, as no try of quire's own does: what a stranger
-    /// writes into a header must not keep its partition for ever.
-    pub fn wait_at_most(&mut self, seconds: u64, now: i64) {
-        let most = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
-        self.not_before = self.not_before.min(now.saturating_add(most));
-    }
-
     /// The document's id: the key, else derived from the value.
     ///
     /// Errors: `Reject` where the key cannot be an id.

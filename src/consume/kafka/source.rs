@@ -108,7 +108,7 @@ impl Taker {
             if !full && !state.draining {
                 // Nothing begins beside a group, not even when the last of it was handed out.
                 if state.suspects.is_empty() && !state.owned.values().any(Owned::is_trying) {
-                    let now = Timestamp::now().as_millisecond();
+                    let now = board.now();
                     let slow = slow_in_flight(&state) < board.config.consume.in_flight_documents.div_ceil(4);
                     if let Some(record) = state.queues.pick(now, slow) {
                         if !may_begin(&state, &record) {

@@ -199,7 +199,7 @@ pub(super) mod tests {
     fn a_group_is_noted_first_and_nothing_begins_beside_it() {
         let board = board(Arc::default());
         for offset in 0..6 {
-            let aside = aside(&board, &mut board.lock(), record(Lane::Normal, offset, 0));
+            let aside = aside(&board, &mut board.lock(), record(Lane::Normal, offset));
             assert!(aside.is_none(), "with two deaths it is a suspect");
         }
         assert_eq!((picked(&board), group_of(&board)), (None, vec![0, 1, 2, 3]));
@@ -221,13 +221,13 @@ pub(super) mod tests {
         let board = board(Arc::default());
         {
             let mut state = board.lock();
-            (1..6).for_each(|offset| state.queues.push(record(Lane::Normal, offset, 0), 0));
+            (1..6).for_each(|offset| state.queues.push(record(Lane::Normal, offset), 0, 0));
             // One of another partition stands between them; the last is under no suspicion.
-            let mut other = record(Lane::Normal, 7, 0);
+            let mut other = record(Lane::Normal, 7);
             other.place.partition = 1;
             state.queues.put_back(other);
             state.owned.get_mut(&(Lane::Normal, 0)).unwrap().deaths.remove(&3);
-            assert!(aside(&board, &mut state, record(Lane::Normal, 0, 0)).is_none());
+            assert!(aside(&board, &mut state, record(Lane::Normal, 0)).is_none());
         }
         assert_eq!((picked(&board), group_of(&board)), (None, vec![0, 1, 2]));
         // What comes meanwhile is for the next group.
@@ -241,7 +241,7 @@ pub(super) mod tests {
     #[test]
     fn what_waited_for_its_own_document_stays_in_its_group() {
         let board = board(Arc::default());
-        let (id, waiting) = (DocumentId::of_content("a"), record(Lane::Normal, 1, 0));
+        let (id, waiting) = (DocumentId::of_content("a"), record(Lane::Normal, 1));
         {
             let mut state = board.lock();
             state.owned.get_mut(&(Lane::Normal, 0)).unwrap().apart = vec![0, 1];
@@ -261,7 +261,7 @@ pub(super) mod tests {
             let mut state = board.lock();
             let owned = state.owned.get_mut(&(Lane::Normal, 0)).unwrap();
             owned.deaths.insert(2, 5);
-            state.suspects.push_back(record(Lane::Normal, 2, 0));
+            state.suspects.push_back(record(Lane::Normal, 2));
         }
         assert_eq!((picked(&board), group_of(&board)), (None, vec![2]), "not for deaths in company");
         board.lock().owned.get_mut(&(Lane::Normal, 0)).unwrap().was_alone = Some(2);

@@ -1,0 +1,167 @@
+"""Where documents go in and come out: folders and HTTP, or a Kafka."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.parse
+
+JARS = "data/kafka"
+
+
+def ask(api, method, path, body=None, headers=None):
+    """Status and body of an answer."""
+    connection = http.client.HTTPConnection(api.removeprefix("http://"), timeout=20)
+    try:
+        connection.request(method, path, body=body, headers=headers or {})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+class Local:
+    """Uploads go in; what was done lies in done/ and dead/, from which it is taken away when it was counted."""
+
+    flags = []
+
+    def __init__(self, folder):
+        self.data, self.unsure = folder / "data", []
+
+    def send(self, document, api):
+        """Uploads it. Where no answer comes it is not known whether it was taken: it is sent again later."""
+        query = urllib.parse.urlencode({"id": document.key, "filename": document.name})
+        # Within the time that an answer is remembered a second upload is not a second document.
+        headers = {"Idempotency-Key": document.name, "Content-Type": "application/octet-stream"}
+        try:
+            status, body = ask(api, "POST", f"/v1/documents?{query}", document.content, headers)
+        except (OSError, http.client.HTTPException):
+            status, body = 0, b"no answer"
+        if status == 202:
+            return
+        if status not in (0, 409, 429, 503):
+            raise SystemExit(f"{document.name} was refused: {status} {body.decode(errors='replace')}")
+        self.unsure.append(document)
+
+    def again(self, api):
+        """Sends what nobody answered for."""
+        unsure, self.unsure = self.unsure, []
+        for document in unsure:
+            document.twice = True
+            self.send(document, api)
+
+    def settled(self):
+        """What was settled since the last time: names, and the class of what each was given up for, if it was."""
+        for folder, understood in (("done", True), ("dead", False)):
+            folder = self.data / folder
+            for entry in os.scandir(folder) if folder.exists() else ():
+                if entry.name.startswith(".") or entry.name.endswith(".cause.json"):
+                    continue
+                cause = folder / f"{entry.name}.cause.json"
+                # Its cause is written first.
+                if not understood:
+                    why = json.loads(cause.read_text())["failure"]["class"]
+                    cause.unlink()
+                os.unlink(entry.path)
+                yield entry.name.partition("~")[2], "" if understood else why
+
+    def close(self):
+        pass
+
+
+class Kafka:
+    """A real broker on loopback; documents go into its lanes and come out in results and dead letters."""
+
+    def __init__(self, folder):
+        import confluent_kafka as client
+
+        self.client, self.broker = client, Broker(folder)
+        common = {"bootstrap.servers": self.broker.address, "log_level": 0}
+        self.flags = ["--set", f"kafka.brokers={self.broker.address}", "--set", "kafka.session_timeout_ms=6000"]
+        self.producer = client.Producer({**common, "enable.idempotence": True, "linger.ms": 5})
+        self.consumer = client.Consumer(
+            {**common, "group.id": "soak", "isolation.level": "read_committed", "auto.offset.reset": "earliest",
+             "topic.metadata.refresh.interval.ms": 2000})
+        self.consumer.subscribe(["documents.results", "documents.dead"])
+        # Names by key and content, as results know only these.
+        self.names = {}
+
+    def send(self, document, _api):
+        self.names[document.key, document.sha256] = document.name
+        self.names[document.key] = document.name
+        self.producer.produce("documents", document.content, document.key, headers={"filename": document.name})
+        self.producer.poll(0)
+
+    def again(self, _api):
+        self.producer.flush(20)
+
+    def settled(self):
+        while True:
+            records = self.consumer.consume(500, 0.05)
+            for record in records:
+                if record.error():
+                    continue
+                key, value = record.key().decode(), record.value()
+                if value is None:
+                    continue
+                if record.topic() == "documents.dead":
+                    headers = dict(record.headers() or [])
+                    yield self.names[key], headers.get("quire-class", b"unknown").decode()
+                else:
+                    yield self.names[key, json.loads(value)["sha256"]], ""
+            if not records:
+                return
+
+    def close(self):
+        self.consumer.close()
+        self.broker.stop()
+
+
+class Broker:
+    """An Apache Kafka in one process, as scripts/demo-kafka.sh starts it."""
+
+    def __init__(self, folder):
+        held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+        port, controller = (s.getsockname()[1] for s in held)
+        for s in held:
+            s.close()
+        self.address = f"127.0.0.1:{port}"
+        properties = folder / "kafka.properties"
+        properties.write_text(f"""process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://{self.address}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={folder}/kafka
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+message.max.bytes=10485760
+log.cleaner.dedupe.buffer.size=8388608
+""")
+        java = ["java", "-Xmx384m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+                "-cp", f"{JARS}/*"]
+        uuid = subprocess.check_output([*java, "kafka.tools.StorageTool", "random-uuid"], text=True).strip()
+        subprocess.run([*java, "kafka.tools.StorageTool", "format", "-t", uuid, "-c", properties],
+                       check=True, stdout=subprocess.DEVNULL)
+        with open(folder / "kafka.log", "wb") as log:
+            self.process = subprocess.Popen([*java, "kafka.Kafka", properties], stdout=log, stderr=log)
+        # A busy machine takes its time.
+        for _ in range(900):
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.2)
+        raise SystemExit(f"Kafka does not start: {(folder / 'kafka.log').read_text()}")
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
