@@ -67,6 +67,8 @@ config! {
         workers: usize, deadline_s: u64, memory_mb: u64, recycle_after: u32, engine: OcrEngine,
         languages: String, dpi: u32, max_megapixels: u32, retry_below: f32,
     }
+    /// The processes in which documents are opened and read.
+    sandbox: SandboxConfig { required: bool }
     /// Text to batches of token windows.
     feed: FeedConfig {
         workers: usize, window_tokens: usize, overlap_tokens: usize, batch_tokens: usize,

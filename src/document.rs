@@ -8,6 +8,7 @@
 mod events;
 mod family;
 mod fields;
+mod form;
 mod reviewed;
 mod tags;
 mod understood;
@@ -15,6 +16,7 @@ mod understood;
 pub use events::{Command, DocumentState, EVENT_SCHEMA, Event, Notification, ProgressEvent};
 pub use family::{ChildSummary, Lineage, Offspring, Parent, Room};
 pub use fields::{Check, Duplicate, Field, FieldValue, Outcome, Relation, Validity};
+pub use form::{FormField, FormKind, FormValue};
 pub use reviewed::{Action, Corrections, Given, ReviewEvent, Reviewed};
 pub use tags::tags;
 pub use understood::{
@@ -251,6 +253,9 @@ pub struct PageText {
     /// Tables whose cells are known.
     #[serde(default)]
     pub tables: Vec<Table>,
+    /// Fields of a form that can be filled in.
+    #[serde(default)]
+    pub form: Vec<FormField>,
 }
 
 /// A table on a page.

@@ -17,6 +17,7 @@ pub mod failpoint;
 pub mod feed;
 pub mod infer;
 pub mod interpret;
+pub mod layout;
 pub mod metrics;
 pub mod notify;
 pub mod pipeline;

@@ -27,6 +27,12 @@ fn reader(engine: OcrEngine) -> Reader {
     Reader::new(engine, "eng", 0.75, Some(prepare)).unwrap()
 }
 
+fn limits() -> Limits {
+    let family = FamilyLimits { levels: 4, documents: 10, bytes: 64 << 20, attachments: 10, expansion: 250 };
+    let (max_pages, max_expanded_bytes, max_pixels) = (10, 512 << 20, 100_000_000);
+    Limits { max_pages, max_expanded_bytes, max_pixels, min_layer_chars: 16, dpi: 200, family }
+}
+
 fn picture(name: &str) -> GrayImage {
     image::load_from_memory(&document(name)).unwrap().to_luma8()
 }
@@ -67,6 +73,38 @@ fn photographed_turned_and_clean_pages_are_read_in_order_with_boxes() {
             assert!((0.0..=1.0).contains(&word.confidence) && !word.text.contains(' '), "{word:?}");
         }
     }
+}
+
+/// Words of the longest common subsequence of two texts, over those of the second: 1 where it is all there in order.
+fn in_order(found: &str, truth: &str) -> f64 {
+    let words = |text: &str| -> Vec<String> {
+        let parts = text.split(|c: char| !c.is_alphanumeric());
+        parts.filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+    };
+    let (found, truth) = (words(found), words(truth));
+    let mut above = vec![0usize; truth.len() + 1];
+    for a in &found {
+        let mut now = vec![0];
+        for (at, b) in truth.iter().enumerate() {
+            now.push(if a == b { above[at] + 1 } else { above[at + 1].max(now[at]) });
+        }
+        above = now;
+    }
+    above[truth.len()] as f64 / truth.len() as f64
+}
+
+#[test]
+fn columns_are_read_one_after_the_other() {
+    let name = "research-article-two-columns.pdf";
+    let image = quire::decode::page_image(&document(name), MediaType::Pdf, 1, &limits()).unwrap();
+    let page = reader(OcrEngine::Ppocr).read(&image.pixels, image.dpi).unwrap();
+    let truth = std::fs::read_to_string(root().join(format!("tests/corpus/truth/{name}.txt"))).unwrap();
+    // The page holds the whole of it, or its beginning.
+    let words = page.text.split_whitespace().count();
+    let truth: Vec<&str> = truth.split_whitespace().take(words).collect();
+    let share = in_order(&page.text, &truth.join(" "));
+    println!("{share:.3} of the words of two columns in order");
+    assert!(share > 0.95, "{share:.3}\n{}", page.text);
 }
 
 #[test]
@@ -116,13 +154,11 @@ fn a_sealed_child_reads_with_the_networks() {
         retry_below: 0.75,
     };
     let (stage, program, deadline) = (Stage::Digitize, QUIRE.into(), Duration::from_secs(120));
-    let settings = Settings { stage, program, setup, deadline, memory_mb: 3072, recycle_after: 10 };
+    let settings =
+        Settings { stage, program, setup, deadline, memory_mb: 3072, required: true, recycle_after: 10 };
     let mut worker = Worker::new(settings, Arc::new(Metrics::new()));
-    let family = FamilyLimits { levels: 4, documents: 10, bytes: 64 << 20, attachments: 10, expansion: 250 };
-    let (max_pages, max_expanded_bytes, max_pixels) = (10, 512 << 20, 100_000_000);
-    let limits = Limits { max_pages, max_expanded_bytes, max_pixels, min_layer_chars: 16, dpi: 200, family };
     let name = "receipt-photographed.jpg";
-    let request = Request::Digitize { media_type: MediaType::Jpeg, page: 1, limits };
+    let request = Request::Digitize { media_type: MediaType::Jpeg, page: 1, limits: limits() };
     let bytes = document(name);
     let Ok(Reply::Page(page)) = worker.call(&request, &quire::document::sha256_hex(&bytes), &bytes) else {
         panic!("no page");

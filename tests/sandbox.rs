@@ -10,7 +10,7 @@ use quire::decode::{FamilyLimits, Limits};
 use quire::document::MediaType;
 use quire::error::{Class, Error, Stage};
 use quire::metrics::Metrics;
-use quire::sandbox::{Fault, Reply, Request, Settings, Setup, Worker};
+use quire::sandbox::{Fault, Reply, Request, Sealed, Settings, Setup, Worker};
 use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -33,7 +33,15 @@ fn settings(stage: Stage) -> Settings {
         _ => Setup::Decode,
     };
     let deadline = Duration::from_secs(120);
-    Settings { stage, program: QUIRE.into(), setup, deadline, memory_mb: 2048, recycle_after: 100 }
+    Settings {
+        stage,
+        program: QUIRE.into(),
+        setup,
+        deadline,
+        memory_mb: 2048,
+        required: true,
+        recycle_after: 100,
+    }
 }
 
 fn worker(settings: Settings) -> (Worker, Arc<Metrics>) {
@@ -238,6 +246,78 @@ fn whatever_a_parser_does_is_an_error_of_its_document() {
         drop(worker);
         assert!(sandboxed().iter().all(|c| c.parent != std::process::id().cast_signed()), "{fault:?}");
     }
+}
+
+/// Runs something as if on a kernel that knows none of these calls: a filter of its thread, which every
+/// process that it starts has, too.
+fn on_a_kernel_without(calls: &'static [i64], test: impl FnOnce() + Send + 'static) {
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+    let rules = calls.iter().map(|call| (*call, Vec::new())).collect();
+    let (allow, refuse) = (SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS as u32));
+    let filter = SeccompFilter::new(rules, allow, refuse, TargetArch::x86_64).unwrap();
+    let program: BpfProgram = filter.try_into().unwrap();
+    let run = move || {
+        seccompiler::apply_filter(&program).unwrap();
+        test();
+    };
+    std::thread::spawn(run).join().unwrap();
+}
+
+const NO_FILTER: &[i64] = &[libc::SYS_seccomp];
+const NEITHER: &[i64] = &[libc::SYS_seccomp, libc::SYS_landlock_create_ruleset];
+
+#[test]
+fn landlock_alone_keeps_files_closed() {
+    let _alone = alone();
+    let open = Settings { setup: Setup::Faulty(Fault::Open), required: false, ..settings(Stage::Decode) };
+    let (mut both, _) = worker(Settings { required: true, ..open.clone() });
+    let sealed = both.start().unwrap();
+    assert!(sealed.filter);
+    assert_answers(&mut both);
+    drop(both);
+    if sealed.landlock.is_none() {
+        println!("skipped: this kernel has no Landlock");
+        return;
+    }
+    let settings = open.clone();
+    on_a_kernel_without(NO_FILTER, move || {
+        let (mut worker, _) = worker(settings);
+        let found = worker.start().unwrap();
+        assert!(!found.filter && found.landlock.is_some(), "{found:?}");
+        assert_answers(&mut worker);
+    });
+    // That the child tries to open a file at all shows where nothing hinders it.
+    on_a_kernel_without(NEITHER, move || {
+        let (mut worker, _) = worker(open);
+        assert_eq!(worker.start().unwrap(), Sealed { filter: false, landlock: None });
+        let error = decode(&mut worker, "a.txt", b"text").err().expect("no file can be opened");
+        assert_eq!(error.failure().class, Class::Crashed, "{error}");
+    });
+}
+
+#[test]
+fn where_the_kernel_filters_nothing_it_is_refused_or_said() {
+    let _alone = alone();
+    let strict = settings(Stage::Decode);
+    on_a_kernel_without(NO_FILTER, move || {
+        let (mut worker, _) = worker(strict);
+        let error = worker.start().expect_err("sealed without a filter?");
+        assert!(matches!(error, Error::Fatal(_)), "{error}");
+        assert!(error.failure().remedy.contains("sandbox.required"), "{error}");
+
+        let folder = tempfile::tempdir().unwrap();
+        drop_file(folder.path(), "note.txt", b"The meeting in Vienna is on Tuesday.");
+        let refused = output(quire(folder.path()).args(["run", "--once"]));
+        assert!(!refused.status.success());
+        assert!(stderr(&refused).contains("sandbox.required"), "{}", stderr(&refused));
+        let doctor = output(quire(folder.path()).arg("doctor"));
+        assert!(stdout(&doctor).contains("this kernel refuses the sandbox"), "{}", stdout(&doctor));
+
+        let log = run_once(folder.path(), &["--set", "sandbox.required=false"]);
+        assert!(log.contains("this kernel does not filter system calls"), "{log}");
+        let id = id_of(b"The meeting in Vienna is on Tuesday.");
+        assert_eq!(result(folder.path(), &id)["text"], "The meeting in Vienna is on Tuesday.");
+    });
 }
 
 /// Archives nested in archives, each a thousand times smaller than what it unpacks to.

@@ -3,7 +3,7 @@
 use super::{App, print};
 use crate::config::workers;
 use crate::consume::kafka::client;
-use crate::error::{Error, Stage};
+use crate::error::{Class, Error, Failure, Stage};
 use crate::infer::manifests::{manifests, models_dir};
 use crate::infer::models::Models;
 use crate::notify::Post;
@@ -156,9 +156,18 @@ fn child(app: &App, stage: Stage, setup: Setup) -> Result<String, Error> {
     };
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("quire"));
     let deadline = Duration::from_secs(30);
-    let settings = Settings { stage, program, setup, deadline, memory_mb, recycle_after: 1 };
-    Worker::new(settings, Arc::clone(&app.metrics)).start()?;
-    Ok(format!("starts sealed, {memory_mb} MiB"))
+    let required = app.config.sandbox.required;
+    let settings = Settings { stage, program, setup, deadline, memory_mb, required, recycle_after: 1 };
+    let sealed = Worker::new(settings, Arc::clone(&app.metrics)).start()?;
+    // What `sandbox.required = false` puts up with is named all the same.
+    let found = format!("{sealed}; at most {memory_mb} MiB, 64 open files, no file written, no core");
+    if sealed.filter {
+        return Ok(found);
+    }
+    let mut failure = Failure::new(stage, Class::Config, found);
+    failure.remedy =
+        "allow seccomp filters to this process; until then read only documents that you trust".to_owned();
+    Err(Error::Fatal(failure))
 }
 
 fn tesseract(app: &App) -> Result<String, Error> {

@@ -35,7 +35,7 @@ pub(super) fn page_image(
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| failure(&error))?;
     picture.apply_orientation(orientation);
     let dpi = plausible_dpi(stated_dpi(bytes, media_type), width, height);
-    Ok(PageImage { pixels: on_white(picture), dpi })
+    Ok(PageImage { pixels: on_white(picture), dpi, form: Vec::new() })
 }
 
 fn open(bytes: &[u8], media_type: MediaType) -> Result<ImageReader<Cursor<&[u8]>>> {

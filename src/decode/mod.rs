@@ -22,6 +22,9 @@ mod msg;
 mod odf;
 mod pdf;
 mod pdf_files;
+mod pdf_forms;
+#[cfg(test)]
+mod pdf_forms_tests;
 mod pdf_layout;
 mod pdf_lines;
 mod pdf_text;
@@ -40,7 +43,7 @@ mod xml;
 
 use children::Children;
 
-use crate::document::{MediaType, Page, PageText};
+use crate::document::{FormField, MediaType, Page, PageText};
 use crate::error::{Class, Error, Result, Stage};
 use image::GrayImage;
 use serde::{Deserialize, Serialize};
@@ -120,6 +123,8 @@ pub struct PageImage {
     /// Pixels per inch: as the file says, or assumed from the size of A4 where it says nothing
     /// plausible.
     pub dpi: u32,
+    /// Fields of a form on the page.
+    pub form: Vec<FormField>,
 }
 
 /// Finds out what a document is and what is on its pages. `name` and `declared` are hints that
@@ -146,9 +151,31 @@ pub fn page_image(bytes: &[u8], media_type: MediaType, page: u32, limits: &Limit
     })
 }
 
-/// A page for a person to look at: grey JPEG, at most `width` pixels across.
-pub fn paint(bytes: &[u8], media_type: MediaType, page: u32, limits: &Limits, width: u32) -> Result<Vec<u8>> {
-    let image = page_image(bytes, media_type, page, limits)?.pixels;
+/// Adds the fields of the form on a page to what was read from its image.
+pub fn add_form(page: &mut PageText, form: Vec<FormField>) {
+    page.form = form;
+    pdf_forms::locate(page);
+}
+
+/// A page for a person to look at.
+pub struct Painting {
+    /// Grey.
+    pub jpeg: Vec<u8>,
+    /// Pixels across and down.
+    pub size: [u32; 2],
+    /// Pixels per inch.
+    pub dpi: u32,
+}
+
+/// A page for a person to look at, at most `width` pixels across.
+pub fn paint(
+    bytes: &[u8],
+    media_type: MediaType,
+    page: u32,
+    limits: &Limits,
+    width: u32,
+) -> Result<Painting> {
+    let PageImage { pixels: image, dpi, .. } = page_image(bytes, media_type, page, limits)?;
     guard("image", || {
         let (w, h) = image.dimensions();
         let height = (u64::from(h) * u64::from(width) / u64::from(w.max(1))).clamp(1, u64::from(u16::MAX));
@@ -160,7 +187,9 @@ pub fn paint(bytes: &[u8], media_type: MediaType, page: u32, limits: &Limits, wi
         image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 82)
             .encode_image(&small)
             .map_err(|e| reject(Class::Internal, format!("the page cannot be written as JPEG: {e}")))?;
-        Ok(jpeg)
+        let size = small.dimensions();
+        let dpi = u64::from(dpi) * u64::from(size.0) / u64::from(w.max(1));
+        Ok(Painting { jpeg, size: size.into(), dpi: u32::try_from(dpi).unwrap_or(1).max(1) })
     })
 }
 

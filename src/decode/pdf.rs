@@ -3,7 +3,7 @@
 use super::children::Children;
 use super::pdf_layout::compose;
 use super::pdf_text::{Layer, read_layer};
-use super::{Limits, PageImage, check_pages, pdf_files, reject};
+use super::{Limits, PageImage, check_pages, pdf_files, pdf_forms, reject};
 use crate::document::Page;
 use crate::error::{Class, Error, Result};
 use hayro::hayro_interpret::{InterpreterCache, InterpreterSettings};
@@ -39,13 +39,17 @@ pub(super) fn pages(bytes: &[u8], limits: &Limits, children: &mut Children<'_>) 
     for chunk in pdf.pages().chunks(CACHED_PAGES) {
         let cache = InterpreterCache::new();
         for page in chunk {
-            let layer = read_layer(page, &cache);
+            let mut layer = read_layer(page, &cache);
             if needs_ocr(&layer, limits) {
                 pages.push(Page::Image);
                 continue;
             }
+            let widgets = pdf_forms::widgets(page, &mut left)?;
+            pdf_forms::write(&widgets, &mut layer.pieces);
             let (width, height) = page.render_dimensions();
-            let text = compose(layer.pieces, width, height);
+            let mut text = compose(layer.pieces, width, height);
+            text.form = pdf_forms::fields(widgets);
+            pdf_forms::locate(&mut text);
             left = left.checked_sub(text.text.len() as u64).ok_or_else(|| {
                 reject(Class::TooLarge, format!("more than {} MB of text", limits.max_expanded_bytes >> 20))
             })?;
@@ -61,7 +65,9 @@ pub(super) fn page_image(bytes: &[u8], page: u32, limits: &Limits) -> Result<Pag
     let index = (page as usize).checked_sub(1);
     let page = index.and_then(|index| pdf.pages().get(index));
     let page = page.ok_or_else(|| reject(Class::Corrupt, "the PDF has no such page"))?;
-    paint(page, limits)
+    let mut left = limits.max_expanded_bytes;
+    let form = pdf_forms::fields(pdf_forms::widgets(page, &mut left)?);
+    Ok(PageImage { form, ..paint(page, limits)? })
 }
 
 fn open(bytes: &[u8]) -> Result<Pdf> {
@@ -137,7 +143,7 @@ fn paint(page: &PdfPage<'_>, limits: &Limits) -> Result<PageImage> {
     });
     let pixels = GrayImage::from_raw(u32::from(pixmap.width()), u32::from(pixmap.height()), luma.collect());
     let pixels = pixels.ok_or_else(|| reject(Class::Corrupt, "the page could not be painted"))?;
-    Ok(PageImage { pixels, dpi: dpi.round() as u32 })
+    Ok(PageImage { pixels, dpi: dpi.round() as u32, form: Vec::new() })
 }
 
 /// The wanted resolution, or less where the page would have too many pixels.

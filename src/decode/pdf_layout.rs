@@ -1,22 +1,10 @@
-//! Reading order: columns of prose are read one after the other, tables row by row.
-//!
-//! A gutter is an upright stripe that no word of several successive lines enters. It separates
-//! columns if the text beside it flows on its own (its baselines do not match) or is prose on
-//! both sides; otherwise the lines are rows of a table and are read across.
+//! Reading order of a page's pieces of words: lines, then columns ([`crate::layout`]), then text.
 
-use super::pdf_lines::{Line, block_text, join_hyphenated, lines, median};
+use super::pdf_lines::{Line, block_text, lines};
 use super::pdf_text::{Direction, Piece};
 use crate::document::{PageText, Word};
+use crate::layout::{Row, Span, blocks, join_hyphenated};
 use std::collections::BTreeMap;
-
-/// Lines beside a gutter, at least.
-const MIN_LINES: usize = 3;
-/// Lines that one gutter is followed through, at most: no page has more.
-const MAX_RUN: usize = 300;
-/// Characters in the usual line of a column of prose, at least.
-const PROSE_CHARS: f32 = 24.0;
-/// Columns within columns.
-const MAX_DEPTH: usize = 6;
 
 /// The text of a page of that size from the pieces of words on it.
 pub(super) fn compose(pieces: Vec<Piece>, width: f32, height: f32) -> PageText {
@@ -28,10 +16,7 @@ pub(super) fn compose(pieces: Vec<Piece>, width: f32, height: f32) -> PageText {
     // What most of the page reads like comes first; stamps at its margin after it.
     groups
         .sort_by_key(|pieces| std::cmp::Reverse(pieces.iter().map(|piece| piece.text.len()).sum::<usize>()));
-    let mut blocks = Vec::new();
-    for pieces in groups {
-        split(lines(pieces), 0, &mut blocks);
-    }
+    let blocks: Vec<Vec<Line>> = groups.into_iter().flat_map(|pieces| blocks(lines(pieces))).collect();
     let text = blocks.iter().fold(String::new(), |text, block| append(text, &block_text(block)));
     let words = blocks.iter().flatten().flat_map(|line| &line.words);
     let words = words.map(|word| placed(word, width, height)).collect();
@@ -68,129 +53,22 @@ fn placed(word: &Piece, width: f32, height: f32) -> Word {
     Word { text: word.text.clone(), bounds, confidence: 1.0 }
 }
 
-/// Splits lines at gutters into blocks, in reading order.
-fn split(mut lines: Vec<Line>, depth: usize, blocks: &mut Vec<Vec<Line>>) {
-    while depth < MAX_DEPTH
-        && let Some(run) = find_columns(&lines)
-    {
-        let below = lines.split_off(run.end);
-        let beside = lines.split_off(run.start);
-        push(lines, blocks);
-        let (left, right) = part(beside, run.gutter);
-        split(left, depth + 1, blocks);
-        split(right, depth + 1, blocks);
-        lines = below;
+impl Row for Line {
+    fn spans(&self) -> impl Iterator<Item = Span> {
+        let span =
+            |word: &Piece| Span { start: word.start, end: word.end, characters: word.text.chars().count() };
+        self.words.iter().map(span)
     }
-    push(lines, blocks);
-}
 
-fn push(lines: Vec<Line>, blocks: &mut Vec<Vec<Line>>) {
-    if !lines.is_empty() {
-        blocks.push(lines);
+    fn size(&self) -> f32 {
+        self.size
     }
-}
 
-/// Successive lines that a gutter divides.
-struct Run {
-    start: usize,
-    end: usize,
-    gutter: Stripe,
-}
-
-type Stripe = (f32, f32);
-
-/// Cuts each line at the gutter.
-fn part(lines: Vec<Line>, gutter: Stripe) -> (Vec<Line>, Vec<Line>) {
-    let middle = f32::midpoint(gutter.0, gutter.1);
-    let (mut left, mut right) = (Vec::new(), Vec::new());
-    for line in lines {
+    fn cut(self, at: f32) -> (Option<Self>, Option<Self>) {
         let (before, behind): (Vec<Piece>, Vec<Piece>) =
-            line.words.into_iter().partition(|word| f32::midpoint(word.start, word.end) < middle);
-        left.extend(Line::of_words(before));
-        right.extend(Line::of_words(behind));
+            self.words.into_iter().partition(|word| f32::midpoint(word.start, word.end) < at);
+        (Line::of_words(before), Line::of_words(behind))
     }
-    (left, right)
-}
-
-/// The first run of lines that are columns.
-fn find_columns(lines: &[Line]) -> Option<Run> {
-    let mut sizes: Vec<f32> = lines.iter().map(|line| line.size).collect();
-    let narrowest = median(&mut sizes).max(1.0);
-    let free: Vec<Vec<Stripe>> = lines.iter().map(|line| free_stripes(line, narrowest)).collect();
-    (0..lines.len()).find_map(|start| columns_from(lines, &free, start, narrowest))
-}
-
-/// The longest run of columns that begins with this line.
-fn columns_from(lines: &[Line], free: &[Vec<Stripe>], start: usize, narrowest: f32) -> Option<Run> {
-    let mut open = vec![free.get(start)?.clone()];
-    for stripes in free.get(start + 1..)?.iter().take(MAX_RUN) {
-        let common = intersect(open.last()?, stripes, narrowest);
-        if common.is_empty() {
-            break;
-        }
-        open.push(common);
-    }
-    // From the longest run down, each stripe where it ends: what it becomes further down was tried.
-    let mut after: &[Stripe] = &[];
-    for (length, stripes) in open.iter().enumerate().rev() {
-        let end = start + length + 1;
-        for stripe in stripes {
-            let goes_on = after.iter().any(|next| next.0 < stripe.1 && stripe.0 < next.1);
-            if !goes_on && length + 1 >= MIN_LINES && are_columns(lines.get(start..end)?, *stripe) {
-                return Some(Run { start, end, gutter: *stripe });
-            }
-        }
-        after = stripes;
-    }
-    None
-}
-
-/// Stripes without words on a line, the margins among them.
-fn free_stripes(line: &Line, narrowest: f32) -> Vec<Stripe> {
-    let mut stripes = Vec::new();
-    let mut from = f32::NEG_INFINITY;
-    for word in &line.words {
-        if word.start - from >= narrowest {
-            stripes.push((from, word.start));
-        }
-        from = from.max(word.end);
-    }
-    stripes.push((from, f32::INFINITY));
-    stripes
-}
-
-fn intersect(some: &[Stripe], others: &[Stripe], narrowest: f32) -> Vec<Stripe> {
-    let mut common = Vec::new();
-    for one in some {
-        for other in others {
-            let stripe = (one.0.max(other.0), one.1.min(other.1));
-            if stripe.1 - stripe.0 >= narrowest {
-                common.push(stripe);
-            }
-        }
-    }
-    common
-}
-
-/// Whether the text on both sides of a stripe is to be read one side after the other.
-fn are_columns(lines: &[Line], gutter: Stripe) -> bool {
-    if !gutter.0.is_finite() || !gutter.1.is_finite() {
-        return false;
-    }
-    let (mut left, mut right, mut both) = (Vec::new(), Vec::new(), 0usize);
-    for line in lines {
-        let width_of = |before: bool| {
-            let side = line.words.iter().filter(|word| (word.start < gutter.1) == before);
-            side.map(|word| word.text.chars().count() + 1).sum::<usize>() as f32
-        };
-        let (before, behind) = (width_of(true), width_of(false));
-        both += usize::from(before > 0.0 && behind > 0.0);
-        left.extend((before > 0.0).then_some(before));
-        right.extend((behind > 0.0).then_some(behind));
-    }
-    let fewer = left.len().min(right.len());
-    let prose = |side: &mut Vec<f32>| median(side) >= PROSE_CHARS;
-    fewer >= MIN_LINES && (both * 2 < fewer || prose(&mut left) && prose(&mut right))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Pieces of words → lines of whole words, and lines → text with paragraphs.
 
 use super::pdf_text::{Piece, WORD_GAP};
+use crate::layout::{join_hyphenated, median};
 
 /// Words on one baseline, in reading order.
 #[derive(Debug, Clone)]
@@ -119,12 +120,6 @@ fn letter_spacing(pieces: &[Piece]) -> f32 {
     median(&mut gaps) * 1.5
 }
 
-/// The middle value; 0 of none.
-pub(super) fn median(values: &mut [f32]) -> f32 {
-    values.sort_by(f32::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
-}
-
 /// Lines of one block as text: a blank line where the leading or the type size says that another
 /// paragraph begins; words hyphenated at a line's end are made whole.
 pub(super) fn block_text(lines: &[Line]) -> String {
@@ -154,20 +149,4 @@ pub(super) fn block_text(lines: &[Line]) -> String {
         above = Some(line);
     }
     text
-}
-
-/// Takes the hyphen off the text if `next` goes on with the rest of the word.
-pub(super) fn join_hyphenated(text: &mut String, next: &str) -> bool {
-    let mut ahead = next.chars();
-    let (first, second) = (ahead.next(), ahead.next());
-    let mut back = text.chars().rev();
-    let hyphen = matches!(back.next(), Some('-' | '\u{ad}' | '\u{2010}'));
-    let last = back.next();
-    let all = |class: fn(char) -> bool| last.is_some_and(class) && first.is_some_and(class);
-    let capitals = all(char::is_uppercase) && second.is_some_and(char::is_uppercase);
-    if !hyphen || !(all(char::is_lowercase) || capitals) {
-        return false;
-    }
-    text.pop();
-    true
 }

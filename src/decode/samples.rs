@@ -200,6 +200,11 @@ pub(super) fn mail() -> String {
 
 /// A PDF of one page per content stream, on A5, turned by so many degrees.
 pub(super) fn pdf(contents: &[&str], rotate: i32) -> Vec<u8> {
+    pdf_with(contents, rotate, "", &[])
+}
+
+/// The same with more entries in each page's dictionary and more objects, from 40 on.
+pub(super) fn pdf_with(contents: &[&str], rotate: i32, entries: &str, more: &[(usize, &str)]) -> Vec<u8> {
     let kids: Vec<String> = (0..contents.len()).map(|page| format!("{} 0 R", 10 + 2 * page)).collect();
     let mut objects = vec![
         (1, "<</Type/Catalog/Pages 2 0 R>>".to_owned()),
@@ -217,12 +222,13 @@ pub(super) fn pdf(contents: &[&str], rotate: i32) -> Vec<u8> {
         objects.push((
             stream - 1,
             format!(
-                "<</Type/Page/Parent 2 0 R/MediaBox[0 0 420 595]/Rotate {rotate}/Contents {stream} 0 R\
+                "<</Type/Page/Parent 2 0 R/MediaBox[0 0 420 595]/Rotate {rotate}{entries}/Contents {stream} 0 R\
                  /Resources<</Font<</F 3 0 R>>/XObject<</I 4 0 R>>>>>>"
             ),
         ));
         objects.push((stream, format!("<</Length {}>>stream\n{content}\nendstream", content.len())));
     }
+    objects.extend(more.iter().map(|(number, body)| (*number, (*body).to_owned())));
     let mut out = String::from("%PDF-1.4\n");
     let mut table = String::new();
     for (number, body) in objects {

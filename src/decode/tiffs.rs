@@ -115,7 +115,7 @@ fn paint(tiff: &mut Tiff<'_>, limits: &Limits) -> Result<PageImage> {
     let mut picture = DynamicImage::ImageLuma8(grey);
     picture
         .apply_orientation(orientation.and_then(Orientation::from_exif).unwrap_or(Orientation::NoTransforms));
-    Ok(PageImage { pixels: picture.into_luma8(), dpi })
+    Ok(PageImage { pixels: picture.into_luma8(), dpi, form: Vec::new() })
 }
 
 /// Samples as they come from the decoder, which has already made black of zero.

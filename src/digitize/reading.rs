@@ -1,6 +1,7 @@
 //! What an engine has read from a page: words, each in its line.
 
 use crate::document::{PageText, Word};
+use crate::layout::join_hyphenated;
 
 /// One reading of a page.
 #[derive(Debug, Default)]
@@ -114,7 +115,8 @@ impl Reading {
         self.turned = rotation;
     }
 
-    /// The page: lines end in a newline, paragraphs and blocks in a blank line.
+    /// The page: lines end in a newline, paragraphs and blocks in a blank line; a word that is hyphenated
+    /// at a line's end is whole in the text, and its parts are the words that they were read as.
     pub fn into_page(self) -> PageText {
         let confidence = self.confidence();
         let rotation = self.rotation();
@@ -122,16 +124,17 @@ impl Reading {
         let mut last: Option<LineKey> = None;
         for (key, word) in &self.words {
             match last {
+                None => {}
                 Some(l) if l == *key => text.push(' '),
+                Some(_) if join_hyphenated(&mut text, &word.text) => {}
                 Some(l) if (l.block, l.paragraph) == (key.block, key.paragraph) => text.push('\n'),
                 Some(_) => text.push_str("\n\n"),
-                None => {}
             }
             text.push_str(&word.text);
             last = Some(*key);
         }
         let words = self.words.into_iter().map(|(_, word)| word).collect();
-        PageText { text, words, ocr_confidence: Some(confidence), rotation, tables: Vec::new() }
+        PageText { text, words, ocr_confidence: Some(confidence), rotation, ..PageText::default() }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The understood document: what is published; and the dead letter of one that could not be.
 
 use super::{
-    Check, ChildSummary, DocumentId, Duplicate, Field, Lineage, MediaType, Origin, Parent, Priority,
-    StageSeconds, TextSource,
+    Check, ChildSummary, DocumentId, Duplicate, Field, FormValue, Lineage, MediaType, Origin, Parent,
+    Priority, StageSeconds, TextSource,
 };
 use crate::error::{Failure, named};
 use jiff::Timestamp;
@@ -67,6 +67,9 @@ pub struct Document {
     /// Tables of the pages, where the document says which cells they have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<TableSummary>,
+    /// Fields of the form that it is, where it can be filled in: what was, and what was not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub form: Vec<FormValue>,
     /// Mean OCR confidence over the words read by OCR.
     pub ocr_confidence: Option<f32>,
     /// Sentences that stand for the whole, in their order.

@@ -22,7 +22,8 @@ pub use kind::{Guess, Head, Kinds, LEAST_EXAMPLES, Lesson, Score, Signs, Taught,
 use crate::batch::WindowOutput;
 use crate::config::InterpretConfig;
 use crate::document::{
-    Decision, Document, PageSummary, PageText, Passage, SCHEMA_VERSION, Table, TableSummary,
+    Decision, Document, FormField, FormValue, PageSummary, PageText, Passage, SCHEMA_VERSION, Table,
+    TableSummary,
 };
 use crate::tasks::{EMBEDDING, Tasks};
 use crate::window::{InferredDocument, Window};
@@ -91,6 +92,7 @@ impl Interpreter {
             language,
             pages,
             tables: tables(inferred, &text),
+            form: form(inferred, &text),
             ocr_confidence,
             summary: summary::extract(inferred, &text, &vector, self.config.summary_sentences),
             entities,
@@ -213,6 +215,26 @@ fn tables(inferred: &InferredDocument, text: &Characters) -> Vec<TableSummary> {
         page.tables.iter().map(|table| TableSummary { page: number, rows: rows(table) }).collect()
     };
     pages.flat_map(of_page).collect()
+}
+
+/// The fields of the form, with where the text says them.
+fn form(inferred: &InferredDocument, text: &Characters) -> Vec<FormValue> {
+    let pages = inferred.fed.document.pages.iter().enumerate();
+    let value = |index: usize, field: &FormField| {
+        let place = field.place.as_ref().map(|place| text.range(index, place));
+        FormValue {
+            name: field.name.clone(),
+            label: field.label.clone(),
+            kind: field.kind,
+            value: field.value.clone(),
+            checked: field.checked,
+            page: u32::try_from(index + 1).unwrap_or(u32::MAX),
+            start: place.as_ref().map(|place| place.start),
+            end: place.map(|place| place.end),
+            bounds: field.bounds,
+        }
+    };
+    pages.flat_map(|(index, page)| page.form.iter().map(move |field| value(index, field))).collect()
 }
 
 /// Mean over the characters of the pages that were read by OCR.

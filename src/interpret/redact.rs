@@ -54,6 +54,11 @@ pub fn redact(document: &mut Document) {
         field.name = clean(&field.name);
         field.reasons.iter_mut().for_each(|reason| *reason = clean(reason));
     }
+    for field in &mut document.form {
+        let range = field.start.unwrap_or_default()..field.end.unwrap_or_default();
+        let within = ranges.iter().any(|r| r.start < range.end && range.start < r.end);
+        field.value = field.value.take().map(|value| if within { mask(&value) } else { clean(&value) });
+    }
     document.checks.iter_mut().for_each(|check| check.detail = clean(&check.detail));
 }
 

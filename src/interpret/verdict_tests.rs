@@ -33,6 +33,7 @@ fn document(id: &str, kind: &str, text: &str) -> Document {
         parent: None,
         children: Vec::new(),
         tables: Vec::new(),
+        form: Vec::new(),
         ingested_at: Timestamp::UNIX_EPOCH,
         kind: Scored { label: kind.to_owned(), confidence: 0.9 },
         language: Scored { label: "en".to_owned(), confidence: 1.0 },

@@ -72,7 +72,8 @@ impl Again {
         understood.duplicates.clone_from(&stored.duplicates);
         self.interpreter.judge(&mut understood);
         // It is in the store since then, whoever understands it.
-        Ok(Document { ingested_at: stored.ingested_at, tables: stored.tables.clone(), ..understood })
+        let (tables, form) = (stored.tables.clone(), stored.form.clone());
+        Ok(Document { ingested_at: stored.ingested_at, tables, form, ..understood })
     }
 }
 

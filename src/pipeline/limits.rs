@@ -6,7 +6,7 @@ use crate::digitize::Reader;
 use crate::document::{Lineage, Room};
 use crate::error::{Result, Stage};
 use crate::infer::manifests::models_dir;
-use crate::sandbox::{Settings, Setup, networks};
+use crate::sandbox::{Sealed, Settings, Setup, networks};
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ pub fn sandbox(config: &Config, stage: Stage, program: &Path) -> Settings {
             setup: reading(config),
             deadline: Duration::from_secs(digitize.deadline_s),
             memory_mb: digitize.memory_mb,
+            required: config.sandbox.required,
             recycle_after: digitize.recycle_after,
         },
         _ => Settings {
@@ -29,6 +30,7 @@ pub fn sandbox(config: &Config, stage: Stage, program: &Path) -> Settings {
             setup: Setup::Decode,
             deadline: Duration::from_secs(decode.deadline_s),
             memory_mb: decode.memory_mb,
+            required: config.sandbox.required,
             recycle_after: decode.recycle_after,
         },
     }
@@ -59,6 +61,16 @@ pub fn warn_of_missing_networks(config: &Config) {
         tracing::warn!(
             folder = %folder.display(),
             "the networks that read pages are not there, so Tesseract reads alone: run `quire models fetch`, or set digitize.engine = \"tesseract\""
+        );
+    }
+}
+
+/// Says so, where the kernel does not filter the system calls of what reads documents.
+pub fn warn_of_missing_filter(sealed: Sealed) {
+    if !sealed.filter {
+        tracing::warn!(
+            %sealed,
+            "this kernel does not filter system calls, so a document that takes over a parser can do more than it should: read only what you trust (sandbox.required)"
         );
     }
 }

@@ -189,7 +189,7 @@ pub fn start_decode(
                         pass_on(&shared, *complete, &to_feed, Stage::Decode);
                     }
                 }
-                Ok(Reply::Page(_) | Reply::Painted(_)) => {
+                Ok(Reply::Page(_) | Reply::Painted { .. }) => {
                     let error =
                         Error::reject(Stage::Decode, Class::Internal, "the parser answered another question");
                     shared.fail(&head, receipt, error);
@@ -232,7 +232,7 @@ pub fn start_digitize(
         if index == 0 {
             super::limits::warn_of_missing_networks(&shared.config);
             // A language that is not installed shows now, not at the first scan.
-            worker.start()?;
+            super::limits::warn_of_missing_filter(worker.start()?);
         }
         let run = move || {
             while let Some((reading, page)) = board.take() {
@@ -260,7 +260,7 @@ fn read_page(
         Some(error) => Err(error),
         None => match worker.call(&request, &reading.head.sha256, &reading.bytes) {
             Ok(Reply::Page(text)) => Ok(text),
-            Ok(Reply::Decoded(_) | Reply::Painted(_)) => {
+            Ok(Reply::Decoded(_) | Reply::Painted { .. }) => {
                 Err(Error::reject(Stage::Digitize, Class::Internal, "the reader answered another question"))
             }
             Err(error) => Err(error),

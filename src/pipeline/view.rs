@@ -68,7 +68,7 @@ impl Look for Viewer {
         let (media_type, limits) = (document.media_type, self.shared.limits(None));
         let request = Request::Paint { media_type, page, limits, width: WIDTH };
         let reply = lock(&self.pictures).call(&request, &document.sha256, bytes)?;
-        let Reply::Painted(jpeg) = reply else { return Err(another_question()) };
+        let Reply::Painted { jpeg, .. } = reply else { return Err(another_question()) };
         let jpeg = Arc::new(jpeg);
         self.keep(&document.sha256, page, Kept::Picture(Arc::clone(&jpeg)));
         Ok(jpeg)

@@ -1,10 +1,12 @@
 //! The child's side: prepare, seal, answer until the parent hangs up.
 
+use super::seal::{self, Sealed};
+use super::wire::Start;
 use super::{Fault, Reply, Request, Setup};
-use super::{networks, seal, wire};
+use super::{networks, wire};
 use crate::decode;
 use crate::digitize::Reader;
-use crate::error::{Class, Error, Result, Stage};
+use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::receipt::panicked;
 use std::io::{BufReader, BufWriter, Write};
 use std::os::unix::net::UnixStream;
@@ -22,10 +24,10 @@ pub fn serve() -> std::io::Result<()> {
     // The default hook prints to stderr; what a panic says travels in the reply instead.
     std::panic::set_hook(Box::new(|_| {}));
 
-    let (setup, _) = wire::read_frame::<Setup>(&mut from, 0)?;
-    let prepared = prepare(&setup);
+    let (Start { setup, required }, _) = wire::read_frame::<Start>(&mut from, 0)?;
+    let prepared = prepare(&setup, required);
     let (ready, mut reader) = match prepared {
-        Ok(reader) => (Ok(()), reader),
+        Ok((reader, sealed)) => (Ok(sealed), reader),
         Err(error) => (Err(error), None),
     };
     wire::write_frame(&mut to, &ready, None)?;
@@ -70,29 +72,38 @@ fn fail(fault: Fault, to: &mut impl Write) -> std::io::Result<()> {
                 libc::raise(libc::SIGSEGV);
             }
         }
-        Fault::Babble => {
-            to.write_all(&[0xff; 64])?;
-            to.flush()?;
+        Fault::Babble => babble(to)?,
+        Fault::Open => {
+            if std::fs::File::open("/proc/self/status").is_ok() {
+                babble(to)?;
+            }
         }
     }
     Ok(())
 }
 
-fn prepare(setup: &Setup) -> Result<Option<Reader>> {
+fn babble(to: &mut impl Write) -> std::io::Result<()> {
+    to.write_all(&[0xff; 64])?;
+    to.flush()
+}
+
+fn prepare(setup: &Setup, required: bool) -> Result<(Option<Reader>, Sealed)> {
     let reader = match setup {
         Setup::Decode | Setup::Faulty(_) => None,
         Setup::Digitize { engine, networks, languages, retry_below } => {
             Some(Reader::new(*engine, languages, *retry_below, networks::read(networks))?)
         }
     };
-    seal::seal().map_err(|e| {
-        Error::fatal(
-            Stage::Decode,
-            Class::Internal,
-            format!("this kernel refuses the sandbox (seccomp): {e}"),
-        )
+    let sealed = seal::seal(required).map_err(|e| {
+        let reason = format!("this kernel refuses the sandbox (seccomp): {e}");
+        let mut failure = Failure::new(Stage::Decode, Class::Config, reason);
+        failure.remedy = "allow seccomp filters to this process (of a container, in its profile; of a kernel, \
+                          CONFIG_SECCOMP_FILTER), or set sandbox.required = false, and let it read only documents that \
+                          you trust"
+            .to_owned();
+        Error::Fatal(failure)
     })?;
-    Ok(reader)
+    Ok((reader, sealed))
 }
 
 fn answer(request: &Request, bytes: &[u8], reader: Option<&mut Reader>) -> Result<Reply> {
@@ -101,14 +112,17 @@ fn answer(request: &Request, bytes: &[u8], reader: Option<&mut Reader>) -> Resul
             decode::decode(bytes, name, declared.as_deref(), limits).map(Reply::Decoded)
         }
         Request::Paint { media_type, page, limits, width } => {
-            decode::paint(bytes, *media_type, *page, limits, *width).map(Reply::Painted)
+            let painting = decode::paint(bytes, *media_type, *page, limits, *width)?;
+            Ok(Reply::Painted { jpeg: painting.jpeg, size: painting.size, dpi: painting.dpi })
         }
         Request::Digitize { media_type, page, limits } => {
             let image = decode::page_image(bytes, *media_type, *page, limits)?;
             let reader = reader.ok_or_else(|| {
                 Error::fatal(Stage::Digitize, Class::Internal, "a parser process was asked to read a page")
             })?;
-            reader.read(&image.pixels, image.dpi).map(Reply::Page)
+            let mut text = reader.read(&image.pixels, image.dpi)?;
+            decode::add_form(&mut text, image.form);
+            Ok(Reply::Page(text))
         }
     }
 }

@@ -5,10 +5,12 @@
 //! passes it. A child dies with its parent.
 
 pub mod child;
+mod landlock;
 pub mod networks;
 mod seal;
 mod wire;
 
+pub use seal::Sealed;
 pub use wire::{Fault, Reply, Request, Setup, read_frame, write_frame};
 
 use crate::error::{Class, Error, Failure, Result, Stage};
@@ -41,6 +43,8 @@ pub struct Settings {
     pub deadline: Duration,
     /// Address space of a child, in MiB.
     pub memory_mb: u64,
+    /// Whether no child goes on where the kernel does not filter its system calls.
+    pub required: bool,
     /// Requests until a child is replaced; earlier if it holds half of its address space in memory.
     pub recycle_after: u32,
 }
@@ -53,6 +57,7 @@ pub struct Worker {
 }
 
 struct Running {
+    sealed: Sealed,
     process: Child,
     socket: UnixStream,
     served: u32,
@@ -81,9 +86,10 @@ impl Worker {
         Self { settings, metrics, running: None }
     }
 
-    /// Starts the child now, so that a wrong setting shows at start and not at the first document.
-    pub fn start(&mut self) -> Result<()> {
-        self.running().map(|_| ())
+    /// Starts the child now, so that a wrong setting shows at start and not at the first document; says what
+    /// the kernel took from it.
+    pub fn start(&mut self) -> Result<Sealed> {
+        self.running().map(|running| running.sealed)
     }
 
     /// Asks a child about the document `bytes` with digest `sha256`. The bytes travel only when
@@ -172,11 +178,16 @@ impl Worker {
         let process = command.spawn().map_err(|e| broken("start", &e))?;
         // Its end of the socket goes with it: a child that dies at once is then seen to be gone.
         drop(command);
-        let mut running = Running { process, socket, served: 0, holds: String::new() };
+        let none = Sealed { filter: false, landlock: None };
+        let mut running = Running { sealed: none, process, socket, served: 0, holds: String::new() };
         let mut timed = Timed { socket: &running.socket, deadline: Instant::now() + START };
-        let sent = wire::write_frame(&mut timed, &self.settings.setup, None);
-        match sent.and_then(|()| wire::read_frame::<Result<()>>(&mut timed, 0)) {
-            Ok((ready, _)) => ready.map(|()| running),
+        let Settings { setup, required, .. } = self.settings.clone();
+        let sent = wire::write_frame(&mut timed, &wire::Start { setup, required }, None);
+        match sent.and_then(|()| wire::read_frame::<Result<Sealed>>(&mut timed, 0)) {
+            Ok((ready, _)) => ready.map(|sealed| {
+                running.sealed = sealed;
+                running
+            }),
             Err(error) => Err(match wait_briefly(&mut running.process) {
                 Some(status) => self.stillborn(status),
                 None if is_late(&error) => self.unready(),

@@ -1,11 +1,14 @@
 //! What a child gives up: memory beyond its cap before it starts, files, network and new
 //! processes before it sees the first untrusted byte.
 
+use super::landlock;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{Error, Result};
 
 /// Between fork and exec: die with the parent, cap memory, write no files, dump no core.
@@ -132,9 +135,42 @@ const REFUSED: &[i64] = &[
     libc::SYS_pidfd_send_signal,
 ];
 
-/// Takes files, network, new processes and threads, and signals to others from this process for
-/// good (seccomp-BPF).
-pub fn seal() -> Result<()> {
+/// What the kernel took from a child, beside the limits that it has from its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed {
+    /// Whether system calls are filtered (seccomp).
+    pub filter: bool,
+    /// The version of Landlock that took its files, where the kernel has it.
+    pub landlock: Option<i32>,
+}
+
+impl fmt::Display for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.filter {
+            true => write!(f, "seccomp refuses {} calls", REFUSED.len() + 1)?,
+            false => f.write_str("without seccomp")?,
+        }
+        match self.landlock {
+            Some(version) => write!(f, ", Landlock {version} takes all files"),
+            None => f.write_str(", without Landlock, which this kernel does not offer"),
+        }
+    }
+}
+
+/// Takes files, network, new processes and threads, and signals to others from this process for good: by Landlock
+/// where the kernel has it, and by a filter of system calls, without which nothing goes on if it is `required`.
+pub fn seal(required: bool) -> Result<Sealed> {
+    // Before the filter: either is enough to keep files closed, and neither can be taken back.
+    let landlock = landlock::restrict().unwrap_or_default();
+    match filter() {
+        Ok(()) => Ok(Sealed { filter: true, landlock }),
+        Err(error) if required => Err(error),
+        Err(_) => Ok(Sealed { filter: false, landlock }),
+    }
+}
+
+/// Refuses system calls for good (seccomp-BPF).
+fn filter() -> Result<()> {
     let mut rules: BTreeMap<i64, Vec<_>> = REFUSED.iter().map(|&call| (call, Vec::new())).collect();
     // abort() signals the own process with tgkill; every other process is out of reach.
     let own = u64::from(std::process::id());

@@ -12,6 +12,15 @@ use std::path::PathBuf;
 /// No message is larger: 10,000 dense pages of words are about 400 MiB.
 const MAX_JSON: usize = 512 << 20;
 
+/// The first frame to a child.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Start {
+    /// What it prepares.
+    pub setup: Setup,
+    /// Whether it ends where the kernel does not filter its system calls.
+    pub required: bool,
+}
+
 /// What a child prepares while it may still open files.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Setup {
@@ -43,6 +52,8 @@ pub enum Fault {
     Segfault,
     /// Answers with bytes that are no frame.
     Babble,
+    /// Opens a file, and babbles if it may.
+    Open,
 }
 
 /// What a parent asks.
@@ -84,8 +95,16 @@ pub enum Request {
 pub enum Reply {
     /// To [`Request::Decode`].
     Decoded(Decoded),
-    /// To [`Request::Paint`]: a JPEG.
-    Painted(#[serde(with = "base64_bytes")] Vec<u8>),
+    /// To [`Request::Paint`].
+    Painted {
+        /// A grey picture.
+        #[serde(with = "base64_bytes")]
+        jpeg: Vec<u8>,
+        /// Its pixels across and down.
+        size: [u32; 2],
+        /// Its pixels per inch.
+        dpi: u32,
+    },
     /// To [`Request::Digitize`].
     Page(PageText),
 }
@@ -120,7 +139,7 @@ impl Reply {
     pub(super) fn parts(&self) -> Vec<&[u8]> {
         match self {
             Self::Decoded(decoded) => decoded.children.iter().map(|child| child.bytes.as_slice()).collect(),
-            Self::Painted(_) | Self::Page(_) => Vec::new(),
+            Self::Painted { .. } | Self::Page(_) => Vec::new(),
         }
     }
 

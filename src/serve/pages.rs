@@ -5,6 +5,7 @@ use super::problem::{NO_PICTURE, NOT_FOUND, Problem};
 use super::{Api, Shared};
 use crate::document::{Document, PageText};
 use crate::error::Error;
+use crate::layout::place;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -106,15 +107,11 @@ fn placed(document: &Document, page: u32, read: &PageText) -> Placed {
     // (byte, character) reached in the page's text.
     let (mut byte, mut character) = (0, summary.start);
     let words = read.words.iter().map(|word| {
-        let rest = text.get(byte..).unwrap_or_default();
-        // Not far: a word that was changed must not pull the others along.
-        let near = rest.char_indices().nth(400).map_or(rest.len(), |(at, _)| at);
-        let found = rest.get(..near).and_then(|window| window.find(word.text.as_str()));
-        let start = found.filter(|_| !word.text.is_empty()).map(|at| {
-            let skipped = rest.get(..at).unwrap_or_default().chars().count();
-            let start = character + skipped;
-            byte += at + word.text.len();
-            character = start + word.text.chars().count();
+        let characters = |part: std::ops::Range<usize>| text.get(part).unwrap_or_default().chars().count();
+        let start = place(&text, byte, &word.text).map(|at| {
+            let start = character + characters(byte..at.start);
+            character = start + characters(at.clone());
+            byte = at.end;
             start
         });
         PlacedWord { text: word.text.clone(), bounds: word.bounds, confidence: word.confidence, start }

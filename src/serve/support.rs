@@ -36,6 +36,7 @@ pub fn document(id: &str) -> Document {
         language: Scored { label: "en".to_owned(), confidence: 1.0 },
         pages: Vec::new(),
         tables: Vec::new(),
+        form: Vec::new(),
         text: "hello".to_owned(),
         ocr_confidence: None,
         summary: Vec::new(),

@@ -3,8 +3,10 @@
 //! Figures are for comparing on one machine: `benches/compare/` runs other programs beside them on
 //! the same input.
 
+mod digitize;
 mod encoder;
 mod fields;
+mod measures;
 mod ocr;
 mod pipeline;
 mod score;
@@ -19,6 +21,8 @@ use std::time::{Duration, Instant};
 /// What `quire bench` measures.
 #[derive(Subcommand)]
 pub enum BenchCommand {
+    /// What the sandbox costs, and whether all cores read
+    Digitize(digitize::DigitizeArgs),
     /// Tokens per second of encoders, by length mix and precision
     Encoder(encoder::EncoderArgs),
     /// How many fields of documents with known values are found, and how fast
@@ -32,6 +36,7 @@ pub enum BenchCommand {
 /// Runs a benchmark.
 pub fn bench(app: &App, command: &BenchCommand) -> Result<ExitCode> {
     match command {
+        BenchCommand::Digitize(args) => digitize::run(app, args)?,
         BenchCommand::Encoder(args) => encoder::run(app, args)?,
         BenchCommand::Fields(args) => fields::run(app, args)?,
         BenchCommand::Ocr(args) => ocr::run(app, args)?,

@@ -1,6 +1,7 @@
 //! Speed of OCR, and how well it reads where the truth is known. The images are read in this process:
 //! measure with your own.
 
+use super::measures::{MEASURES, character_error_rate, spearman};
 use super::{Clock, Spent, show};
 use crate::cli::App;
 use crate::config::OcrEngine;
@@ -13,13 +14,16 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// Pages of which a correlation says something.
+const FEWEST: usize = 8;
+
 /// Arguments of `quire bench ocr`.
 #[derive(Args)]
 pub struct OcrArgs {
     /// Images of pages (PNG, JPEG, …), or folders of them
     ///
     /// Truth is read from beside an image: NAME.txt, or of an image NAME.img.jpg the file NAME.box.csv,
-    /// whose lines are eight corners and a text.
+    /// whose lines are eight corners and a text; or from ../truth/NAME.txt, as in tests/corpus.
     #[arg(required = true)]
     images: Vec<PathBuf>,
     /// Dots per inch of the images; 0 = as a page of A4
@@ -42,6 +46,10 @@ struct Figure {
     confidence: Option<f32>,
     /// Of words as runs of letters and digits, whatever their case and order.
     word_f1: Option<f64>,
+    /// Characters to change, over those of the truth; white space is one blank.
+    character_error_rate: Option<f64>,
+    /// What might tell the error rate, by name.
+    measures: BTreeMap<&'static str, f64>,
     pages_per_cpu_s: f64,
     seconds: Spent,
 }
@@ -78,6 +86,8 @@ pub fn run(app: &App, args: &OcrArgs) -> Result<()> {
                 words: page.words.len(),
                 confidence: page.ocr_confidence,
                 word_f1: truth.as_ref().map(|truth| word_f1(&page.text, truth)),
+                character_error_rate: truth.as_ref().map(|truth| character_error_rate(&page.text, truth)),
+                measures: MEASURES.iter().map(|(name, measure)| (*name, measure(&page.words))).collect(),
                 pages_per_cpu_s: args.rounds as f64 / seconds.cpu_s.max(1e-9),
                 seconds,
             });
@@ -91,6 +101,7 @@ pub fn run(app: &App, args: &OcrArgs) -> Result<()> {
             figure.words.to_string(),
             share(figure.confidence.map(f64::from)),
             share(figure.word_f1),
+            share(figure.character_error_rate),
             format!("{:.2}", figure.pages_per_cpu_s),
             format!("{:.2}", figure.seconds.wall_s),
         ]
@@ -100,6 +111,8 @@ pub fn run(app: &App, args: &OcrArgs) -> Result<()> {
         let own: Vec<&Figure> = figures.iter().filter(|figure| figure.engine == *engine).collect();
         let known: Vec<f64> = own.iter().filter_map(|figure| figure.word_f1).collect();
         let mean = (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64);
+        let errors: Vec<f64> = own.iter().filter_map(|figure| figure.character_error_rate).collect();
+        let error = mean.map(|_| errors.iter().sum::<f64>() / errors.len().max(1) as f64);
         let (cpu, wall) = own.iter().fold((0.0, 0.0), |(cpu, wall), figure| {
             (cpu + figure.seconds.cpu_s, wall + figure.seconds.wall_s)
         });
@@ -109,11 +122,35 @@ pub fn run(app: &App, args: &OcrArgs) -> Result<()> {
             own.iter().map(|figure| figure.words).sum::<usize>().to_string(),
             String::new(),
             share(mean),
+            share(error),
             format!("{:.2}", (own.len() * args.rounds) as f64 / f64::max(cpu, 1e-9)),
             format!("{wall:.2}"),
         ]);
+        rows.extend(correlations(engine, &own));
     }
-    show(app, &["image", "engine", "words", "confidence", "word F1", "pages/CPU-s", "wall s"], rows, &figures)
+    show(
+        app,
+        &["image", "engine", "words", "confidence", "word F1", "CER", "pages/CPU-s", "wall s"],
+        rows,
+        &figures,
+    )
+}
+
+/// How well each measure tells the error rates of an engine's pages, in ranks: −1 would be always.
+fn correlations(engine: &str, figures: &[&Figure]) -> Vec<Vec<String>> {
+    let known: Vec<(&Figure, f64)> =
+        figures.iter().filter_map(|figure| Some((*figure, figure.character_error_rate?))).collect();
+    if known.len() < FEWEST {
+        return Vec::new();
+    }
+    let errors: Vec<f64> = known.iter().map(|(_, error)| *error).collect();
+    let row = |name: &&'static str| {
+        let values: Vec<f64> =
+            known.iter().filter_map(|(figure, _)| figure.measures.get(name)).copied().collect();
+        let correlation = format!("{:.3}", spearman(&values, &errors));
+        vec![format!("rank correlation with CER: {name}"), engine.to_owned(), String::new(), correlation]
+    };
+    MEASURES.iter().map(|(name, _)| name).map(row).collect()
 }
 
 fn engine(name: &str) -> Result<OcrEngine> {
@@ -156,7 +193,11 @@ fn truth(image: &Path) -> Option<String> {
         let lines: Vec<&str> = text.lines().filter_map(|line| line.splitn(9, ',').nth(8)).collect();
         return Some(lines.join("\n"));
     }
-    std::fs::read_to_string(image.with_file_name(format!("{name}.txt"))).ok()
+    let name = format!("{name}.txt");
+    let apart =
+        image.parent().and_then(|folder| folder.parent()).map(|corpus| corpus.join("truth").join(&name));
+    let places = [Some(image.with_file_name(&name)), apart];
+    places.into_iter().flatten().find_map(|path| std::fs::read_to_string(path).ok())
 }
 
 /// F1 of the words of a text, as a bag.

@@ -2,6 +2,7 @@
 
 mod boxes;
 mod crop;
+mod order;
 mod text;
 
 use super::reading::{Reading, better};
@@ -67,7 +68,7 @@ impl PpOcr {
 
     fn reading(&mut self, image: &GrayImage) -> Result<(Reading, bool)> {
         let (lines, tall) = self.lines(image)?;
-        Ok((text::reading(lines, image.width(), image.height()), tall))
+        Ok((order::reading(lines, image.width(), image.height()), tall))
     }
 
     fn turned(&mut self, image: &GrayImage, rotation: u16) -> Result<Reading> {

@@ -4,6 +4,7 @@
 
 use super::amounts::{self, FoundNumber};
 use crate::document::{PageText, Word};
+use crate::layout::place;
 use std::ops::Range;
 
 /// A word of a cell.
@@ -170,13 +171,10 @@ fn from_words(index: usize, page: &PageText) -> Sheet {
     let mut cursor = 0;
     let mut words: Vec<Placed<'_>> = Vec::with_capacity(page.words.len());
     for word in &page.words {
-        // Words stand in the text in their order; one that was joined with the next is passed over.
-        let ahead = page.text.get(cursor..).unwrap_or_default();
-        let near = ahead.char_indices().nth(400).map_or(ahead.len(), |(at, _)| at);
-        let Some(at) = ahead.get(..near).and_then(|near| near.find(word.text.as_str())) else { continue };
-        let start = cursor + at;
-        cursor = start + word.text.len();
-        words.push((start..cursor, upright(word.bounds, page.rotation), word));
+        // Words stand in the text in their order.
+        let Some(place) = place(&page.text, cursor, &word.text) else { continue };
+        cursor = place.end;
+        words.push((place, upright(word.bounds, page.rotation), word));
     }
     // Rows: words whose middle lies within the height of the row's first word.
     let middle = |b: &[f32; 4]| (b[1] + b[3]) / 2.0;

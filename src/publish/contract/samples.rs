@@ -61,6 +61,7 @@ pub fn document(name: &str, texts: &[&str]) -> Document {
         language: Scored { label: "en".to_owned(), confidence: 1.0 },
         pages: Vec::new(),
         tables: Vec::new(),
+        form: Vec::new(),
         ocr_confidence: None,
         summary: vec![SummarySentence { end: summary.chars().count(), text: summary, start: 0, score: 1.0 }],
         entities: Vec::new(),
