@@ -50,7 +50,11 @@ fn every_dialect_is_read_as_it_was_written() {
             let form = pages[0]["form"].as_array().unwrap();
             let values: Vec<_> = form.iter().map(|f| (f["name"].as_str().unwrap(), &f["value"])).collect();
             assert_eq!(values[0], ("family", &Value::from("Pemberton")));
-            assert_eq!((&form[2]["checked"], &form[3]["checked"]), (&true.into(), &false.into()), "{values:?}");
+            assert_eq!(
+                (&form[2]["checked"], &form[3]["checked"]),
+                (&true.into(), &false.into()),
+                "{values:?}"
+            );
         }
     }
     assert!(weak.is_empty(), "{}", weak.join("\n"));
