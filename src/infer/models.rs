@@ -211,11 +211,7 @@ impl Loaded {
         })
     }
 
-    fn writer(
-        path: &Path,
-        unit: usize,
-        (devices, precision): (&mut Devices, Precision),
-    ) -> Result<Self> {
+    fn writer(path: &Path, unit: usize, (devices, precision): (&mut Devices, Precision)) -> Result<Self> {
         let writer = families::load_writer(path)?;
         let (encoder, decoder) = (&writer.model.encoder, &writer.model.decoder);
         // A text is written token by token, with every matrix read for each: far more than reading.

@@ -135,7 +135,9 @@ impl Beam {
             if !forced.is_empty() {
                 forced.sort_unstable();
                 let score = hypothesis.score;
-                forced.iter().for_each(|t| take(Candidate { score, parent, token: *t, log_probability: None }));
+                forced
+                    .iter()
+                    .for_each(|t| take(Candidate { score, parent, token: *t, log_probability: None }));
                 continue;
             }
             scratch.clear();

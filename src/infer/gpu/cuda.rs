@@ -73,7 +73,9 @@ pub fn find() -> std::result::Result<Vec<About>, String> {
     }
     let found = caught(|| {
         result::init().map_err(|e| format!("the NVIDIA driver does not start: {}", named(e)))?;
-        if let Some(reason) = too_old(driver().map_err(|e| format!("the driver does not answer: {}", named(e)))?) {
+        if let Some(reason) =
+            too_old(driver().map_err(|e| format!("the driver does not answer: {}", named(e)))?)
+        {
             return Err(reason);
         }
         let count = CudaContext::device_count().map_err(|e| format!("no GPU answers: {}", named(e)))?;

@@ -76,10 +76,7 @@ impl Fleet {
         for device in devices {
             let weights = upload(Arc::clone(device))?;
             let own = fitting(&weights)?;
-            room = Room {
-                together: room.together.min(own.together),
-                caches: room.caches.min(own.caches),
-            };
+            room = Room { together: room.together.min(own.together), caches: room.caches.min(own.caches) };
             let (weights_mb, tokens) = (weights.bytes() >> 20, room.together);
             tracing::info!(weights_mb, tokens, "a model is on a GPU");
             slots.push(Slot { weights: Arc::new(weights), lost: AtomicBool::new(false) });

@@ -1,7 +1,7 @@
 //! What is above the layers, written as f32 to the results: vectors of windows and spans, labels.
 
-use super::device::{Address, Argument};
 use super::calls::{ROW, States};
+use super::device::{Address, Argument};
 use super::encoder::Pass;
 use super::weights::Dense;
 use crate::error::Result;

@@ -2,9 +2,9 @@
 
 mod step;
 
+use super::calls::ROW;
 use super::device::{Address, Argument, Device, Format, Launch, Memory, Stream};
 use super::emulated::Emulated;
-use super::calls::ROW;
 use super::encoder::attend;
 use crate::infer::cpu;
 use std::sync::Arc;

@@ -134,10 +134,10 @@ impl Plan {
         let widest = |of: &dyn Fn(&Stack) -> usize| stacks.iter().map(|stack| of(stack)).max().unwrap_or(0);
         let hidden = widest(&|stack| stack.hidden);
         let heads = widest(&|stack| stack.heads * stack.head_width);
-        let up = widest(&|stack| stack.layers.iter().map(|layer| layer.feed_forward.up.out).max().unwrap_or(0));
-        let gated = widest(&|stack| {
-            stack.layers.iter().map(|layer| layer.feed_forward.gates()).max().unwrap_or(0)
-        });
+        let up =
+            widest(&|stack| stack.layers.iter().map(|layer| layer.feed_forward.up.out).max().unwrap_or(0));
+        let gated =
+            widest(&|stack| stack.layers.iter().map(|layer| layer.feed_forward.gates()).max().unwrap_or(0));
         let state = widest(&Stack::state_bytes);
         let spans = widest(&|stack| match stack.positions {
             Positions::Rows(_, span) => stack.heads * span,

@@ -6,7 +6,8 @@ use crate::infer::cpu::step::{Cache, Heads, attend_row, log_sum_exp};
 #[test]
 fn a_query_sees_its_text_over_pages_and_its_source() {
     for format in FORMATS {
-        for (heads, width, lengths) in [(1, 7, [1, 3]), (3, 32, [40, 300]), (2, 64, [129, 2]), (1, 256, [5, 70])]
+        for (heads, width, lengths) in
+            [(1, 7, [1, 3]), (3, 32, [40, 300]), (2, 64, [129, 2]), (1, 256, [5, 70])]
         {
             let inner = heads * width;
             let own = Heads { queries: heads, keys: heads, width, scale: 0.2 };
@@ -14,8 +15,7 @@ fn a_query_sees_its_text_over_pages_and_its_source() {
             let qkv = values(format, 2 * 3 * inner, 1);
             let pages = [2, 3].map(|seed| values(format, 256 * 2 * inner, seed));
             // The second text takes places from the end on, over both pages.
-            let places: Vec<usize> =
-                (0..lengths[0]).chain((0..lengths[1]).map(|i| 511 - i)).collect();
+            let places: Vec<usize> = (0..lengths[0]).chain((0..lengths[1]).map(|i| 511 - i)).collect();
             let starts = [0, lengths[0], lengths[0] + lengths[1]];
             let distances = 20;
             let biases = values(Format::F32, heads * distances, 4);
@@ -39,8 +39,10 @@ fn a_query_sees_its_text_over_pages_and_its_source() {
                 let bias = |head: usize, j: usize| {
                     biases[head * distances + (path.len() - 1 - j).min(distances - 1)]
                 };
-                let mut scores: Vec<f32> =
-                    (0..heads).flat_map(|h| (0..path.len()).map(move |j| (h, j))).map(|(h, j)| bias(h, j)).collect();
+                let mut scores: Vec<f32> = (0..heads)
+                    .flat_map(|h| (0..path.len()).map(move |j| (h, j)))
+                    .map(|(h, j)| bias(h, j))
+                    .collect();
                 let seen = Cache { values: &cache, path: Some(&path) };
                 attend_row(&own, qkv, seen, &mut scores, &mut expected[row * inner..][..inner]);
             }
@@ -145,8 +147,17 @@ fn sums_in_full_are_normed_for_products() {
             let out = bench.numbers(&vec![9.0; rows * width]);
             let mut add = |norm: Address, to: Address| {
                 let epsilon = Argument::Float(1e-5);
-                let arguments =
-                    [at(dx), at(dy), at(norm), at(0), epsilon, Argument::Int(1), at(to), width.into(), rows.into()];
+                let arguments = [
+                    at(dx),
+                    at(dy),
+                    at(norm),
+                    at(0),
+                    epsilon,
+                    Argument::Int(1),
+                    at(to),
+                    width.into(),
+                    rows.into(),
+                ];
                 bench.warps("add_norm_full", rows, &arguments);
             };
             add(dg, out);

@@ -224,7 +224,8 @@ impl generate::Decoder for Writing<'_> {
         self.place(rows)?;
         self.check(rows)?;
         // Few counts, so that few shapes of a step are recorded.
-        let count = wanted.checked_next_power_of_two().map(|count| count.max(8)).filter(|count| *count <= MOST);
+        let count =
+            wanted.checked_next_power_of_two().map(|count| count.max(8)).filter(|count| *count <= MOST);
         let weights = Arc::clone(&self.engine.weights);
         let (decoder, room) = (self.decoder, self.room());
         let needed = StepPlan::of(decoder, room, weights.format, 0).size;

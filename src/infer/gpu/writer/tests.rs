@@ -1,18 +1,23 @@
 //! Texts written over the kernels' own source, beside the reference and the search over all logits.
 
 use super::*;
+use crate::infer::generate::{Decoder as _, Generated, GenerationConfig};
+use crate::infer::golden::writers::{self, WRITERS};
 use crate::infer::gpu::Weights;
 use crate::infer::gpu::device::Device;
 use crate::infer::gpu::emulated::Emulated;
-use crate::infer::generate::{Decoder as _, Generated, GenerationConfig};
-use crate::infer::golden::writers::{self, WRITERS};
 use crate::infer::{Engine, families};
 use std::sync::atomic::Ordering;
 
 /// Room for everything.
 const ROOM: usize = usize::MAX;
 
-fn engine_on(device: &Arc<Emulated>, writer: &families::Writer, format: Format, together: usize) -> GpuEngine {
+fn engine_on(
+    device: &Arc<Emulated>,
+    writer: &families::Writer,
+    format: Format,
+    together: usize,
+) -> GpuEngine {
     let device: Arc<dyn Device> = Arc::clone(device) as Arc<dyn Device>;
     let weights = Weights::upload_writer(&writer.model, &writer.generation, device, format).unwrap();
     GpuEngine::new(Arc::new(weights), together, ROOM).unwrap()
