@@ -265,5 +265,5 @@ impl Engine for GgufWriter {
 }
 
 #[cfg(test)]
-#[path = "device_tests.rs"]
+#[path = "gpu/placing_tests.rs"]
 mod tests;
