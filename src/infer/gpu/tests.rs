@@ -26,7 +26,9 @@ fn every_family_matches_the_reference_in_full_precision() {
 #[test]
 fn every_family_points_where_the_reference_does_in_half_precision() {
     golden::check_directions(&engine(Format::F16), |_| 0.999);
-    golden::check_directions(&engine(Format::Bf16), |_| 0.99);
+    // In bf16 ModernBERT's worst token is at 0.994, with states in f32 as well: benches/NOTES.md.
+    let least = |family: &str| if family == "modernbert" { 0.99 } else { 0.999 };
+    golden::check_directions(&engine(Format::Bf16), least);
 }
 
 #[test]
