@@ -1,13 +1,15 @@
-// x = x + y; out = norm(x), where out is x only that is kept. A warp makes one row.
+// x = x + y; out = norm(x), where out is x, or none, only that is kept. A warp makes one row.
 //
-// x, out [rows, width]; y the same or null; gamma, beta [width], without gamma no norm.
+// x [rows, width], in f32 too where layers add to it without a norm of the sum; y, out the same or null;
+// gamma, beta [width], without gamma no norm.
 #include "common.cuh"
 
-template <class T>
-__device__ inline void add_norm(T *x, const T *y, Norm norm, T *out, int width, int rows) {
+template <class X, class T>
+__device__ inline void add_norm(X *x, const T *y, Norm norm, T *out, int width, int rows) {
     size_t index;
     if (!own_row(rows, index)) return;
-    T *state = x + index * width, *to = out + index * width;
+    X *state = x + index * width;
+    T *to = out ? out + index * width : nullptr;
     const T *more = y ? y + index * width : nullptr;
     auto read = [&](int column, auto &v) {
         load(state + column, v);
@@ -19,18 +21,18 @@ __device__ inline void add_norm(T *x, const T *y, Norm norm, T *out, int width, 
         for (int i = 0; i < N; ++i) v[i] += m[i];
     };
     auto write = [&](int column, auto &v, auto &normed) {
-        if (more && to != state) store(state + column, v);
-        store(to + column, normed);
+        if (more && (const void *)to != (const void *)state) store(state + column, v);
+        if (to) store(to + column, normed);
     };
     row<T>(width, norm, read, write);
 }
 
-#define DEFINE(T, suffix)                                                                                      \
-    extern "C" __global__ void __launch_bounds__(ROW) add_norm_##suffix(                                       \
-        T *x, const T *y, const float *gamma, const float *beta, float epsilon, int rms, T *out, int width,    \
+#define DEFINE(X, T, full, suffix)                                                                             \
+    extern "C" __global__ void __launch_bounds__(ROW) add_norm##full##_##suffix(                               \
+        X *x, const T *y, const float *gamma, const float *beta, float epsilon, int rms, T *out, int width,    \
         int rows) {                                                                                            \
         add_norm(x, y, Norm{gamma, beta, epsilon, rms}, out, width, rows);                                     \
     }                                                                                                          \
-    EXPORT(add_norm_##suffix)
-IN_EACH_FORMAT(DEFINE)
+    EXPORT(add_norm##full##_##suffix)
+WITH_EACH_STATE(DEFINE)
 #undef DEFINE

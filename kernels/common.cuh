@@ -63,6 +63,7 @@ __device__ inline void load_transposed(uint32_t (&m)[4], const void *row) {
 // Threads of the blocks: `encoder.rs` launches with the same numbers.
 #define ROW 128
 #define ATTENTION 128
+#define WARPS (ROW / WARP)
 
 // Numbers in 16 bytes.
 template <class T> struct Wide { static constexpr int N = 16 / sizeof(T); };
@@ -70,6 +71,10 @@ template <class T> struct Wide { static constexpr int N = 16 / sizeof(T); };
 // A kernel in each format.
 #define IN_EACH_FORMAT(define) define(float, f32) define(f16, f16) define(bf16, bf16)
 #define IN_HALF_FORMATS(define) define(f16, f16) define(bf16, bf16)
+// With states kept in f32 as well: T is what products take, X that of the states.
+#define WITH_EACH_STATE(define)                                                                                \
+    define(float, float, , f32) define(f16, f16, , f16) define(bf16, bf16, , bf16)                             \
+        define(float, f16, _full, f16) define(float, bf16, _full, bf16)
 
 // One number, or 16 bytes of them from a multiple of 16 bytes.
 template <class T> __device__ inline void load(const T *from, float (&v)[1]) { v[0] = widen(*from); }
@@ -88,6 +93,14 @@ template <class T> __device__ inline void store(T *to, const float (&v)[Wide<T>:
     uint4 bits;
     memcpy(&bits, part, 16);
     *reinterpret_cast<uint4 *>(to) = bits;
+}
+
+// As many f32 as 16 bytes hold halves: states that are kept in full.
+__device__ inline void load(const float *from, float (&v)[8]) {
+    memcpy(v, __builtin_assume_aligned(from, 16), sizeof(v));
+}
+__device__ inline void store(float *to, const float (&v)[8]) {
+    memcpy(__builtin_assume_aligned(to, 16), v, sizeof(v));
 }
 
 // Two numbers as the tensor cores take them, the first in the lower half.

@@ -30,6 +30,7 @@ static Buffer<int> ints(std::vector<int> values) {
         Buffer<int> ids = ints({0, 1, 2, 1, 0}), ranges = ints({0, 5, 3, 3});                                  \
         RUN(embed, T, suffix, 2, 1, ids, ids, words, words, 1.f, gamma, beta, 1e-5f, 0, x, width, rows);       \
         RUN(add_norm, T, suffix, 2, 1, x, y, gamma, beta, 1e-5f, 0, out, width, rows);                         \
+        RUN(add_rows, T, suffix, 2, 1, x, ids, words, width, rows);                                            \
         RUN(activate, T, suffix, rows, 1, x, width, 1);                                                        \
         Buffer<T> gates(rows * 2 * width);                                                                     \
         RUN(gate, T, suffix, rows, 1, gates, x, width, 2);                                                     \
@@ -42,6 +43,40 @@ static Buffer<int> ints(std::vector<int> values) {
         Buffer<float> cos(5 * 3), sin(5 * 3);                                                                  \
         Buffer<int> positions = ints({0, 1, 2, 3, 4});                                                         \
         RUN(rotate, T, suffix, 5, 1, qkv, positions, cos, sin, 2, 6);                                          \
+    }
+
+// With states in f32.
+#define FULL(T, suffix)                                                                                        \
+    for (int width : {7, 32, 520}) {                                                                           \
+        const int rows = 5;                                                                                    \
+        Buffer<T> y(rows * width), out(rows * width), words(3 * width);                                        \
+        Buffer<float> x(rows * width), gamma(width), beta(width);                                              \
+        Buffer<int> ids = ints({0, 1, 2, 1, 0});                                                               \
+        RUN(embed_full, T, suffix, 2, 1, ids, ids, words, words, 1.f, gamma, beta, 1e-5f, 0, x, width, rows);  \
+        RUN(add_norm_full, T, suffix, 2, 1, x, y, gamma, beta, 1e-5f, 1, out, width, rows);                    \
+        RUN(add_norm_full, T, suffix, 2, 1, x, y, nullptr, nullptr, 0.f, 0, nullptr, width, rows);             \
+        RUN(add_rows_full, T, suffix, 2, 1, x, ids, words, width, rows);                                       \
+    }
+
+// A decoder's step: two rows with texts of 3 and 300 tokens over two pages, then over sources.
+#define STEP(T, suffix)                                                                                        \
+    for (int width : {7, 32, 256}) {                                                                           \
+        const int heads = 2, inner = heads * width, longest = 300;                                             \
+        Buffer<T> qkv(2 * 3 * inner), context(2 * inner), first(SLOTS * 2 * inner), second(SLOTS * 2 * inner); \
+        Buffer<int> starts = ints({0, 3, 3 + longest}), sources = ints({1, 0}), slots(3 + longest);            \
+        for (int i = 0; i < 3; ++i) slots[i] = longest + i;                                                    \
+        for (int i = 0; i < longest; ++i) slots[3 + i] = longest - 1 - i;                                      \
+        std::vector<unsigned long long> pages{(unsigned long long)(T *)first, (unsigned long long)(T *)second};\
+        Buffer<float> biases(heads * 9);                                                                       \
+        RUN(attend_path, T, suffix, 2, heads, qkv, context, starts, slots, pages.data(), 0, heads, width,      \
+            0.2f, biases, 9);                                                                                  \
+        Buffer<T> cross((3 + longest) * 2 * inner);                                                            \
+        RUN(attend_source, T, suffix, 2, heads, qkv, context, sources, starts, cross, heads, width, 0.2f);     \
+    }                                                                                                          \
+    for (int count : {1, 9}) {                                                                                 \
+        Buffer<float> logits(2 * 300), scores(2 * (1 + count));                                                \
+        Buffer<int> tokens(2 * count);                                                                         \
+        RUN(best, T, suffix, 2, 1, logits, scores, tokens, 300, count);                                        \
     }
 
 #define ATTEND_WITH(kernel, T, suffix, width, sight)                                                           \
@@ -64,6 +99,8 @@ static Buffer<int> ints(std::vector<int> values) {
 
 int main() {
     IN_EACH_FORMAT(ROWS)
+    IN_HALF_FORMATS(FULL)
+    IN_EACH_FORMAT(STEP)
     IN_EACH_FORMAT(ATTEND)
     IN_HALF_FORMATS(ATTEND_TILES)
     puts("every kernel ran");

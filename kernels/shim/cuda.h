@@ -223,11 +223,12 @@ template <class... A> int unpack(void (*kernel)(A...), unsigned x, unsigned y, u
 inline void __syncthreads() { shim::meet(*shim::self().block, shim::self().block->threads); }
 inline void __syncwarp() { shim::meet_warp(); }
 
-inline float __shfl_xor_sync(unsigned, float v, int lanes) {
+template <class V> inline V __shfl_xor_sync(unsigned, V v, int lanes) {
+    static_assert(sizeof(V) == 4);
     auto &words = shim::warp().words[shim::turn()];
     memcpy(&words[shim::lane()][0], &v, 4);
     shim::meet_warp();
-    float other;
+    V other;
     memcpy(&other, &words[shim::lane() ^ lanes][0], 4);
     return other;
 }

@@ -7,3 +7,5 @@
 #include "../rotate.cu"
 #include "../heads.cu"
 #include "../attend.cu"
+#include "../step.cu"
+#include "../best.cu"

@@ -4,12 +4,12 @@ use super::Engine;
 use super::cpu::{self, CpuEngine, CpuWriter, Packed};
 use super::families::Writer;
 use super::generate::gguf::{GgufModel, GgufWriter};
-use super::generate::{Generated, GenerationConfig};
+use super::generate::{GenerationConfig, outputs, parts};
 use super::gpu::cuda::{self, CudaDevice};
 use super::gpu::device::{self as gpu_device, Format};
 use super::gpu::{ENGINES, Fleet};
 use super::model::{Checkpoint, Seq2Seq};
-use crate::batch::{PackedBatch, WindowOutput, Written};
+use crate::batch::{PackedBatch, WindowOutput};
 use crate::config::{Device, Precision, workers};
 use crate::error::{Class, Error, Result, Stage};
 use serde::Serialize;
@@ -42,7 +42,7 @@ pub fn choose(setting: Device) -> Result<DeviceChoice> {
     Devices::open(setting).map(|devices| devices.choice)
 }
 
-/// The devices that run encoders.
+/// The devices that run the models.
 pub struct Devices {
     /// Which, and why.
     pub choice: DeviceChoice,
@@ -56,11 +56,17 @@ impl Devices {
     ///
     /// Errors: `Fatal` where a GPU is asked for and there is none that works, with the reason.
     pub fn open(setting: Device) -> Result<Self> {
-        let opened = match setting {
-            Device::Cpu => Err("infer.device = cpu".to_owned()),
-            Device::Auto | Device::Gpu => gpus(),
-        };
-        match opened {
+        Self::with(
+            setting,
+            match setting {
+                Device::Cpu => Err("infer.device = cpu".to_owned()),
+                Device::Auto | Device::Gpu => gpus(),
+            },
+        )
+    }
+
+    fn with(setting: Device, found: Found) -> Result<Self> {
+        match found {
             Ok((gpus, format, name)) => {
                 let reason =
                     format!("infer.device = {}", if setting == Device::Gpu { "gpu" } else { "auto" });
@@ -86,14 +92,31 @@ impl Devices {
     ///
     /// Errors: where a GPU is asked for, why it cannot be there.
     pub fn encoder(&mut self, checkpoint: Checkpoint, precision: Precision) -> Result<Placed> {
+        let fleet = self.fleet(|gpus, format| Fleet::upload(&checkpoint, gpus, format))?;
+        Ok(fleet.unwrap_or_else(|| Placed::encoder(checkpoint, precision)))
+    }
+
+    /// Puts a model that writes there.
+    ///
+    /// Errors: as of [`Devices::encoder`].
+    pub fn writer(&mut self, writer: Writer, precision: Precision) -> Result<Placed> {
+        let fleet = self.fleet(|gpus, format| Fleet::upload_writer(&writer, gpus, format))?;
+        Ok(fleet.unwrap_or_else(|| Placed::writer(writer, precision)))
+    }
+
+    /// A model on the GPUs; `None`: it is for the CPU.
+    fn fleet(
+        &mut self,
+        upload: impl FnOnce(&[Arc<dyn gpu_device::Device>], Format) -> Result<Fleet>,
+    ) -> Result<Option<Placed>> {
         if self.gpus.is_empty() {
-            return Ok(Placed::encoder(checkpoint, precision));
+            return Ok(None);
         }
-        match Fleet::upload(&checkpoint, &self.gpus, self.format) {
+        match upload(&self.gpus, self.format) {
             Ok(fleet) => {
                 let tokens = self.choice.tokens.unwrap_or(usize::MAX).min(fleet.together());
                 self.choice.tokens = Some(tokens);
-                Ok(Placed(Form::Fleet(Arc::new(fleet))))
+                Ok(Some(Placed(Form::Fleet(Arc::new(fleet)))))
             }
             Err(error) if self.setting == Device::Gpu => {
                 let reason = format!("infer.device = gpu, but {}", error.failure().reason);
@@ -106,7 +129,7 @@ impl Devices {
                     self.choice = on_this_cpu(format!("infer.device = auto, and {reason}"));
                     self.gpus.clear();
                 }
-                Ok(Placed::encoder(checkpoint, precision))
+                Ok(None)
             }
         }
     }
@@ -132,9 +155,10 @@ fn on_this_cpu(reason: String) -> DeviceChoice {
     DeviceChoice { name: format!("CPU ({})", instruction_set()), reason, gpus: 0, tokens: None }
 }
 
-/// GPUs that work, the format that all of them compute in, and what they are.
-#[allow(clippy::type_complexity)]
-fn gpus() -> std::result::Result<(Vec<Arc<dyn gpu_device::Device>>, Format, String), String> {
+/// GPUs that work, the format that all of them compute in, and what they are; or why there are none.
+type Found = std::result::Result<(Vec<Arc<dyn gpu_device::Device>>, Format, String), String>;
+
+fn gpus() -> Found {
     let found = cuda::find()?;
     let mut gpus: Vec<Arc<dyn gpu_device::Device>> = Vec::with_capacity(found.len());
     let (mut names, mut failed, mut format) = (Vec::new(), Vec::new(), Format::Bf16);
@@ -188,12 +212,12 @@ impl Placed {
         Self(Form::Encoder(Arc::new(cpu::pack(checkpoint, on_cpu(precision)))))
     }
 
-    /// Puts a model that writes onto the device.
-    pub fn writer(writer: Writer, precision: Precision) -> Self {
+    /// Puts a model that writes onto the CPU.
+    fn writer(writer: Writer, precision: Precision) -> Self {
         Self(Form::Writer(Arc::new(cpu::pack_seq2seq(writer.model, on_cpu(precision))), writer.generation))
     }
 
-    /// Puts a decoder onto the device.
+    /// Puts a decoder of a GGUF file onto the CPU.
     pub fn decoder(model: GgufModel) -> Self {
         Self(Form::Decoder(Arc::new(model)))
     }
@@ -226,41 +250,20 @@ fn on_cpu(precision: Precision) -> cpu::Precision {
 
 impl Engine for CpuWriter {
     fn run(&mut self, batch: &PackedBatch) -> Result<Vec<WindowOutput>> {
-        let parts = parts(batch, |tokens| self.cache_bytes(tokens));
-        parts.iter().map(|part| Self::run(self, part)).collect::<Result<Vec<_>>>().map(all_written)
+        let parts = parts(batch, CACHES, |tokens| self.cache_bytes(tokens));
+        let texts = parts.iter().map(|part| Self::run(self, part)).collect::<Result<Vec<_>>>()?;
+        Ok(outputs(texts.into_iter().flatten()))
     }
 }
 
 impl Engine for GgufWriter {
     fn run(&mut self, batch: &PackedBatch) -> Result<Vec<WindowOutput>> {
-        let parts = parts(batch, |tokens| self.cache_bytes(tokens));
-        parts.iter().map(|part| Self::run(self, part)).collect::<Result<Vec<_>>>().map(all_written)
+        let parts = parts(batch, CACHES, |tokens| self.cache_bytes(tokens));
+        let texts = parts.iter().map(|part| Self::run(self, part)).collect::<Result<Vec<_>>>()?;
+        Ok(outputs(texts.into_iter().flatten()))
     }
 }
 
-/// Windows whose caches fit together, as batches of their own.
-fn parts(batch: &PackedBatch, bytes: impl Fn(usize) -> usize) -> Vec<PackedBatch> {
-    let mut parts: Vec<PackedBatch> = Vec::new();
-    let mut used = 0;
-    for range in batch.ranges() {
-        let more = bytes(range.len());
-        if parts.is_empty() || used + more > CACHES {
-            parts.push(PackedBatch::new());
-            used = 0;
-        }
-        used += more;
-        if let Some(part) = parts.last_mut() {
-            part.push(batch.tokens.get(range).unwrap_or_default(), &[]);
-        }
-    }
-    parts
-}
-
-fn all_written(texts: Vec<Vec<Generated>>) -> Vec<WindowOutput> {
-    texts.into_iter().flatten().map(written).collect()
-}
-
-fn written(text: Generated) -> WindowOutput {
-    let confidence = text.confidence();
-    WindowOutput { written: Some(Written { tokens: text.tokens, confidence }), ..WindowOutput::default() }
-}
+#[cfg(test)]
+#[path = "gpu/placing_tests.rs"]
+mod tests;

@@ -1,5 +1,7 @@
 //! Compares any engine with the reference implementation (tests/golden/encoders.py).
 
+pub mod writers;
+
 use super::model::{Checkpoint, Problem};
 use super::{Engine, families};
 use crate::batch::{PackedBatch, WindowOutput};

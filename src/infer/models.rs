@@ -26,7 +26,7 @@ pub struct Models {
     pub tasks: Tasks,
     /// `name@revision` by task.
     pub revisions: BTreeMap<String, String>,
-    /// What runs the encoders. Models that write run on the CPU.
+    /// What runs the models; those of GGUF files run on the CPU.
     pub device: DeviceChoice,
     /// What tells kinds of documents over the vectors: a file that `interpret` reads.
     pub kind: Option<KindHead>,
@@ -120,7 +120,7 @@ impl Models {
             models.tasks.summary = Some(models.loaded.len());
             models.loaded.push(match path.extension().is_some_and(|extension| extension == "gguf") {
                 true => Loaded::decoder(&path, unit)?,
-                false => Loaded::writer(&path, unit, precision)?,
+                false => Loaded::writer(&path, unit, (&mut devices, precision))?,
             });
         }
         models.device = devices.choice;
@@ -211,7 +211,7 @@ impl Loaded {
         })
     }
 
-    fn writer(path: &Path, unit: usize, precision: Precision) -> Result<Self> {
+    fn writer(path: &Path, unit: usize, (devices, precision): (&mut Devices, Precision)) -> Result<Self> {
         let writer = families::load_writer(path)?;
         let (encoder, decoder) = (&writer.model.encoder, &writer.model.decoder);
         // A text is written token by token, with every matrix read for each: far more than reading.
@@ -224,7 +224,7 @@ impl Loaded {
             max_tokens: encoder.max_tokens,
             cost: (cost / unit.max(1)).max(1) as u64,
             family: families::name(path)?,
-            placed: Placed::writer(writer, precision),
+            placed: devices.writer(writer, precision)?,
         })
     }
 }

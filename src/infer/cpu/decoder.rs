@@ -14,7 +14,7 @@ use super::rows;
 use super::step::{Cache, Heads, attend_row};
 use crate::batch::PackedBatch;
 use crate::error::{Class, Error, Result, Stage};
-use crate::infer::generate::{self, Generated, GenerationConfig, Row, generate};
+use crate::infer::generate::{self, Generated, GenerationConfig, Logits, Row, generate};
 use crate::infer::model::{Decoder, DecoderLayer, Linear, Norm, NormPlacement, Seq2Seq};
 use std::sync::Arc;
 
@@ -128,7 +128,8 @@ impl<'m> Writing<'m> {
             }
         }
         let hypotheses = (0..sources.len()).map(|source| Hypothesis { source, path: Vec::new() }).collect();
-        let (biases, buffers) = (biases(decoder), Buffers::default());
+        let biases = decoder.bias.as_ref().map(|bias| bias.by_distance(decoder.heads)).unwrap_or_default();
+        let buffers = Buffers::default();
         Ok(Self { decoder, heads, biases, sources, hypotheses, buffers })
     }
 
@@ -259,7 +260,7 @@ impl generate::Decoder for Writing<'_> {
         self.decoder.vocab()
     }
 
-    fn step(&mut self, rows: &[Row]) -> Result<&[f32]> {
+    fn step(&mut self, rows: &[Row], _: usize) -> Result<Logits<'_>> {
         self.place(rows)?;
         self.embed(rows)?;
         let decoder = self.decoder;
@@ -274,22 +275,8 @@ impl generate::Decoder for Writing<'_> {
             buffers.x.iter_mut().for_each(|v| *v *= decoder.head_scale);
         }
         decoder.head.apply(&buffers.x, &mut buffers.logits, Activation::None);
-        Ok(&buffers.logits)
+        Ok(Logits::All(&buffers.logits))
     }
-}
-
-/// Biases of each head by distance from 0 on.
-fn biases(decoder: &Decoder<Packed>) -> Vec<f32> {
-    let Some(bias) = &decoder.bias else { return Vec::new() };
-    let value = |head: usize, distance: usize| {
-        let bucket = bias.bucket(-isize::try_from(distance).unwrap_or(isize::MAX));
-        bias.table.get(bucket * decoder.heads + head).copied().unwrap_or(0.0)
-    };
-    let distances = 0..=bias.max_distance;
-    (0..decoder.heads)
-        .flat_map(|head| distances.clone().map(move |d| (head, d)))
-        .map(|(h, d)| value(h, d))
-        .collect()
 }
 
 /// `scores: [heads, seen]` of the last of `seen` tokens; zeros without biases.

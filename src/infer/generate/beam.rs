@@ -1,9 +1,8 @@
 //! Beam search with the semantics of Transformers 5 (`GenerationMixin._beam_search`).
 
 use super::settings::{Bounds, EarlyStopping};
-use super::{Generated, GenerationConfig, Told, broken, constraints};
+use super::{Generated, GenerationConfig, RowLogits, Told, broken, constraints};
 use crate::error::Result;
-use crate::infer::cpu::step::log_sum_exp;
 
 /// One source under beam search.
 pub struct Beam {
@@ -31,7 +30,8 @@ struct Candidate {
     score: f32,
     parent: usize,
     token: u32,
-    log_probability: f32,
+    /// As the model gave it; `None`: the token was forced.
+    log_probability: Option<f32>,
 }
 
 impl Beam {
@@ -56,10 +56,17 @@ impl Beam {
         self.running.iter().map(|h| (h.parent, h.tokens.last().copied().unwrap_or_default()))
     }
 
+    /// How many of each row's best tokens decide the next step.
+    pub fn wanted(&self, config: &GenerationConfig) -> usize {
+        let changed = self.running.iter().map(|h| constraints::changed(&h.tokens, &self.bounds, config));
+        let most = changed.reduce(|most, next| Some(most?.max(next?))).flatten();
+        most.map_or(usize::MAX, |changed| changed + kept(config))
+    }
+
     /// Continues all hypotheses by one token.
     pub fn advance(
         &mut self,
-        logits: &[f32],
+        logits: &[RowLogits<'_>],
         config: &GenerationConfig,
         scratch: &mut Vec<f32>,
     ) -> Result<Option<Generated>> {
@@ -70,12 +77,12 @@ impl Beam {
         let mut ended = Vec::new();
         // Those after the first `beams` are only there so that enough hypotheses go on.
         for candidate in candidates.iter().take(config.beams).filter(|c| ends(c) && !full) {
-            let mut hypothesis = self.continued(candidate, config);
+            let mut hypothesis = self.continued(candidate);
             hypothesis.score /= penalty(length - self.prompt, config);
             ended.push(hypothesis);
         }
         let going = candidates.iter().filter(|c| !ends(c)).take(config.beams);
-        self.running = going.map(|c| self.continued(c, config)).collect();
+        self.running = going.map(|c| self.continued(c)).collect();
         self.finished.append(&mut ended);
         // Stable: of equals, the one that ended first.
         self.finished.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -107,47 +114,59 @@ impl Beam {
     /// even if every end mark is among the best for each of them.
     fn candidates(
         &self,
-        logits: &[f32],
+        logits: &[RowLogits<'_>],
         config: &GenerationConfig,
         scratch: &mut Vec<f32>,
     ) -> Vec<Candidate> {
-        let keep = (1 + config.ends.len()).max(2) * config.beams;
-        let vocabulary = logits.len() / self.running.len().max(1);
+        let keep = kept(config);
         let mut best: Vec<Candidate> = Vec::with_capacity(keep + 1);
-        for (parent, (hypothesis, row)) in
-            self.running.iter().zip(logits.chunks_exact(vocabulary.max(1))).enumerate()
-        {
-            let total = log_sum_exp(row);
+        let mut least = f32::NEG_INFINITY;
+        let mut take = |candidate: Candidate| {
+            // Also false for what is no number.
+            if candidate.score > least {
+                let place = best.partition_point(|c| c.score >= candidate.score);
+                best.insert(place, candidate);
+                best.truncate(keep);
+                least = best.get(keep - 1).map_or(f32::NEG_INFINITY, |c| c.score);
+            }
+        };
+        for (parent, (hypothesis, row)) in self.running.iter().zip(logits).enumerate() {
+            let mut forced = constraints::forced(&hypothesis.tokens, &self.bounds, config).to_vec();
+            if !forced.is_empty() {
+                forced.sort_unstable();
+                let score = hypothesis.score;
+                forced
+                    .iter()
+                    .for_each(|t| take(Candidate { score, parent, token: *t, log_probability: None }));
+                continue;
+            }
             scratch.clear();
-            scratch.extend(row.iter().map(|logit| logit - total));
-            constraints::apply(scratch, &hypothesis.tokens, &self.bounds, config);
-            let mut least = best.get(keep - 1).map_or(f32::NEG_INFINITY, |c| c.score);
-            for ((token, score), logit) in (0u32..).zip(scratch.iter()).zip(row) {
-                let score = hypothesis.score + score;
-                // Also false for what is no number.
-                if score > least {
-                    let place = best.partition_point(|c| c.score >= score);
-                    best.insert(place, Candidate { score, parent, token, log_probability: logit - total });
-                    best.truncate(keep);
-                    least = best.get(keep - 1).map_or(f32::NEG_INFINITY, |c| c.score);
-                }
+            scratch.extend(row.logits.iter().map(|logit| logit - row.total));
+            constraints::apply(scratch, row, &hypothesis.tokens, &self.bounds, config);
+            for (place, (score, logit)) in scratch.iter().zip(row.logits).enumerate() {
+                let (score, log_probability) = (hypothesis.score + score, Some(logit - row.total));
+                take(Candidate { score, parent, token: row.token(place), log_probability });
             }
         }
         best
     }
 
-    fn continued(&self, candidate: &Candidate, config: &GenerationConfig) -> Hypothesis {
+    fn continued(&self, candidate: &Candidate) -> Hypothesis {
         let Some(parent) = self.running.get(candidate.parent) else {
             // Parents are made from indices of `running`.
             return Hypothesis { tokens: Vec::new(), score: f32::MIN, told: Told::default(), parent: 0 };
         };
-        let forced = !constraints::forced(&parent.tokens, &self.bounds, config).is_empty();
         let mut tokens = Vec::with_capacity(parent.tokens.len() + 1);
         tokens.extend_from_slice(&parent.tokens);
         tokens.push(candidate.token);
-        let told = parent.told.with(candidate.log_probability, forced);
+        let told = candidate.log_probability.map_or(parent.told, |told| parent.told.with(told));
         Hypothesis { tokens, score: candidate.score, told, parent: candidate.parent }
     }
+}
+
+/// Candidates of a step.
+fn kept(config: &GenerationConfig) -> usize {
+    (1 + config.ends.len()).max(2) * config.beams
 }
 
 /// What a score is divided by at this many written tokens.

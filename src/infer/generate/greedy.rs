@@ -1,9 +1,8 @@
 //! Greedy search: always the best token.
 
 use super::settings::Bounds;
-use super::{Generated, GenerationConfig, Told, broken, constraints};
+use super::{Generated, GenerationConfig, RowLogits, Told, broken, constraints};
 use crate::error::Result;
-use crate::infer::cpu::step::log_sum_exp;
 
 /// One source under greedy search.
 pub struct Greedy {
@@ -26,21 +25,32 @@ impl Greedy {
         self.tokens.last().copied().unwrap_or_default()
     }
 
+    /// How many of the best tokens decide the next step.
+    pub fn wanted(&self, config: &GenerationConfig) -> usize {
+        constraints::changed(&self.tokens, &self.bounds, config).map_or(usize::MAX, |changed| changed + 1)
+    }
+
     /// Appends the best token.
     pub fn advance(
         &mut self,
-        logits: &[f32],
+        logits: &[RowLogits<'_>],
         config: &GenerationConfig,
         scratch: &mut Vec<f32>,
     ) -> Result<Option<Generated>> {
-        scratch.clear();
-        scratch.extend_from_slice(logits);
-        constraints::apply(scratch, &self.tokens, &self.bounds, config);
-        let (best, _) = best(scratch).ok_or_else(|| broken("the model gives no token a finite score"))?;
-        let forced = !constraints::forced(&self.tokens, &self.bounds, config).is_empty();
-        let raw = logits.get(best).copied().unwrap_or_default();
-        self.told = self.told.with(raw - log_sum_exp(logits), forced);
-        let token = u32::try_from(best).unwrap_or(u32::MAX);
+        let row = logits.first().ok_or_else(|| broken("the decoder gave too few logits"))?;
+        let forced = constraints::forced(&self.tokens, &self.bounds, config).iter().min();
+        let token = match forced {
+            Some(token) => *token,
+            None => {
+                scratch.clear();
+                scratch.extend_from_slice(row.logits);
+                constraints::apply(scratch, row, &self.tokens, &self.bounds, config);
+                let best = best(scratch).ok_or_else(|| broken("the model gives no token a finite score"))?;
+                let raw = row.logits.get(best).copied().unwrap_or_default();
+                self.told = self.told.with(raw - row.total);
+                row.token(best)
+            }
+        };
         self.tokens.push(token);
         if !config.ends.contains(&token) && self.tokens.len() < self.bounds.max_length {
             return Ok(None);
@@ -50,8 +60,8 @@ impl Greedy {
     }
 }
 
-/// The first of the greatest finite values.
-fn best(scores: &[f32]) -> Option<(usize, f32)> {
+/// Where the first of the greatest finite values is.
+fn best(scores: &[f32]) -> Option<usize> {
     let finite = scores.iter().copied().enumerate().filter(|(_, score)| score.is_finite());
-    finite.reduce(|best, next| if next.1 > best.1 { next } else { best })
+    finite.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(place, _)| place)
 }

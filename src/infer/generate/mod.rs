@@ -9,9 +9,13 @@ mod beam;
 mod constraints;
 pub mod gguf;
 mod greedy;
+mod logits;
 mod settings;
+mod windows;
 
+pub use logits::{Best, Logits, RowLogits};
 pub use settings::{GenerationConfig, Settings};
+pub use windows::{outputs, parts};
 
 use crate::error::{Class, Error, Result, Stage};
 use beam::Beam;
@@ -22,10 +26,11 @@ pub trait Decoder {
     /// Tokens in the vocabulary.
     fn vocabulary(&self) -> usize;
 
-    /// Appends a token to hypotheses and returns the logits of the next: `[rows, vocabulary]`.
+    /// Appends a token to hypotheses and returns the logits of the next: all of them, or of each row at least the
+    /// `wanted` best.
     ///
     /// A hypothesis that no row continues is gone for good.
-    fn step(&mut self, rows: &[Row]) -> Result<&[f32]>;
+    fn step(&mut self, rows: &[Row], wanted: usize) -> Result<Logits<'_>>;
 }
 
 /// One hypothesis in a step.
@@ -77,13 +82,14 @@ pub fn generate(
             one.search.rows(one.first_row, &mut rows);
             one.first_row = first;
         }
-        let logits = decoder.step(&rows)?;
+        let wanted = live.iter().map(|one| one.search.wanted(config)).max().unwrap_or(1);
+        let logits = decoder.step(&rows, wanted.min(vocabulary))?;
         let mut going = Vec::with_capacity(live.len());
         for mut one in live {
-            let count = one.search.hypotheses();
-            let range = one.first_row * vocabulary..(one.first_row + count) * vocabulary;
-            let own = logits.get(range).ok_or_else(|| broken("the decoder gave too few logits"))?;
-            match one.search.advance(own, config, &mut scratch)? {
+            let own = one.first_row..one.first_row + one.search.hypotheses();
+            let own: Option<Vec<RowLogits>> = own.map(|row| logits.row(row, vocabulary)).collect();
+            let own = own.ok_or_else(|| broken("the decoder gave too few logits"))?;
+            match one.search.advance(&own, config, &mut scratch)? {
                 Some(done) => {
                     if let Some(result) = results.get_mut(one.source) {
                         *result = Some(done);
@@ -139,10 +145,18 @@ impl Search {
         }
     }
 
+    /// How many of each row's best tokens decide the next step.
+    fn wanted(&self, config: &GenerationConfig) -> usize {
+        match self {
+            Self::Greedy(greedy) => greedy.wanted(config),
+            Self::Beam(beam) => beam.wanted(config),
+        }
+    }
+
     /// Takes the logits of its rows; gives the result once there is one.
     fn advance(
         &mut self,
-        logits: &[f32],
+        logits: &[RowLogits<'_>],
         config: &GenerationConfig,
         scratch: &mut Vec<f32>,
     ) -> Result<Option<Generated>> {
@@ -161,12 +175,8 @@ struct Told {
 }
 
 impl Told {
-    fn with(mut self, log_probability: f32, forced: bool) -> Self {
-        if !forced {
-            self.sum += log_probability;
-            self.count += 1;
-        }
-        self
+    fn with(self, log_probability: f32) -> Self {
+        Self { sum: self.sum + log_probability, count: self.count + 1 }
     }
 
     fn mean(self) -> f32 {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::infer::cpu::step::log_sum_exp;
 use proptest::prelude::*;
 use serde_json::json;
 use std::path::Path;
@@ -12,6 +13,9 @@ struct Table {
     histories: Vec<(usize, Vec<u32>)>,
     logits: Vec<f32>,
     rows_seen: Vec<usize>,
+    /// Gives no more than it is asked for, as a device does.
+    sparing: bool,
+    best: Vec<Best>,
 }
 
 impl Table {
@@ -20,7 +24,8 @@ impl Table {
         let key = |p: &Vec<u32>| p.iter().fold(7usize, |h, t| h * 31 + *t as usize);
         let seen = |p: &Vec<u32>| (key(p), p[..p.len() - 1].to_vec());
         let histories = prompts.iter().map(seen).collect();
-        Self { vocabulary, seed, histories, logits: Vec::new(), rows_seen: Vec::new() }
+        let (logits, rows_seen, best) = (Vec::new(), Vec::new(), Vec::new());
+        Self { vocabulary, seed, histories, logits, rows_seen, sparing: false, best }
     }
 
     fn logits_of(&self, source: usize, history: &[u32]) -> Vec<f32> {
@@ -45,7 +50,7 @@ impl Decoder for Table {
         self.vocabulary
     }
 
-    fn step(&mut self, rows: &[Row]) -> Result<&[f32]> {
+    fn step(&mut self, rows: &[Row], wanted: usize) -> Result<Logits<'_>> {
         self.rows_seen.push(rows.len());
         let next = |row: &Row| {
             let (source, mut history) = self.histories[row.parent].clone();
@@ -54,7 +59,22 @@ impl Decoder for Table {
         };
         self.histories = rows.iter().map(next).collect();
         self.logits = self.histories.iter().flat_map(|(s, h)| self.logits_of(*s, h)).collect();
-        Ok(&self.logits)
+        if !self.sparing {
+            return Ok(Logits::All(&self.logits));
+        }
+        let best = |row: &[f32]| {
+            let mut order: Vec<usize> = (0..row.len()).collect();
+            order.sort_by(|a, b| row[*b].total_cmp(&row[*a]));
+            order.truncate(wanted);
+            order.sort_unstable();
+            Best {
+                total: log_sum_exp(row),
+                tokens: order.iter().map(|t| *t as u32).collect(),
+                logits: order.iter().map(|t| row[*t]).collect(),
+            }
+        };
+        self.best = self.logits.chunks(self.vocabulary).map(best).collect();
+        Ok(Logits::Best(&self.best))
     }
 }
 
@@ -107,6 +127,24 @@ proptest! {
         }));
         let found = run(&[vec![2]], 3, seed, &config);
         prop_assert_eq!(&found[0].tokens, &exhaustive(&[2], 3, seed, &config));
+    }
+
+    #[test]
+    fn the_best_tokens_decide_as_all_do(
+        seed in any::<u64>(), beams in 1usize..5, ngram in 0usize..3, penalty in 0usize..3, ends in 0u32..3,
+        prompts in proptest::collection::vec(proptest::collection::vec(2u32..9, 1..4), 1..4),
+    ) {
+        let repetition = [1.0, 1.5, 0.5][penalty];
+        let config = config(json!({
+            "num_beams": beams, "length_penalty": 1.2, "max_new_tokens": 9, "min_new_tokens": 3,
+            "no_repeat_ngram_size": ngram, "repetition_penalty": repetition,
+            "eos_token_id": (0..=ends).collect::<Vec<_>>(), "forced_eos_token_id": [1, 0], "forced_bos_token_id": 3,
+        }));
+        let all = run(&prompts, 60, seed, &config);
+        let mut table = Table { sparing: true, ..Table::new(60, seed, &prompts) };
+        prop_assert_eq!(generate(&mut table, &prompts, &config).unwrap(), all);
+        let given = table.best.iter().map(|row| row.tokens.len()).max().unwrap_or(0);
+        prop_assert_eq!(given < 60, penalty < 2, "{} of 60", given);
     }
 
     #[test]
@@ -171,8 +209,8 @@ impl Decoder for Broken {
         4
     }
 
-    fn step(&mut self, _: &[Row]) -> Result<&[f32]> {
-        Ok(&self.0)
+    fn step(&mut self, _: &[Row], _: usize) -> Result<Logits<'_>> {
+        Ok(Logits::All(&self.0))
     }
 }
 

@@ -54,6 +54,9 @@ impl std::fmt::Display for About {
     }
 }
 
+/// The CUDA version that the kernels are compiled with, and that drivers must have.
+const NEEDED: i32 = 13_000;
+
 /// The oldest compute capability that there are kernels for.
 const OLDEST: i32 = 75;
 
@@ -70,6 +73,11 @@ pub fn find() -> std::result::Result<Vec<About>, String> {
     }
     let found = caught(|| {
         result::init().map_err(|e| format!("the NVIDIA driver does not start: {}", named(e)))?;
+        if let Some(reason) =
+            too_old(driver().map_err(|e| format!("the driver does not answer: {}", named(e)))?)
+        {
+            return Err(reason);
+        }
         let count = CudaContext::device_count().map_err(|e| format!("no GPU answers: {}", named(e)))?;
         let all = (0..usize::try_from(count).unwrap_or(0)).map(about).collect::<Result<Vec<_>, String>>()?;
         let usable: Vec<About> = all.into_iter().filter(|gpu| gpu.capability >= OLDEST).collect();
@@ -93,11 +101,22 @@ fn about(ordinal: usize) -> Result<About, String> {
     let context = CudaContext::new(ordinal).map_err(why)?;
     let (major, minor) = context.compute_capability().map_err(why)?;
     let (free, memory) = context.mem_get_info().map_err(why)?;
+    let (driver, name) = (driver().map_err(why)?, context.name().map_err(why)?);
+    Ok(About { ordinal, name, capability: major * 10 + minor, memory, free, driver })
+}
+
+/// The driver's CUDA version.
+fn driver() -> Result<i32, DriverError> {
     let mut driver = 0;
     // SAFETY: writes one int.
-    unsafe { sys::cuDriverGetVersion(&raw mut driver) }.result().map_err(why)?;
-    let name = context.name().map_err(why)?;
-    Ok(About { ordinal, name, capability: major * 10 + minor, memory, free, driver })
+    unsafe { sys::cuDriverGetVersion(&raw mut driver) }.result().map(|()| driver)
+}
+
+/// Why a driver of this CUDA version cannot run the kernels, if it cannot: they are of a later one.
+pub fn too_old(driver: i32) -> Option<String> {
+    let (major, minor) = (driver / 1000, driver % 1000 / 10);
+    let reason = format!("the NVIDIA driver is of CUDA {major}.{minor}: CUDA 13 needs version 580 or later");
+    (driver < NEEDED).then_some(reason)
 }
 
 /// A library that is too old lacks functions, and the bindings panic where they look for them.

@@ -128,6 +128,8 @@ pub struct Product {
     pub bias: Address,
     /// What follows.
     pub epilogue: Epilogue,
+    /// Whether `y` and `bias` are f32, whatever the format.
+    pub full: bool,
 }
 
 /// Where matrices lie.

@@ -25,6 +25,8 @@ pub struct Emulated {
     pub room: AtomicUsize,
     /// It answers nothing any more.
     pub broken: AtomicBool,
+    /// It breaks after so many launches more; 0: it does not.
+    pub breaks_after: AtomicUsize,
     /// Launches so far.
     pub launches: AtomicUsize,
 }
@@ -93,6 +95,11 @@ impl Stream for Queue {
     }
 
     fn launch(&mut self, launch: &Launch<'_>) -> Result<()> {
+        let left = self.device.breaks_after.load(Ordering::Relaxed);
+        if left == 1 {
+            self.device.broken.store(true, Ordering::Relaxed);
+        }
+        self.device.breaks_after.store(left.saturating_sub(1), Ordering::Relaxed);
         self.device.check()?;
         self.device.launches.fetch_add(1, Ordering::Relaxed);
         let kernel = kernel(&format!("shim_{}_{}", launch.kernel, self.format.suffix()));
@@ -115,16 +122,17 @@ impl Stream for Queue {
     fn multiply(&mut self, product: &Product) -> Result<()> {
         self.device.check()?;
         let Product { rows, out, inner, factor, .. } = *product;
+        let to = if product.full { Format::F32 } else { self.format };
         for batch in 0..product.batch {
-            let x = self.read(product.x, batch, rows, inner);
-            let weight = self.read(product.weight, batch, out, inner);
+            let x = read(self.format, product.x, batch, rows, inner);
+            let weight = read(self.format, product.weight, batch, out, inner);
             let bias = Place::of(product.bias, out);
-            let bias = if product.bias == 0 { vec![0.0; out] } else { self.read(bias, 0, 1, out) };
+            let bias = if product.bias == 0 { vec![0.0; out] } else { read(to, bias, 0, 1, out) };
             for (row, x) in x.chunks_exact(inner).enumerate() {
                 let dot = |weight: &[f32]| x.iter().zip(weight).map(|(a, b)| a * b).sum::<f32>();
                 let sums = weight.chunks_exact(inner).zip(&bias).map(|(w, bias)| factor * dot(w) + bias);
                 let values: Vec<f32> = sums.map(|sum| after(product.epilogue, sum)).collect();
-                self.write(product.y, batch, row, &values);
+                write(to, product.y, batch, row, &values);
             }
         }
         Ok(())
@@ -142,23 +150,21 @@ impl Stream for Queue {
     }
 }
 
-impl Queue {
-    fn read(&self, place: Place, batch: usize, rows: usize, columns: usize) -> Vec<f32> {
-        let size = self.format.bytes();
-        let row = |row: usize| {
-            let at = place.address as usize + (batch * place.step + row * place.row) * size;
-            // SAFETY: the caller says that a matrix lies there.
-            self.format.decode(unsafe { std::slice::from_raw_parts(at as *const u8, columns * size) })
-        };
-        (0..rows).flat_map(row).collect()
-    }
+fn read(format: Format, place: Place, batch: usize, rows: usize, columns: usize) -> Vec<f32> {
+    let size = format.bytes();
+    let row = |row: usize| {
+        let at = place.address as usize + (batch * place.step + row * place.row) * size;
+        // SAFETY: the caller says that a matrix lies there.
+        format.decode(unsafe { std::slice::from_raw_parts(at as *const u8, columns * size) })
+    };
+    (0..rows).flat_map(row).collect()
+}
 
-    fn write(&self, place: Place, batch: usize, row: usize, values: &[f32]) {
-        let bytes = self.format.encode(values);
-        let at = place.address as usize + (batch * place.step + row * place.row) * self.format.bytes();
-        // SAFETY: as in `read`.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), at as *mut u8, bytes.len()) };
-    }
+fn write(format: Format, place: Place, batch: usize, row: usize, values: &[f32]) {
+    let bytes = format.encode(values);
+    let at = place.address as usize + (batch * place.step + row * place.row) * format.bytes();
+    // SAFETY: as in `read`.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), at as *mut u8, bytes.len()) };
 }
 
 fn after(epilogue: Epilogue, v: f32) -> f32 {

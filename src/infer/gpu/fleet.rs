@@ -5,6 +5,7 @@ use super::{GpuEngine, Weights};
 use crate::batch::{PackedBatch, WindowOutput};
 use crate::error::{Class, Error, Result, Stage};
 use crate::infer::Engine;
+use crate::infer::families::Writer;
 use crate::infer::model::Checkpoint;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -22,7 +23,16 @@ const WIDEST: usize = 256;
 pub struct Fleet {
     slots: Vec<Slot>,
     next: AtomicUsize,
+    room: Room,
+}
+
+/// What one engine may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Room {
+    /// Tokens at once.
     together: usize,
+    /// Bytes of the keys and values of texts.
+    caches: usize,
 }
 
 struct Slot {
@@ -37,25 +47,46 @@ impl Fleet {
     /// model, `Fatal` where a GPU does not work.
     pub fn upload(checkpoint: &Checkpoint, devices: &[Arc<dyn Device>], format: Format) -> Result<Self> {
         let stacks = checkpoint.branches.iter().map(|branch| &branch.stack);
-        let widest = stacks.chain([&checkpoint.encoder.stack]).map(|stack| stack.head_width).max();
-        if widest.is_some_and(|width| width > WIDEST) {
+        let widths = stacks.chain([&checkpoint.encoder.stack]).map(|stack| stack.head_width);
+        Self::place(widths, devices, |device| Weights::upload(checkpoint, device, format))
+    }
+
+    /// The same with a model that writes.
+    ///
+    /// Errors: as above.
+    pub fn upload_writer(writer: &Writer, devices: &[Arc<dyn Device>], format: Format) -> Result<Self> {
+        let (model, generation) = (&writer.model, &writer.generation);
+        let widths = [model.encoder.stack.head_width, model.decoder.head_width];
+        Self::place(widths.into_iter(), devices, |device| {
+            Weights::upload_writer(model, generation, device, format)
+        })
+    }
+
+    fn place(
+        mut widths: impl Iterator<Item = usize>,
+        devices: &[Arc<dyn Device>],
+        upload: impl Fn(Arc<dyn Device>) -> Result<Weights>,
+    ) -> Result<Self> {
+        if widths.any(|width| width > WIDEST) {
             let reason = format!("its heads are wider than the {WIDEST} numbers of the GPU kernels");
             return Err(Error::reject(Stage::Infer, Class::Model, reason));
         }
         let mut slots = Vec::with_capacity(devices.len());
-        let mut together = MOST;
+        let mut room = Room { together: MOST, caches: usize::MAX };
         for device in devices {
-            let weights = Weights::upload(checkpoint, Arc::clone(device), format)?;
-            together = together.min(fitting(&weights)?);
-            tracing::info!(weights_mb = weights.bytes() >> 20, tokens = together, "a model is on a GPU");
+            let weights = upload(Arc::clone(device))?;
+            let own = fitting(&weights)?;
+            room = Room { together: room.together.min(own.together), caches: room.caches.min(own.caches) };
+            let (weights_mb, tokens) = (weights.bytes() >> 20, room.together);
+            tracing::info!(weights_mb, tokens, "a model is on a GPU");
             slots.push(Slot { weights: Arc::new(weights), lost: AtomicBool::new(false) });
         }
-        Ok(Self { slots, next: AtomicUsize::new(0), together })
+        Ok(Self { slots, next: AtomicUsize::new(0), room })
     }
 
     /// Tokens that an engine takes at once.
     pub fn together(&self) -> usize {
-        self.together
+        self.room.together
     }
 
     /// An engine on the GPU whose turn it is.
@@ -73,18 +104,22 @@ impl Fleet {
     }
 }
 
-/// Tokens whose activations fit into what memory is left, for each of a GPU's engines.
-fn fitting(weights: &Weights) -> Result<usize> {
+/// What fits into what memory is left, for each of a GPU's engines.
+fn fitting(weights: &Weights) -> Result<Room> {
     let (free, _) = weights.device.memory()?;
     // An arena is a quarter larger than what it is made for, and other models come after this one.
     let share = free / ENGINES / 2;
+    // Keys and values of texts take as much as all else of a model that writes.
+    let caches = if weights.writer.is_some() { share / 2 } else { 0 };
     let length = weights.encoder.max_tokens.min(LEAST);
     let sizes = std::iter::successors(Some(MOST), |tokens| Some(tokens / 2));
     let mut sizes = sizes.take_while(|tokens| *tokens >= LEAST);
-    sizes.find(|tokens| GpuEngine::activations(weights, *tokens, length) <= share).ok_or_else(|| {
+    let fits = |tokens: &usize| GpuEngine::activations(weights, *tokens, length) <= share - caches;
+    let together = sizes.find(fits).ok_or_else(|| {
         let reason = format!("the GPU has {} MiB left beside the weights: too few for a batch", free >> 20);
         Error::retry(Stage::Infer, Class::Model, reason)
-    })
+    })?;
+    Ok(Room { together, caches })
 }
 
 /// An engine that moves to another GPU when its own is lost.
@@ -109,7 +144,8 @@ impl FleetEngine {
                 Some((_, engine)) if !slot.lost.load(Ordering::Relaxed) => work(engine),
                 Some(_) => Err(none_left()),
                 None => {
-                    GpuEngine::new(Arc::clone(&slot.weights), self.fleet.together).and_then(|mut engine| {
+                    let Room { together, caches } = self.fleet.room;
+                    GpuEngine::new(Arc::clone(&slot.weights), together, caches).and_then(|mut engine| {
                         let done = work(&mut engine);
                         self.running = Some((at, engine));
                         done

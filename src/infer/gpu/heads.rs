@@ -1,23 +1,25 @@
 //! What is above the layers, written as f32 to the results: vectors of windows and spans, labels.
 
+use super::calls::{ROW, States};
 use super::device::{Address, Argument};
-use super::encoder::{Pass, ROW};
+use super::encoder::Pass;
 use super::weights::Dense;
 use crate::error::Result;
 use crate::infer::model::{Activation, Pooling, Problem};
 
 impl Pass<'_> {
-    /// L2-normalised vectors of the windows and of their spans, of the states at `plan.x`.
-    pub fn vectors(&mut self) -> Result<()> {
+    /// L2-normalised vectors of the windows and of their spans.
+    pub fn vectors(&mut self, states: Address) -> Result<()> {
         let weights = self.weights;
         let Some((pooling, dense)) = &weights.pooling else { return Ok(()) };
         let hidden = weights.encoder.stack.hidden;
         let (windows, spans) = (self.inputs.windows, self.inputs.spans);
         let number = weights.format.bytes();
         let [mut from, mut to] = self.plan.pooled;
-        self.pool(*pooling, 0, windows, hidden, from)?;
+        self.pool(states, *pooling, (0, windows), hidden, from)?;
         // The first token stands for a whole window only.
-        self.pool(Pooling::Mean, windows, spans, hidden, from + (windows * hidden * number) as Address)?;
+        let spans_from = from + (windows * hidden * number) as Address;
+        self.pool(states, Pooling::Mean, (windows, spans), hidden, spans_from)?;
         let mut width = hidden;
         for dense in dense {
             self.dense(dense, from, to, windows + spans)?;
@@ -25,11 +27,11 @@ impl Pass<'_> {
         }
         let rows = windows + spans;
         let results = Argument::Address(self.plan.results);
-        self.warps("unit", rows, &[Argument::Address(from), results, width.into(), rows.into()])
+        self.calls.warps("unit", rows, &[Argument::Address(from), results, width.into(), rows.into()])
     }
 
-    /// A branch's labels for each token or window, of the states at `plan.x`.
-    pub fn labels(&mut self, index: usize) -> Result<()> {
+    /// A branch's labels for each token or window.
+    pub fn labels(&mut self, index: usize, states: Address) -> Result<()> {
         let weights = self.weights;
         let (Some(branch), Some(offset)) = (weights.branches.get(index), self.plan.parts.get(index)) else {
             return Ok(());
@@ -37,11 +39,11 @@ impl Pass<'_> {
         let [mut from, mut to] = self.plan.pooled;
         let rows = match branch.pooling {
             Some(pooling) => {
-                self.pool(pooling, 0, self.inputs.windows, branch.stack.hidden, from)?;
+                self.pool(states, pooling, (0, self.inputs.windows), branch.stack.hidden, from)?;
                 self.inputs.windows
             }
             None => {
-                (from, to) = (self.plan.x, from);
+                (from, to) = (states, from);
                 self.inputs.tokens
             }
         };
@@ -49,7 +51,7 @@ impl Pass<'_> {
             self.dense(dense, from, to, rows)?;
             from = to;
         }
-        self.linear(&branch.classifier, from, self.plan.logits, rows, Activation::None)?;
+        self.calls.linear(&branch.classifier, from, self.plan.logits, rows, Activation::None)?;
         let arguments = [
             Argument::Address(self.plan.logits),
             Argument::Address(self.plan.results + *offset as Address),
@@ -61,31 +63,35 @@ impl Pass<'_> {
             }),
             rows.into(),
         ];
-        self.warps("labels", rows, &arguments)
+        self.calls.warps("labels", rows, &arguments)
     }
 
     /// Rows for `count` of the ranges, from `first` on.
     fn pool(
         &mut self,
+        states: Address,
         pooling: Pooling,
-        first: usize,
-        count: usize,
+        (first, count): (usize, usize),
         hidden: usize,
         out: Address,
     ) -> Result<()> {
         let ranges = self.plan.inputs.ranges + (first * 8) as Address;
         let arguments = [
-            Argument::Address(self.plan.x),
+            Argument::Address(states),
             Argument::Address(ranges),
             Argument::Int((pooling == Pooling::First).into()),
             Argument::Address(out),
             hidden.into(),
         ];
-        self.launch("pool", (count, hidden.div_ceil(ROW as usize)), ROW, &arguments)
+        self.calls.launch("pool", (count, hidden.div_ceil(ROW as usize)), ROW, &arguments)
     }
 
     fn dense(&mut self, dense: &Dense, from: Address, to: Address, rows: usize) -> Result<()> {
-        self.linear(&dense.matrix, from, to, rows, dense.activation)?;
-        self.norm(to, dense.norm.as_ref(), rows, dense.matrix.out)
+        self.calls.linear(&dense.matrix, from, to, rows, dense.activation)?;
+        if dense.norm.is_none() {
+            return Ok(());
+        }
+        let states = States { at: to, full: false };
+        self.calls.add_norm(states, 0, dense.norm.as_ref(), to, (rows, dense.matrix.out))
     }
 }

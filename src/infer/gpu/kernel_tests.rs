@@ -1,8 +1,11 @@
 //! Each kernel beside its twin on the CPU, in each format, over shapes that fit its tiles and that do not.
 
+mod step;
+
+use super::calls::ROW;
 use super::device::{Address, Argument, Device, Format, Launch, Memory, Stream};
 use super::emulated::Emulated;
-use super::encoder::{ROW, attend};
+use super::encoder::attend;
 use crate::infer::cpu;
 use std::sync::Arc;
 

@@ -1,9 +1,10 @@
 //! The GPU engine: packed sequences, own kernels (`kernels/`) and cuBLASLt's matrix products.
 //!
-//! `weights` holds a checkpoint in a device's memory, `plan` says where a batch's states lie, `encoder` and
-//! `heads` call kernels and products in order. All of it is above [`device::Device`], and in tests runs
+//! `weights` holds a checkpoint in a device's memory, `plan` says where a batch's states lie, `encoder`, `heads`
+//! and `writer` call kernels and products in order (`calls`). All of it is above [`device::Device`], and in tests runs
 //! over the kernels' own source on the CPU.
 
+mod calls;
 pub mod cuda;
 pub mod device;
 mod encoder;
@@ -11,37 +12,40 @@ mod fleet;
 mod heads;
 mod plan;
 mod weights;
+mod writer;
 
 pub use fleet::{ENGINES, Fleet};
 pub use weights::Weights;
 
 use super::Engine;
-use crate::batch::{PackedBatch, WindowOutput};
+use crate::batch::{PackedBatch, SHAPES, WindowOutput};
 use crate::error::{Class, Error, Result, Stage};
-use device::{Memory, Stream};
+use calls::Calls;
+use device::{Address, Device, Memory, Stream};
 use encoder::Pass;
 use plan::{Inputs, Plan};
 use std::sync::Arc;
+use writer::Desk;
 
 /// Batches of at most so many tokens are recorded: there, calling costs more than computing.
 const RECORDED: usize = 512;
 
-/// Runs encoders on one GPU; has a queue and an arena of its own.
+/// Runs a model on one GPU; has a queue and arenas of its own.
 pub struct GpuEngine {
     weights: Arc<Weights>,
     stream: Box<dyn Stream>,
-    arena: Option<Memory>,
-    /// Grows with each new arena, so that nothing recorded for an earlier one is used.
-    arenas: usize,
+    arena: Arena,
+    desk: Desk,
     together: usize,
+    caches: usize,
 }
 
 impl GpuEngine {
-    /// An engine over shared weights that takes at most `together` tokens at once (a single window may
-    /// have more).
-    pub fn new(weights: Arc<Weights>, together: usize) -> Result<Self> {
+    /// An engine over shared weights that takes at most `together` tokens at once, and texts whose keys and
+    /// values take at most `caches` bytes (a single window may have more).
+    pub fn new(weights: Arc<Weights>, together: usize, caches: usize) -> Result<Self> {
         let stream = Arc::clone(&weights.device).stream(weights.format)?;
-        Ok(Self { weights, stream, arena: None, arenas: 0, together })
+        Ok(Self { weights, stream, arena: Arena::default(), desk: Desk::default(), together, caches })
     }
 
     /// Bytes of activations for windows of `length` tokens, `tokens` in all.
@@ -52,19 +56,6 @@ impl GpuEngine {
         Plan::of(weights, &Inputs::of(&batch), 0).size
     }
 
-    /// What fits into the arena, made larger where it must be.
-    fn plan(&mut self, inputs: &Inputs) -> Result<Plan> {
-        let needed = Plan::of(&self.weights, inputs, 0).size;
-        if self.arena.as_ref().is_none_or(|arena| arena.bytes() < needed) {
-            // The smaller one goes first: there may be no room for both.
-            self.arena = None;
-            self.arenas += 1;
-            self.arena = Some(Memory::new(&self.weights.device, needed + needed / 4)?);
-        }
-        let base = self.arena.as_ref().map_or(0, Memory::address);
-        Ok(Plan::of(&self.weights, inputs, base))
-    }
-
     /// Uploads a batch and does `work` with it.
     fn pass(
         &mut self,
@@ -73,18 +64,19 @@ impl GpuEngine {
         work: impl Fn(&mut Pass<'_>) -> Result<()>,
     ) -> Result<Plan> {
         self.check(batch)?;
-        let inputs = Inputs::of(batch);
-        let plan = self.plan(&inputs)?;
-        let base = self.arena.as_ref().map_or(0, Memory::address);
-        self.stream.upload(base, &inputs.bytes)?;
         let weights = Arc::clone(&self.weights);
+        let inputs = Inputs::of(batch);
+        let base = self.arena.reserve(&weights.device, Plan::of(&weights, &inputs, 0).size)?;
+        let plan = Plan::of(&weights, &inputs, base);
+        self.stream.upload(base, &inputs.bytes)?;
         let mut run = |stream: &mut dyn Stream| {
-            work(&mut Pass { weights: &weights, inputs: &inputs, plan: &plan, stream })
+            let calls = Calls { stream, format: weights.format };
+            work(&mut Pass { weights: &weights, inputs: &inputs, plan: &plan, calls })
         };
         if inputs.tokens > RECORDED {
             run(&mut *self.stream)?;
         } else {
-            self.stream.repeat(&shape(batch, purpose, self.arenas), &mut run)?;
+            self.stream.repeat(&shape(batch, purpose, self.arena.grown()), &mut run)?;
         }
         Ok(plan)
     }
@@ -93,6 +85,11 @@ impl GpuEngine {
     fn check(&self, batch: &PackedBatch) -> Result<()> {
         let own = self.weights.branches.iter().filter_map(|branch| branch.embeddings.as_ref());
         let trunk = &self.weights.encoder;
+        if self.weights.branches.iter().any(|branch| branch.shapes != 0)
+            && batch.shapes.iter().any(|shape| usize::from(*shape) >= SHAPES)
+        {
+            return Err(refused("a token has a shape that the model has no row for"));
+        }
         for embeddings in own.chain([&trunk.embeddings]) {
             if batch.tokens.iter().any(|token| *token as usize >= embeddings.vocab) {
                 return Err(refused("a token is not in the model's vocabulary"));
@@ -110,17 +107,18 @@ impl GpuEngine {
         let plan = self.pass(batch, Purpose::Outputs, |pass| {
             pass.trunk()?;
             if pass.weights.pooling.is_some() {
-                let stack = &pass.weights.encoder.stack;
-                pass.norm(pass.plan.x, stack.final_norm.as_ref(), pass.inputs.tokens, stack.hidden)?;
-                pass.vectors()?;
+                let states = pass.finish(&pass.weights.encoder.stack)?;
+                pass.vectors(states)?;
             }
-            for index in 0..pass.weights.branches.len() {
-                pass.branch(index)?;
-                pass.labels(index)?;
+            let branches = if pass.inputs.heads { pass.weights.branches.len() } else { 0 };
+            for index in 0..branches {
+                let states = pass.branch(index)?;
+                pass.labels(index, states)?;
             }
             Ok(())
         })?;
-        let mut bytes = vec![0; plan.parts.last().copied().unwrap_or(0)];
+        let end = if batch.vectors_only { plan.parts.first() } else { plan.parts.last() };
+        let mut bytes = vec![0; end.copied().unwrap_or(0)];
         self.stream.download(plan.results, &mut bytes)?;
         Ok(self.outputs(batch, &plan, &floats(&bytes)))
     }
@@ -137,7 +135,8 @@ impl GpuEngine {
                 output.spans = rows.by_ref().take(*count).collect();
             }
         }
-        for (branch, offset) in self.weights.branches.iter().zip(&plan.parts) {
+        let branches = if batch.vectors_only { &[] } else { self.weights.branches.as_slice() };
+        for (branch, offset) in branches.iter().zip(&plan.parts) {
             let mut rest = results.get(offset / 4..).unwrap_or_default();
             for (output, range) in outputs.iter_mut().zip(batch.ranges()) {
                 let rows = if branch.pooling.is_some() { 1 } else { range.len() };
@@ -152,6 +151,10 @@ impl GpuEngine {
 
 impl Engine for GpuEngine {
     fn run(&mut self, batch: &PackedBatch) -> Result<Vec<WindowOutput>> {
+        let weights = Arc::clone(&self.weights);
+        if let Some(writer) = &weights.writer {
+            return self.write(batch, writer);
+        }
         let mut outputs = Vec::with_capacity(batch.windows());
         for part in batch.split(self.together) {
             outputs.extend(self.part(&part)?);
@@ -163,12 +166,40 @@ impl Engine for GpuEngine {
         let hidden = self.weights.encoder.stack.hidden;
         let plan = self.pass(batch, Purpose::States, |pass| {
             pass.trunk()?;
-            let stack = &pass.weights.encoder.stack;
-            pass.norm(pass.plan.x, stack.final_norm.as_ref(), pass.inputs.tokens, stack.hidden)
+            pass.finish(&pass.weights.encoder.stack).map(|_| ())
         })?;
         let mut bytes = vec![0; batch.tokens.len() * hidden * self.weights.format.bytes()];
-        self.stream.download(plan.x, &mut bytes)?;
+        self.stream.download(plan.finished(&self.weights.encoder.stack), &mut bytes)?;
         Ok(self.weights.format.decode(&bytes))
+    }
+}
+
+/// Memory that is kept from batch to batch, and made larger where it must be.
+#[derive(Default)]
+struct Arena {
+    memory: Option<Memory>,
+    /// Grows with each new memory, so that nothing recorded for an earlier one is used.
+    grown: usize,
+}
+
+impl Arena {
+    /// Where at least `needed` bytes are. What was in it may be gone.
+    fn reserve(&mut self, device: &Arc<dyn Device>, needed: usize) -> Result<Address> {
+        if self.memory.as_ref().is_none_or(|memory| memory.bytes() < needed) {
+            // The smaller one goes first: there may be no room for both.
+            self.memory = None;
+            self.grown += 1;
+            self.memory = Some(Memory::new(device, needed + needed / 4)?);
+        }
+        Ok(self.memory.as_ref().map_or(0, Memory::address))
+    }
+
+    fn grown(&self) -> usize {
+        self.grown
+    }
+
+    fn release(&mut self) {
+        self.memory = None;
     }
 }
 
@@ -177,11 +208,12 @@ impl Engine for GpuEngine {
 enum Purpose {
     Outputs,
     States,
+    Step,
 }
 
 /// What makes two passes the same but for their tokens.
 fn shape(batch: &PackedBatch, purpose: Purpose, arenas: usize) -> Vec<usize> {
-    let mut shape = vec![arenas, purpose as usize, batch.windows()];
+    let mut shape = vec![purpose as usize, arenas, usize::from(batch.vectors_only), batch.windows()];
     shape.extend(&batch.starts);
     shape.extend(batch.spans.iter().flat_map(|span| [span.start, span.end]));
     shape
@@ -197,7 +229,7 @@ fn refused(what: &str) -> Error {
 }
 
 #[cfg(test)]
-mod emulated;
+pub mod emulated;
 #[cfg(test)]
 mod kernel_tests;
 #[cfg(test)]

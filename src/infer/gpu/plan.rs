@@ -25,6 +25,8 @@ pub struct Inputs {
     pub spans: usize,
     /// Blocks of the attention kernel.
     pub tiles: usize,
+    /// Whether branches are asked.
+    pub heads: bool,
 }
 
 /// Where each input begins.
@@ -40,6 +42,8 @@ pub struct Places {
     pub tiles: Address,
     /// `[windows + spans][2]`: first row, one after the last.
     pub ranges: Address,
+    /// `[tokens]`: how each is written.
+    pub shapes: Address,
 }
 
 impl Inputs {
@@ -52,6 +56,7 @@ impl Inputs {
             windows: batch.windows(),
             spans: batch.spans.len(),
             tiles: 0,
+            heads: !batch.vectors_only,
         };
         let positions = batch.ranges().flat_map(|range| 0..range.len());
         let tiles: Vec<usize> = batch
@@ -69,6 +74,7 @@ impl Inputs {
             starts: inputs.append(batch.starts.iter().copied()),
             tiles: inputs.append(tiles.into_iter()),
             ranges: inputs.append(ranges),
+            shapes: inputs.append(batch.shapes.iter().map(|shape| usize::from(*shape))),
         };
         inputs
     }
@@ -128,10 +134,11 @@ impl Plan {
         let widest = |of: &dyn Fn(&Stack) -> usize| stacks.iter().map(|stack| of(stack)).max().unwrap_or(0);
         let hidden = widest(&|stack| stack.hidden);
         let heads = widest(&|stack| stack.heads * stack.head_width);
-        let up = widest(&|stack| stack.layers.iter().map(|layer| layer.up.out).max().unwrap_or(0));
-        let gated = widest(&|stack| {
-            stack.layers.iter().map(|layer| if layer.gated { layer.up.out / 2 } else { 0 }).max().unwrap_or(0)
-        });
+        let up =
+            widest(&|stack| stack.layers.iter().map(|layer| layer.feed_forward.up.out).max().unwrap_or(0));
+        let gated =
+            widest(&|stack| stack.layers.iter().map(|layer| layer.feed_forward.gates()).max().unwrap_or(0));
+        let state = widest(&Stack::state_bytes);
         let spans = widest(&|stack| match stack.positions {
             Positions::Rows(_, span) => stack.heads * span,
             _ => 0,
@@ -149,8 +156,9 @@ impl Plan {
                 starts: places.starts + base,
                 tiles: places.tiles + base,
                 ranges: places.ranges + base,
+                shapes: places.shapes + base,
             },
-            x: bump.numbers(rows * hidden),
+            x: bump.bytes(rows * hidden * state),
             y: bump.numbers(rows * hidden),
             normed: bump.numbers(rows * hidden),
             qkv: bump.numbers(rows * 3 * heads),
@@ -158,7 +166,7 @@ impl Plan {
             wide: bump.numbers(rows * up),
             gated: bump.numbers(rows * gated),
             products: [bump.numbers(rows * spans), bump.numbers(rows * spans)],
-            left: weights.branches.iter().map(|b| bump.numbers(rows * b.stack.hidden)).collect(),
+            left: weights.branches.iter().map(|b| bump.bytes(rows * b.stack.hidden * state)).collect(),
             // A head of tokens has a row for each token.
             pooled: [0, 1].map(|_| bump.numbers(rows.max(pooled) * widest_dense)),
             logits: bump.numbers(rows.max(pooled) * labels),
@@ -176,21 +184,31 @@ impl Plan {
         plan.size = (bump.at - base) as usize;
         plan
     }
+
+    /// Where a stack's states are after its final norm.
+    pub fn finished(&self, stack: &Stack) -> Address {
+        if stack.full { self.normed } else { self.x }
+    }
 }
 
-struct Bump {
-    at: Address,
-    format: Format,
+/// Places one after another.
+pub struct Bump {
+    /// Where the next one is.
+    pub at: Address,
+    /// Of numbers.
+    pub format: Format,
 }
 
 impl Bump {
-    fn bytes(&mut self, bytes: usize) -> Address {
+    /// A place of so many bytes.
+    pub fn bytes(&mut self, bytes: usize) -> Address {
         let here = self.at;
         self.at += bytes.next_multiple_of(ALIGNMENT) as Address;
         here
     }
 
-    fn numbers(&mut self, count: usize) -> Address {
+    /// A place of so many numbers.
+    pub fn numbers(&mut self, count: usize) -> Address {
         self.bytes(count * self.format.bytes())
     }
 }

@@ -1,6 +1,7 @@
 use super::device::{Device, Format};
 use super::emulated::Emulated;
 use super::*;
+use crate::batch::SHAPES;
 use crate::config::Precision;
 use crate::infer::device::Placed;
 use crate::infer::families;
@@ -10,7 +11,7 @@ use std::sync::atomic::Ordering;
 
 fn engine_on(device: &Arc<Emulated>, checkpoint: &Checkpoint, format: Format, together: usize) -> GpuEngine {
     let device: Arc<dyn Device> = Arc::clone(device) as Arc<dyn Device>;
-    GpuEngine::new(Arc::new(Weights::upload(checkpoint, device, format).unwrap()), together).unwrap()
+    GpuEngine::new(Arc::new(Weights::upload(checkpoint, device, format).unwrap()), together, 0).unwrap()
 }
 
 fn engine(format: Format) -> impl Fn(Checkpoint) -> Box<dyn Engine> {
@@ -25,11 +26,9 @@ fn every_family_matches_the_reference_in_full_precision() {
 #[test]
 fn every_family_points_where_the_reference_does_in_half_precision() {
     golden::check_directions(&engine(Format::F16), |_| 0.999);
-    // In bf16 ModernBERT's worst token is at 0.994. Why was not looked into: benches/NOTES.md.
-    golden::check_directions(
-        &engine(Format::Bf16),
-        |family| if family == "modernbert" { 0.99 } else { 0.999 },
-    );
+    // In bf16 ModernBERT's worst token is at 0.994, with states in f32 as well: benches/NOTES.md.
+    let least = |family: &str| if family == "modernbert" { 0.99 } else { 0.999 };
+    golden::check_directions(&engine(Format::Bf16), least);
 }
 
 #[test]
@@ -56,7 +55,7 @@ fn a_full_gpu_says_so_and_goes_on_with_less() {
     let (_, total) = device.memory().unwrap();
     assert_eq!(total, 0);
     let more = GpuEngine::activations(&engine.weights, 32, 16);
-    engine.arena = None;
+    engine.arena.release();
     device.room.store(device.used_now() + more, Ordering::Relaxed);
     assert!(matches!(engine.run(&many), Err(Error::Retry(_))));
     assert_eq!(engine.run(&one).unwrap(), expected);
@@ -128,4 +127,46 @@ fn a_gpu_without_room_for_a_batch_is_not_taken() {
     let devices = [Arc::clone(&gpu) as Arc<dyn Device>];
     assert!(matches!(Fleet::upload(&checkpoint, &devices, Format::Bf16), Err(Error::Retry(_))));
     assert_eq!(gpu.used_now(), 0);
+}
+
+#[test]
+fn branches_read_how_words_are_written_as_on_the_cpu() {
+    let cases = cases("bert");
+    let load = || {
+        let mut checkpoint = families::load(&folder("bert"), &[]).unwrap();
+        let mut alone = golden::with_logits(&folder("bert").join("tokens"));
+        let mut branch = alone.branches.remove(0);
+        // It leaves the trunk below the last layer, and knows of shapes.
+        branch.embeddings = None;
+        branch.from_layer = 1;
+        let hidden = branch.stack.hidden;
+        branch.stack.layers.drain(..branch.stack.layers.len().min(1));
+        branch.shapes = Some((0..SHAPES * hidden).map(|i| ((i * 37) % 29) as f32 / 14.0 - 1.0).collect());
+        checkpoint.branches = vec![branch];
+        checkpoint
+    };
+    let mut batch = PackedBatch::new();
+    for case in &cases {
+        let shapes: Vec<u8> = (0..case.ids.len()).map(|i| (i * 5 % SHAPES) as u8).collect();
+        batch.push_shaped(&case.ids, &shapes, &[]);
+    }
+    let expected = Placed::encoder(load(), Precision::F32).engine().run(&batch).unwrap();
+    let mut engine = engine_on(&Arc::default(), &load(), Format::F32, 4096);
+    let found = engine.run(&batch).unwrap();
+    let mut plain = batch.clone();
+    plain.shapes.fill(0);
+    let without = engine.run(&plain).unwrap();
+    for ((found, expected), without) in found.iter().zip(&expected).zip(&without) {
+        assert!(golden::worst(&found.heads[0], &expected.heads[0]) < 1e-3);
+        // The first token has shape 0 either way, the others do not.
+        assert!(found.heads[0].len() < 10 || found.heads[0] != without.heads[0]);
+        assert_eq!(found.embedding, without.embedding);
+    }
+    // A shape that the table has no row for is no reason to read beyond it.
+    plain.shapes.fill(SHAPES as u8);
+    assert!(matches!(engine.run(&plain), Err(Error::Reject(_))));
+    // Where only vectors are wanted the branch is left out.
+    batch.vectors_only = true;
+    let vectors = engine.run(&batch).unwrap();
+    assert!(vectors.iter().zip(&found).all(|(v, f)| v.heads.is_empty() && v.embedding == f.embedding));
 }

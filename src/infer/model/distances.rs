@@ -41,6 +41,17 @@ impl RelativeBias {
         let bias = |offset| self.table.get(self.bucket(offset) * heads + head).copied().unwrap_or(0.0);
         (first..last).map(bias).collect()
     }
+
+    /// The biases of keys before their query, by distance from 0 on: `[heads, distances]`; the last is that of
+    /// all beyond.
+    pub fn by_distance(&self, heads: usize) -> Vec<f32> {
+        let value = |head: usize, distance: usize| {
+            let bucket = self.bucket(-isize::try_from(distance).unwrap_or(isize::MAX));
+            self.table.get(bucket * heads + head).copied().unwrap_or(0.0)
+        };
+        let distances = 0..=self.max_distance;
+        (0..heads).flat_map(|head| distances.clone().map(move |d| value(head, d))).collect()
+    }
 }
 
 /// Cosines and sines of rotary positions: `[longest, width / 2]` each.

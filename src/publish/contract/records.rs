@@ -90,7 +90,8 @@ pub fn going_through_records_meets_each_once_while_others_come_and_go(store: &dy
     let key = |n: usize| format!("k{n:04}");
     let put = |n: usize, version| {
         let mut record = record(Shelf::Delivery, &key(n), version);
-        (record.rank, record.state) = (n as i64, if n.is_multiple_of(2) { "open" } else { "done" }.to_owned());
+        (record.rank, record.state) =
+            (n as i64, if n.is_multiple_of(2) { "open" } else { "done" }.to_owned());
         record.body = json!({ "document": if n.is_multiple_of(3) { "a" } else { "b" }, "n": n });
         assert!(store.put_record(&record).unwrap());
     };

@@ -6,7 +6,7 @@ use super::file::File;
 use crate::error::Result;
 use crate::infer::cpu::step::{Cache, Heads, attend_row};
 use crate::infer::cpu::{Activation, activate, add, rms_norm};
-use crate::infer::generate::{Decoder, Row};
+use crate::infer::generate::{Decoder, Logits, Row};
 use candle_core::quantized::QMatMul;
 use candle_core::{Device, Module, Tensor};
 
@@ -346,7 +346,7 @@ impl Decoder for Writing<'_> {
         self.model.vocabulary
     }
 
-    fn step(&mut self, rows: &[Row]) -> Result<&[f32]> {
+    fn step(&mut self, rows: &[Row], _: usize) -> Result<Logits<'_>> {
         self.sources.iter_mut().for_each(|source| source.live = 0);
         let mut tokens = Vec::with_capacity(rows.len());
         for row in rows {
@@ -364,6 +364,6 @@ impl Decoder for Writing<'_> {
         rms_norm(&mut x, &self.model.norm, self.model.epsilon);
         let head = self.model.head.as_ref().unwrap_or(&self.model.words);
         self.logits = product(head, &x, self.model.hidden)?;
-        Ok(&self.logits)
+        Ok(Logits::All(&self.logits))
     }
 }

@@ -33,6 +33,7 @@ struct Shape {
     aligned: [u32; 3],
     epilogue: Epilogue,
     biased: bool,
+    full: bool,
 }
 
 struct Prepared {
@@ -53,6 +54,7 @@ impl Shape {
             aligned: places.map(|place| aligned(place, format)),
             epilogue: product.epilogue,
             biased: product.bias != 0,
+            full: product.full,
         }
     }
 }
@@ -144,14 +146,19 @@ impl Prepared {
         prepared.set(sys::cublasLtMatmulDescAttributes_t::CUBLASLT_MATMUL_DESC_TRANSA, &transposed)?;
         let epilogue = epilogue(shape.epilogue, shape.biased);
         prepared.set(sys::cublasLtMatmulDescAttributes_t::CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue)?;
-        let layout = |height: usize, width: usize, which: usize| {
+        if shape.full {
+            let bias = sys::cublasLtMatmulDescAttributes_t::CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE;
+            prepared.set(bias, &sys::cudaDataType::CUDA_R_32F)?;
+        }
+        let result = if shape.full { sys::cudaDataType::CUDA_R_32F } else { kind };
+        let layout = |kind: sys::cudaDataType, height: usize, width: usize, which: usize| {
             let row = shape.rows.get(which).copied().unwrap_or(0);
             let step = shape.steps.get(which).copied().unwrap_or(0);
             layout(kind, (height, width, row), (batch, step))
         };
-        prepared.weight = layout(inner, out, 0)?;
-        prepared.x = layout(inner, rows, 1)?;
-        prepared.y = layout(out, rows, 2)?;
+        prepared.weight = layout(kind, inner, out, 0)?;
+        prepared.x = layout(kind, inner, rows, 1)?;
+        prepared.y = layout(result, out, rows, 2)?;
         prepared.algorithm = Some(prepared.choose(device, shape.aligned, workspace)?);
         Ok(prepared)
     }
