@@ -97,10 +97,15 @@ template <class T> __device__ inline void store(T *to, const float (&v)[Wide<T>:
 
 // As many f32 as 16 bytes hold halves: states that are kept in full.
 __device__ inline void load(const float *from, float (&v)[8]) {
-    memcpy(v, __builtin_assume_aligned(from, 16), sizeof(v));
+    const uint4 *parts = reinterpret_cast<const uint4 *>(from);
+    uint4 low = parts[0], high = parts[1];
+    memcpy(v, &low, 16);
+    memcpy(v + 4, &high, 16);
 }
 __device__ inline void store(float *to, const float (&v)[8]) {
-    memcpy(__builtin_assume_aligned(to, 16), v, sizeof(v));
+    uint4 *parts = reinterpret_cast<uint4 *>(to);
+    memcpy(&parts[0], v, 16);
+    memcpy(&parts[1], v + 4, 16);
 }
 
 // Two numbers as the tensor cores take them, the first in the lower half.
