@@ -298,6 +298,7 @@ fn answer(raw: RawDocument) {
         parent: None,
         children: Vec::new(),
         tables: Vec::new(),
+        form: Vec::new(),
         ingested_at: head.received_at,
         kind: Scored { label: "letter".to_owned(), confidence: 0.75 },
         language: Scored { label: "en".to_owned(), confidence: 1.0 },

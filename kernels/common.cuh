@@ -103,9 +103,12 @@ __device__ inline void load(const float *from, float (&v)[8]) {
     memcpy(v + 4, &high, 16);
 }
 __device__ inline void store(float *to, const float (&v)[8]) {
+    uint4 low, high;
+    memcpy(&low, v, 16);
+    memcpy(&high, v + 4, 16);
     uint4 *parts = reinterpret_cast<uint4 *>(to);
-    memcpy(&parts[0], v, 16);
-    memcpy(&parts[1], v + 4, 16);
+    parts[0] = low;
+    parts[1] = high;
 }
 
 // Two numbers as the tensor cores take them, the first in the lower half.

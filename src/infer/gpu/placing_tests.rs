@@ -112,7 +112,6 @@ fn of_two_gpus_one_that_is_lost_in_the_middle_costs_no_window() {
             rounds.pop().map(|jobs| (0, jobs))
         };
         serve(engines, &mut next, 4096, &Metrics::new());
-        drop(next);
         drop(sender);
         let answers: Vec<(usize, Result<WindowOutput>)> = answers.iter().collect();
         assert_eq!(answers.len(), 3 * cases.len());
