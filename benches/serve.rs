@@ -100,6 +100,7 @@ fn made(n: u64, words: &[String], centres: &[Vec<f32>]) -> Document {
         language: Scored { label: "en".to_owned(), confidence: 1.0 },
         pages: Vec::new(),
         tables: Vec::new(),
+        form: Vec::new(),
         ocr_confidence: None,
         summary: vec![SummarySentence { end: summary.len(), text: summary, start: 0, score: 1.0 }],
         written_summary: None,
