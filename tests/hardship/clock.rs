@@ -1,7 +1,7 @@
 //! The clock of the day is set, far back and far ahead, while quire runs: nothing waits for it.
 
+use crate::common::receiver::{ask, receiver};
 use crate::common::*;
-use crate::receiver::{ask, receiver};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -7,8 +7,6 @@ mod clock;
 #[path = "../common/mod.rs"]
 mod common;
 mod read_only;
-#[path = "../common/receiver.rs"]
-mod receiver;
 mod size;
 mod slow;
 mod upgrade;

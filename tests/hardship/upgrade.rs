@@ -4,8 +4,8 @@
 //! `upgrade/version-N.sql` is the schema of that version with three documents of the corpus and a dead letter,
 //! as quire understood them; of payloads, only what that version knew.
 
+use crate::common::receiver::ask;
 use crate::common::*;
-use crate::receiver::ask;
 use rusqlite::Connection;
 use std::path::Path;
 
