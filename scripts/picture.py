@@ -15,7 +15,7 @@ import urllib.request
 
 from playwright.sync_api import sync_playwright
 
-SHOWN = ["receipt-photographed.jpg", "invoice-clean-scan.png", "letter-rotated-90.png", "annual-report.pdf"]
+SHOWN = ["receipt-photographed.jpg", "invoice-clean-scan.png", "letter-complaint-clean-scan.png", "lease-three-pages.tif"]
 LIKE = "service-agreement-v1.docx"
 
 STYLE = """
@@ -45,6 +45,11 @@ def chip(text, name="", kind=""):
     return f'<span class="{kind}">{f"<i>{html.escape(name)}</i> " if name else ""}{html.escape(text)}</span>'
 
 
+def value(field):
+    value = field["value"]["value"]
+    return f"{value['currency'] or ''} {value['amount']}".strip() if isinstance(value, dict) else str(value)
+
+
 def row(base, line):
     document = json.loads(ask(base, f"/v1/documents/{line['id']}"))["document"]
     image = base64.b64encode(ask(base, f"/v1/documents/{line['id']}/pages/1/image")).decode()
@@ -53,16 +58,15 @@ def row(base, line):
     if document["ocr_confidence"] is not None:
         facts.append(f"OCR {document['ocr_confidence']:.0%}")
     facts.append(f"{tone['label']} {tone['confidence']:.0%}")
-    fields = [chip(field["value"] if isinstance(field["value"], str) else json.dumps(field["value"]), field["name"])
-              for field in document["fields"] if isinstance(field["value"], str)][:6]
+    fields = [chip(value(field), field["name"]) for field in document["fields"] if "[" not in field["name"]][:6]
     names = [chip(entity["text"], entity["label"]) for entity in document["entities"]][:6]
     summary = document["summary"][0]["text"] if document["summary"] else ""
     reasons = "; ".join(verdict["reasons"][:1])
     decision = chip(verdict["decision"] + (f": {reasons}" if reasons else ""), kind=verdict["decision"])
-    said = f"<p><q>{html.escape(summary[:150])}{'…' if len(summary) > 150 else ''}</q></p>" if not fields else ""
+    said = f"<p><q>{html.escape(summary[:150])}{'…' if len(summary) > 150 else ''}</q></p>"
     return (f'<section><img src="data:image/png;base64,{image}"><div class="arrow">→</div><div>'
             f"<h2>{html.escape(document['name'])}</h2><p>{' · '.join(facts)}</p>"
-            f"<p>{''.join(fields or names)}</p>{said}<p>{decision}</p></div></section>")
+            f"<p>{''.join(fields)}{''.join(names[: 8 - len(fields)])}</p>{said}<p>{decision}</p></div></section>")
 
 
 def similar(base, line):
