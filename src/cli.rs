@@ -14,6 +14,7 @@ mod man;
 mod models;
 mod named;
 mod print;
+mod reached;
 mod reindex;
 mod reload;
 mod replay;

@@ -1,5 +1,6 @@
 //! `quire run`: the pipeline with its ends, and the API beside it.
 
+use super::reached::until_reached;
 use super::reload::{self, Socket, Start};
 use super::{App, doctor, store, tend};
 use crate::config::{Config, ServeConfig};
@@ -9,7 +10,6 @@ use crate::consume::kafka::intake::Intake;
 use crate::consume::kafka::{self, KafkaSource};
 use crate::consume::{Door, Graveyard, Inbox, Source, Watcher};
 use crate::document::{Document, Notification, ReviewEvent};
-use crate::error::{Class, Error, Stage};
 use crate::failpoint::Failpoints;
 use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
@@ -338,29 +338,6 @@ fn source(
 fn whence(store: &Arc<dyn Store>) -> kafka::Whence {
     let store = Arc::clone(store);
     Arc::new(move |id| Ok(store.get(id)?.and_then(|document| document.origin)))
-}
-
-/// Tries until something outside answers, with growing waits; what is wrong is said each time.
-fn until_reached<T>(
-    shutdown: &Shutdown,
-    reach: impl Fn() -> crate::error::Result<T>,
-) -> crate::error::Result<T> {
-    let mut wait = Duration::from_secs(1);
-    loop {
-        match reach() {
-            Err(Error::Retry(failure)) => tracing::error!("{failure}; trying again in {wait:?}"),
-            result => return result,
-        }
-        let until = Instant::now() + wait;
-        while Instant::now() < until {
-            if shutdown.is_asked() {
-                let reason = "stopped before everything could be reached";
-                return Err(Error::fatal(Stage::Consume, Class::Unreachable, reason));
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        wait = (wait * 2).min(Duration::from_secs(30));
-    }
 }
 
 /// Runs until stopped; starts anew with other settings where a reload asks for it.

@@ -158,8 +158,10 @@ impl<W: Write> Pdf<W> {
         if characters == 0 || along <= 0.0 || up <= 0.0 {
             return;
         }
+        // Readers take words apart at gaps of a tenth of the height; boxes of one line may touch.
+        let gap = (0.15 * up).min(0.3 * along);
         // Each is half an em wide, and reaches a fifth below the line.
-        let stretch = along / (0.5 * characters as f32);
+        let stretch = (along - gap) / (0.5 * characters as f32);
         let (x, y) = (x + 0.2 * up * ux, y + 0.2 * up * uy);
         let _ = writeln!(
             content,
