@@ -45,8 +45,9 @@ def broker(folder):
 
 
 def make_topics(address, prefix):
-    made = AdminClient({"bootstrap.servers": address}).create_topics([NewTopic(prefix + end, 1, 1) for end in TOPICS])
-    for one in made.values():
+    # Kept until the answers are there.
+    admin = AdminClient({"bootstrap.servers": address})
+    for one in admin.create_topics([NewTopic(prefix + end, 1, 1) for end in TOPICS]).values():
         one.result()
 
 
