@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Two workers on a core each beside one on one core, over one topic.
 
-    benches/two_workers.py target/release/quire data/models data/kafka [--documents 60] [--rounds 3]
+    benches/two_workers.py target/release/quire data/models [--documents 60] [--rounds 3]
 
 A real Kafka on loopback holds texts of some 2,500 words, half in each of two partitions: models are nearly all the
 work. In each round they are read by one worker on core 0, then by two on cores 0 and 1, each with one thread for
@@ -13,7 +13,6 @@ lack. With --folder there is no broker: each worker has its share in its inbox. 
 import argparse
 import contextlib
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -21,29 +20,17 @@ import tempfile
 import time
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+from broker import Broker  # noqa: E402
+
 WORDS = 2500
 ONE_EACH = ["decode.workers=1", "digitize.workers=1", "feed.workers=1", "infer.threads=1", "publish.workers=1"]
-PROPERTIES = """process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://{broker},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://{broker}
-controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs={folder}/kafka
-auto.create.topics.enable=false
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-group.initial.rebalance.delay.ms=0
-log.cleaner.dedupe.buffer.size=8388608
-"""
 
 
 def texts(count):
     """As many texts of sentences of the corpus, all alike in length and none in content."""
-    corpus = Path(__file__).resolve().parent.parent / "tests/corpus/documents/us-founding-documents.txt"
+    corpus = ROOT / "tests/corpus/documents/us-founding-documents.txt"
     words = corpus.read_text(encoding="utf-8").split()
     for number in range(count):
         start = number * 137 % (len(words) - WORDS)
@@ -71,28 +58,6 @@ def running(command, log, **environment):
             process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
-
-
-@contextlib.contextmanager
-def kafka(jars, folder):
-    """The address of a broker."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    port, controller = (one.getsockname()[1] for one in held)
-    for one in held:
-        one.close()
-    broker = f"127.0.0.1:{port}"
-    properties = folder / "kafka.properties"
-    properties.write_text(PROPERTIES.format(controller=controller, broker=broker, folder=folder))
-    java = ["java", "-Xmx384m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{jars}/*"]
-    subprocess.run(
-        java + ["kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", properties],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    with running(java + ["kafka.Kafka", str(properties)], folder / "kafka.log"):
-        list_topics = ["kcat", "-L", "-b", broker, "-m", "1"]
-        until(lambda: subprocess.run(list_topics, capture_output=True).returncode == 0, "starting Kafka")
-        yield broker
 
 
 def worker(options, folder, core, settings):
@@ -160,7 +125,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("quire", type=os.path.abspath)
     parser.add_argument("models", type=os.path.abspath)
-    parser.add_argument("kafka", type=os.path.abspath, nargs="?", default="data/kafka")
     parser.add_argument("--documents", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--settle", type=float, default=8.0)
@@ -169,7 +133,7 @@ def main():
     ratios = []
     with tempfile.TemporaryDirectory(dir="/dev/shm") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        broker = None if options.folder else stack.enter_context(kafka(options.kafka, folder))
+        broker = None if options.folder else stack.enter_context(Broker(folder)).address
         print("round  one: documents/s   two: documents/s   two : one")
         for number in range(options.rounds):
             measure = lambda cores: (

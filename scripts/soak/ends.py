@@ -3,12 +3,12 @@
 import http.client
 import json
 import os
-import socket
-import subprocess
-import time
+import sys
 import urllib.parse
+from pathlib import Path
 
-JARS = "data/kafka"
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from broker import Broker  # noqa: E402
 
 
 def ask(api, method, path, body=None, headers=None):
@@ -117,51 +117,3 @@ class Kafka:
     def close(self):
         self.consumer.close()
         self.broker.stop()
-
-
-class Broker:
-    """An Apache Kafka in one process, as scripts/demo-kafka.sh starts it."""
-
-    def __init__(self, folder):
-        held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-        port, controller = (s.getsockname()[1] for s in held)
-        for s in held:
-            s.close()
-        self.address = f"127.0.0.1:{port}"
-        properties = folder / "kafka.properties"
-        properties.write_text(f"""process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://{self.address}
-controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs={folder}/kafka
-auto.create.topics.enable=false
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-group.initial.rebalance.delay.ms=0
-message.max.bytes=10485760
-log.cleaner.dedupe.buffer.size=8388608
-""")
-        java = ["java", "-Xmx384m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-                "-cp", f"{JARS}/*"]
-        uuid = subprocess.check_output([*java, "kafka.tools.StorageTool", "random-uuid"], text=True).strip()
-        subprocess.run([*java, "kafka.tools.StorageTool", "format", "-t", uuid, "-c", properties],
-                       check=True, stdout=subprocess.DEVNULL)
-        with open(folder / "kafka.log", "wb") as log:
-            self.process = subprocess.Popen([*java, "kafka.Kafka", properties], stdout=log, stderr=log)
-        # A busy machine takes its time.
-        for _ in range(900):
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                return
-            except OSError:
-                time.sleep(0.2)
-        raise SystemExit(f"Kafka does not start: {(folder / 'kafka.log').read_text()}")
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()

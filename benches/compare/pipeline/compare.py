@@ -11,7 +11,6 @@ processor time of the reader with its children, less what a run of that first re
 import argparse
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,23 +24,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 TOPICS = ("", ".results")
-
-
-def broker(folder):
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    ports = [str(one.getsockname()[1]) for one in held]
-    for one in held:
-        one.close()
-    log = open(folder / "broker.log", "wb")
-    child = subprocess.Popen([ROOT / "scripts/broker.sh", folder, *ports], stdout=log, stderr=log)
-    address = f"127.0.0.1:{ports[0]}"
-    for _ in range(100):
-        try:
-            AdminClient({"bootstrap.servers": address, "log_level": 0}).list_topics(timeout=1)
-            return child, address
-        except Exception:
-            time.sleep(0.3)
-    raise SystemExit(f"no broker: {(folder / 'broker.log').read_text()}")
+sys.path.insert(0, str(ROOT / "scripts"))
+from broker import Broker  # noqa: E402
 
 
 def make_topics(address, prefix):
@@ -113,8 +97,8 @@ def main():
     print(f"{len(files)} documents, {sum(file.stat().st_size for file in files) / 1e6:.2f} MB, {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        kafka, address = broker(folder)
-        try:
+        with Broker(folder) as kafka:
+            address = kafka.address
             idle = {kind: run(options, kind, address, "idle", [], folder)[1] for kind in ("quire", "loop")}
             print(f"a run without them: quire {idle['quire']:.1f} CPU-s, loop {idle['loop']:.1f}")
             print("round  quire: documents/s  CPU-s each   loop: documents/s  CPU-s each   quire : loop by time  by CPU")
@@ -130,9 +114,6 @@ def main():
                       f"{ratios[-1][0]:20.2f}  {ratios[-1][1]:6.2f}", flush=True)
             by_time, by_cpu = (statistics.median(column) for column in zip(*ratios))
             print(f"median: {by_time:.2f}x by time, {by_cpu:.2f}x by processor time")
-        finally:
-            kafka.kill()
-            kafka.wait()
 
 
 if __name__ == "__main__":
