@@ -65,7 +65,8 @@ impl HeadOf {
         let strange = |knows: &&Languages| {
             language.confidence >= SURE && !knows.codes.iter().any(|code| *code == language.label)
         };
-        let Some(knows) = self.knows.as_ref().filter(strange).filter(|_| self.scale == Scale::Probability) else {
+        let Some(knows) = self.knows.as_ref().filter(strange).filter(|_| self.scale == Scale::Probability)
+        else {
             return Cow::Borrowed(scores);
         };
         let flat: Vec<f32> = scores.iter().map(|score| score.max(0.0).powf(1.0 / knows.elsewhere)).collect();
@@ -81,8 +82,7 @@ mod tests {
     #[test]
     fn scores_are_worth_less_in_a_language_that_a_head_does_not_know() {
         let knows = Some(Languages { codes: vec!["en".to_owned()], elsewhere: 2.0 });
-        let mut head =
-            HeadOf { model: 0, head: 0, labels: Vec::new(), scale: Scale::Probability, knows };
+        let mut head = HeadOf { model: 0, head: 0, labels: Vec::new(), scale: Scale::Probability, knows };
         let language = |label: &str, confidence| Scored { label: label.to_owned(), confidence };
         let scores = [0.9, 0.1];
         let there = head.worth(&scores, &language("de", 1.0));

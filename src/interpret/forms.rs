@@ -10,27 +10,153 @@ use std::ops::Range;
 
 /// What companies' names end with, as it is written. Only what means nothing else in English or German.
 const LEGAL: &[&str] = &[
-    "Ltd", "Limited", "LLC", "LLP", "Inc", "Incorporated", "Corp", "Corporation", "plc", "PLC", "GmbH", "AG", "KG",
-    "KGaA", "mbH", "OHG", "eG", "S.p.A", "SpA", "B.V", "BV", "N.V", "NV", "S.A", "SA", "SARL", "S.r.l", "Oy", "Pty", "Co",
+    "Ltd",
+    "Limited",
+    "LLC",
+    "LLP",
+    "Inc",
+    "Incorporated",
+    "Corp",
+    "Corporation",
+    "plc",
+    "PLC",
+    "GmbH",
+    "AG",
+    "KG",
+    "KGaA",
+    "mbH",
+    "OHG",
+    "eG",
+    "S.p.A",
+    "SpA",
+    "B.V",
+    "BV",
+    "N.V",
+    "NV",
+    "S.A",
+    "SA",
+    "SARL",
+    "S.r.l",
+    "Oy",
+    "Pty",
+    "Co",
 ];
 /// Words by which a name is an institution's where the model saw some name in it.
 const INSTITUTIONS: &[&str] = &[
-    "University", "Universität", "College", "Polytechnic", "Institute", "Academy", "School", "Ministry", "Department",
-    "Agency", "Authority", "Council", "Commission", "Committee", "Bank", "Sparkasse", "Hospital", "Infirmary", "Clinic",
-    "Klinikum", "Trust", "Foundation", "Association", "Society", "Union", "Federation", "Group", "Holdings", "Partners",
-    "Company", "Insurance", "Versicherung", "Airways", "Airlines", "Rail", "Railways", "Consulting", "Logistics", "Registry",
-    "Brothers", "Organization", "Organisation", "Mail", "Stadtwerke", "Ministerium", "Verein",
+    "University",
+    "Universität",
+    "College",
+    "Polytechnic",
+    "Institute",
+    "Academy",
+    "School",
+    "Ministry",
+    "Department",
+    "Agency",
+    "Authority",
+    "Council",
+    "Commission",
+    "Committee",
+    "Bank",
+    "Sparkasse",
+    "Hospital",
+    "Infirmary",
+    "Clinic",
+    "Klinikum",
+    "Trust",
+    "Foundation",
+    "Association",
+    "Society",
+    "Union",
+    "Federation",
+    "Group",
+    "Holdings",
+    "Partners",
+    "Company",
+    "Insurance",
+    "Versicherung",
+    "Airways",
+    "Airlines",
+    "Rail",
+    "Railways",
+    "Consulting",
+    "Logistics",
+    "Registry",
+    "Brothers",
+    "Organization",
+    "Organisation",
+    "Mail",
+    "Stadtwerke",
+    "Ministerium",
+    "Verein",
 ];
 /// What stands before a person's name and is no part of it.
-const TITLES: &[&str] =
-    &["Mr", "Mrs", "Ms", "Miss", "Dr", "Prof", "Professor", "Cllr", "Sir", "Herr", "Herrn", "Frau", "Madame", "Monsieur"];
+const TITLES: &[&str] = &[
+    "Mr",
+    "Mrs",
+    "Ms",
+    "Miss",
+    "Dr",
+    "Prof",
+    "Professor",
+    "Cllr",
+    "Sir",
+    "Herr",
+    "Herrn",
+    "Frau",
+    "Madame",
+    "Monsieur",
+];
 /// Within a name, in small letters.
-const PARTICLES: &[&str] = &["of", "for", "and", "the", "&", "de", "van", "von", "der", "den", "di", "da", "du", "la", "upon", "für"];
+const PARTICLES: &[&str] = &[
+    "of", "for", "and", "the", "&", "de", "van", "von", "der", "den", "di", "da", "du", "la", "upon", "für",
+];
 /// Words with a capital that begin a line or a sentence and no name.
 const STARTERS: &[&str] = &[
-    "The", "A", "An", "At", "In", "On", "For", "From", "To", "By", "With", "And", "Of", "Our", "Your", "Their", "Dear", "Attn",
-    "Attention", "Between", "Total", "Invoice", "Client", "Customer", "Supplier", "Employer", "Contact", "Der", "Die", "Das", "An",
-    "Von", "Bei", "Mit", "Firma", "Messrs", "Please", "When", "If", "As", "Since", "Contract", "Write", "Loans",
+    "The",
+    "A",
+    "An",
+    "At",
+    "In",
+    "On",
+    "For",
+    "From",
+    "To",
+    "By",
+    "With",
+    "And",
+    "Of",
+    "Our",
+    "Your",
+    "Their",
+    "Dear",
+    "Attn",
+    "Attention",
+    "Between",
+    "Total",
+    "Invoice",
+    "Client",
+    "Customer",
+    "Supplier",
+    "Employer",
+    "Contact",
+    "Der",
+    "Die",
+    "Das",
+    "An",
+    "Von",
+    "Bei",
+    "Mit",
+    "Firma",
+    "Messrs",
+    "Please",
+    "When",
+    "If",
+    "As",
+    "Since",
+    "Contract",
+    "Write",
+    "Loans",
 ];
 
 /// How sure a form is.
@@ -128,24 +254,29 @@ fn capital(word: &str) -> bool {
 
 /// Names behind a title.
 fn persons<'w>(text: &'w str, words: &'w [Word]) -> impl Iterator<Item = Range<usize>> + 'w {
-    words.iter().enumerate().filter(|(_, word)| word.joins && TITLES.contains(&of(text, word))).filter_map(|(at, _)| {
-        let rest = words.get(at + 1..)?;
-        let mut end = 0;
-        for (index, word) in rest.iter().take(PERSON_WORDS).enumerate() {
-            let said = of(text, word);
-            if !capital(said) && !["van", "von", "de", "der", "di"].contains(&said) || said == "&" || TITLES.contains(&said) {
-                break;
+    words.iter().enumerate().filter(|(_, word)| word.joins && TITLES.contains(&of(text, word))).filter_map(
+        |(at, _)| {
+            let rest = words.get(at + 1..)?;
+            let mut end = 0;
+            for (index, word) in rest.iter().take(PERSON_WORDS).enumerate() {
+                let said = of(text, word);
+                if !capital(said) && !["van", "von", "de", "der", "di"].contains(&said)
+                    || said == "&"
+                    || TITLES.contains(&said)
+                {
+                    break;
+                }
+                if capital(said) {
+                    end = index + 1;
+                }
+                if !word.joins {
+                    break;
+                }
             }
-            if capital(said) {
-                end = index + 1;
-            }
-            if !word.joins {
-                break;
-            }
-        }
-        let (first, last) = (rest.first()?, rest.get(end.checked_sub(1)?)?);
-        capital(of(text, first)).then(|| first.bytes.start..last.bytes.end)
-    })
+            let (first, last) = (rest.first()?, rest.get(end.checked_sub(1)?)?);
+            capital(of(text, first)).then(|| first.bytes.start..last.bytes.end)
+        },
+    )
 }
 
 /// Stretches of words that can be one name: capitals, and particles between them.
@@ -168,7 +299,12 @@ fn runs<'w>(text: &str, words: &'w [Word]) -> Vec<&'w [Word]> {
 }
 
 /// The company or institution that a run is.
-fn organisation(page: usize, text: &str, run: &[Word], named: &[Named]) -> Option<(Range<usize>, &'static str, f32)> {
+fn organisation(
+    page: usize,
+    text: &str,
+    run: &[Word],
+    named: &[Named],
+) -> Option<(Range<usize>, &'static str, f32)> {
     let first = run.iter().position(|word| {
         let said = of(text, word);
         capital(said) && !STARTERS.contains(&said)
@@ -183,7 +319,8 @@ fn organisation(page: usize, text: &str, run: &[Word], named: &[Named]) -> Optio
     let run = run.get(..=last)?;
     let bytes = run.first()?.bytes.start..run.last()?.bytes.end;
     let ends = INSTITUTIONS.contains(&of(text, run.last()?));
-    let begins = INSTITUTIONS.contains(&of(text, run.first()?)) && run.get(1).is_some_and(|w| of(text, w) == "of");
+    let begins =
+        INSTITUTIONS.contains(&of(text, run.first()?)) && run.get(1).is_some_and(|w| of(text, w) == "of");
     let seen = || named.iter().any(|one| one.page == page && meet(&one.bytes, &bytes));
     ((ends || begins) && run.len() > 1 && seen()).then_some((bytes, "ORG", INSTITUTION_CONFIDENCE))
 }
@@ -238,8 +375,12 @@ fn agree(pages: &[&str], named: &mut Vec<Named>) {
         for (page, text) in pages.iter().enumerate() {
             for (start, _) in text.match_indices(name.as_str()) {
                 let bytes = start..start + name.len();
-                let whole = !text.get(..start).is_some_and(|t| t.ends_with(|c: char| c.is_alphanumeric() || c == '-' || c == '@'))
-                    && !text.get(bytes.end..).is_some_and(|t| t.starts_with(|c: char| c.is_alphanumeric() || c == '-' || c == '@'));
+                let whole = !text
+                    .get(..start)
+                    .is_some_and(|t| t.ends_with(|c: char| c.is_alphanumeric() || c == '-' || c == '@'))
+                    && !text.get(bytes.end..).is_some_and(|t| {
+                        t.starts_with(|c: char| c.is_alphanumeric() || c == '-' || c == '@')
+                    });
                 if whole && !named.iter().any(|one| one.page == page && meet(&one.bytes, &bytes)) {
                     named.push(Named {
                         label: label.clone(),
@@ -299,7 +440,8 @@ mod tests {
     fn one_name_means_one_thing() {
         let text = "Ann Wetherby signed. Ask Wetherby, or Ann, in Derby. Ann Wetherby left Wetherby-Moor.";
         let names = mended(text, &[("Ann Wetherby", "PER", 0.9)]);
-        let expected = of(&[("Ann Wetherby", "PER"), ("Wetherby", "PER"), ("Ann", "PER"), ("Ann Wetherby", "PER")]);
+        let expected =
+            of(&[("Ann Wetherby", "PER"), ("Wetherby", "PER"), ("Ann", "PER"), ("Ann Wetherby", "PER")]);
         assert_eq!(names, expected);
     }
     #[test]

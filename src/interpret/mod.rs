@@ -23,7 +23,8 @@ pub use kind::{Guess, Head, Kinds, LEAST_EXAMPLES, Lesson, Score, Signs, Taught,
 use crate::batch::WindowOutput;
 use crate::config::InterpretConfig;
 use crate::document::{
-    Decision, Document, EntitySource, PageSummary, PageText, Passage, SCHEMA_VERSION, Scored, Table, TableSummary,
+    Decision, Document, EntitySource, PageSummary, PageText, Passage, SCHEMA_VERSION, Scored, Table,
+    TableSummary,
 };
 use crate::tasks::{EMBEDDING, HeadOf, Tasks};
 use crate::window::{InferredDocument, Window};

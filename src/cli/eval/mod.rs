@@ -84,7 +84,8 @@ pub fn eval(app: &App, args: &EvalArgs) -> Result<ExitCode> {
     let models = Models::load(&app.config.infer, &models_dir(&app.config))?;
     let wanted = |task: Task| args.tasks.is_empty() || args.tasks.contains(&task);
     let most = args.most.unwrap_or(usize::MAX);
-    let ways = |all: &'static [Spoiled]| all.get(..if args.plain { 1 } else { all.len() }).unwrap_or_default();
+    let ways =
+        |all: &'static [Spoiled]| all.get(..if args.plain { 1 } else { all.len() }).unwrap_or_default();
     let mut rows = Vec::new();
     if let Some(head) = models.tasks.ner.clone().filter(|_| wanted(Task::Ner)) {
         let mut runner = Runner::new(&models, head.model, app)?;

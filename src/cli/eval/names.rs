@@ -115,7 +115,8 @@ pub fn of_documents(
     let mut all: Vec<Tally> = vec![Tally::default(); documents.len()];
     let mut each: BTreeMap<String, (Vec<Tally>, Judged)> = BTreeMap::new();
     let mut judged = Judged::default();
-    for (at, ((document, text), windows)) in documents.iter().zip(&texts).zip(runner.run(&texts)?).enumerate() {
+    for (at, ((document, text), windows)) in documents.iter().zip(&texts).zip(runner.run(&texts)?).enumerate()
+    {
         let mut count = |label: &str, said: Option<(f32, bool)>| {
             let (tallies, judged_here) = each.entry(label.to_owned()).or_default();
             tallies.resize(documents.len(), Tally::default());
@@ -151,7 +152,10 @@ pub fn of_documents(
     }
     let mut rows = vec![row(set, way, "F1 of model and rules".to_owned(), &all, &judged)];
     if way == Spoiled::Not {
-        rows.extend(each.iter().map(|(label, (tallies, judged))| row(set, way, format!("F1 {label}"), tallies, judged)));
+        rows.extend(
+            each.iter()
+                .map(|(label, (tallies, judged))| row(set, way, format!("F1 {label}"), tallies, judged)),
+        );
     }
     Ok(rows)
 }
@@ -178,7 +182,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.jsonl");
         let line = |language: &str| {
-            format!(r#"{{"family": "a", "kind": "letter", "language": "{language}", "text": "Öl Ann", "names": [[4, 7, "PER"]]}}"#)
+            format!(
+                r#"{{"family": "a", "kind": "letter", "language": "{language}", "text": "Öl Ann", "names": [[4, 7, "PER"]]}}"#
+            )
         };
         std::fs::write(&path, format!("{}\n{}\n", line("en"), line("de"))).unwrap();
         let read = documents(&path, "en").unwrap();

@@ -183,6 +183,9 @@ mod tests {
             assert_eq!(names, ["Ann van der Lee", "Öland"], "{laid}");
         }
         let (table, _) = Spoiled::Table.apply(text, &places);
-        assert!(table.starts_with("| On Monday Ann van der Lee | left Öland for | good , and |\n| "), "{table}");
+        assert!(
+            table.starts_with("| On Monday Ann van der Lee | left Öland for | good , and |\n| "),
+            "{table}"
+        );
     }
 }

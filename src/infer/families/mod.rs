@@ -235,12 +235,16 @@ fn calibrated(config: &Config, mut classifier: Linear, problem: Problem) -> Resu
 fn languages(config: &Config) -> Result<Option<Languages>> {
     let key = |name: &str| config.get("quire").and_then(|q| q.get(name));
     let Some(value) = key("languages") else { return Ok(None) };
-    let codes = value.as_array().map(|codes| codes.iter().filter_map(|c| c.as_str().map(str::to_owned)).collect());
-    let elsewhere = key("elsewhere").and_then(Value::as_f64).map(|t| t as f32).filter(|t| (1.0..=100.0).contains(t));
+    let codes =
+        value.as_array().map(|codes| codes.iter().filter_map(|c| c.as_str().map(str::to_owned)).collect());
+    let elsewhere =
+        key("elsewhere").and_then(Value::as_f64).map(|t| t as f32).filter(|t| (1.0..=100.0).contains(t));
     match (codes, elsewhere) {
         (Some(codes), Some(elsewhere)) => Ok(Some(Languages { codes, elsewhere })),
         _ => {
-            let reason = format!("quire.languages: expected a list of codes, and quire.elsewhere: a number from 1 to 100, found {value}");
+            let reason = format!(
+                "quire.languages: expected a list of codes, and quire.elsewhere: a number from 1 to 100, found {value}"
+            );
             Err(wrong(config.path(), &reason))
         }
     }
