@@ -3,161 +3,13 @@
 //!
 //! The model reads a window at a time and never saw letterheads; this mends what is systematic.
 
+mod words;
+
 use super::named::Named;
 use crate::document::EntitySource;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::Range;
-
-/// What companies' names end with, as it is written. Only what means nothing else in English or German.
-const LEGAL: &[&str] = &[
-    "Ltd",
-    "Limited",
-    "LLC",
-    "LLP",
-    "Inc",
-    "Incorporated",
-    "Corp",
-    "Corporation",
-    "plc",
-    "PLC",
-    "GmbH",
-    "AG",
-    "KG",
-    "KGaA",
-    "mbH",
-    "OHG",
-    "eG",
-    "S.p.A",
-    "SpA",
-    "B.V",
-    "BV",
-    "N.V",
-    "NV",
-    "S.A",
-    "SA",
-    "SARL",
-    "S.r.l",
-    "Oy",
-    "Pty",
-    "Co",
-];
-/// Words by which a name is an institution's where the model saw some name in it.
-const INSTITUTIONS: &[&str] = &[
-    "University",
-    "Universität",
-    "College",
-    "Polytechnic",
-    "Institute",
-    "Academy",
-    "School",
-    "Ministry",
-    "Department",
-    "Agency",
-    "Authority",
-    "Council",
-    "Commission",
-    "Committee",
-    "Bank",
-    "Sparkasse",
-    "Hospital",
-    "Infirmary",
-    "Clinic",
-    "Klinikum",
-    "Trust",
-    "Foundation",
-    "Association",
-    "Society",
-    "Union",
-    "Federation",
-    "Group",
-    "Holdings",
-    "Partners",
-    "Company",
-    "Insurance",
-    "Versicherung",
-    "Airways",
-    "Airlines",
-    "Rail",
-    "Railways",
-    "Consulting",
-    "Logistics",
-    "Registry",
-    "Brothers",
-    "Organization",
-    "Organisation",
-    "Mail",
-    "Stadtwerke",
-    "Ministerium",
-    "Verein",
-];
-/// What stands before a person's name and is no part of it.
-const TITLES: &[&str] = &[
-    "Mr",
-    "Mrs",
-    "Ms",
-    "Miss",
-    "Dr",
-    "Prof",
-    "Professor",
-    "Cllr",
-    "Sir",
-    "Herr",
-    "Herrn",
-    "Frau",
-    "Madame",
-    "Monsieur",
-];
-/// Within a name, in small letters.
-const PARTICLES: &[&str] = &[
-    "of", "for", "and", "the", "&", "de", "van", "von", "der", "den", "di", "da", "du", "la", "upon", "für",
-];
-/// Words with a capital that begin a line or a sentence and no name.
-const STARTERS: &[&str] = &[
-    "The",
-    "A",
-    "An",
-    "At",
-    "In",
-    "On",
-    "For",
-    "From",
-    "To",
-    "By",
-    "With",
-    "And",
-    "Of",
-    "Our",
-    "Your",
-    "Their",
-    "Dear",
-    "Attn",
-    "Attention",
-    "Between",
-    "Total",
-    "Invoice",
-    "Client",
-    "Customer",
-    "Supplier",
-    "Employer",
-    "Contact",
-    "Der",
-    "Die",
-    "Das",
-    "An",
-    "Von",
-    "Bei",
-    "Mit",
-    "Firma",
-    "Messrs",
-    "Please",
-    "When",
-    "If",
-    "As",
-    "Since",
-    "Contract",
-    "Write",
-    "Loans",
-];
+use words::{INSTITUTIONS, LEGAL, PARTICLES, STARTERS, TITLES};
 
 /// How sure a form is.
 const LEGAL_CONFIDENCE: f32 = 0.95;
@@ -169,6 +21,9 @@ const VOUCHED: f32 = 0.9;
 const PERSON_WORDS: usize = 4;
 /// Different names that are looked for again in a document at most; bounds the work.
 const MOST_NAMES: usize = 500;
+
+/// Bytes of a document in which they are looked for, likewise.
+const MOST_TEXT: usize = 500_000;
 
 /// A word of a page.
 struct Word {
@@ -201,7 +56,7 @@ fn by_form(page: usize, text: &str, named: &[Named]) -> Vec<Named> {
     for line in text.split_inclusive('\n') {
         // Where all is in capitals, capitals say nothing.
         if line.contains(char::is_lowercase) {
-            let words = words(line, start);
+            let words = parted(line, start);
             found.extend(persons(text, &words).map(|bytes| (bytes, "PER", TITLE_CONFIDENCE)));
             for run in runs(text, &words) {
                 found.extend(organisation(page, text, run, named));
@@ -221,7 +76,7 @@ fn by_form(page: usize, text: &str, named: &[Named]) -> Vec<Named> {
 }
 
 /// Words of a line without the marks around them.
-fn words(line: &str, start: usize) -> Vec<Word> {
+fn parted(line: &str, start: usize) -> Vec<Word> {
     let mut words: Vec<Word> = Vec::new();
     let (mut at, mut joined) = (start, true);
     for raw in line.split_inclusive(char::is_whitespace) {
@@ -305,6 +160,7 @@ fn organisation(
     run: &[Word],
     named: &[Named],
 ) -> Option<(Range<usize>, &'static str, f32)> {
+    let run = behind_person(text, run)?;
     let first = run.iter().position(|word| {
         let said = of(text, word);
         capital(said) && !STARTERS.contains(&said)
@@ -319,51 +175,26 @@ fn organisation(
     let run = run.get(..=last)?;
     let bytes = run.first()?.bytes.start..run.last()?.bytes.end;
     let ends = INSTITUTIONS.contains(&of(text, run.last()?));
-    let begins =
-        INSTITUTIONS.contains(&of(text, run.first()?)) && run.get(1).is_some_and(|w| of(text, w) == "of");
+    let begins = INSTITUTIONS.contains(&of(text, run.first()?)) && of(text, run.get(1)?) == "of";
     let seen = || named.iter().any(|one| one.page == page && meet(&one.bytes, &bytes));
     ((ends || begins) && run.len() > 1 && seen()).then_some((bytes, "ORG", INSTITUTION_CONFIDENCE))
 }
 
+/// What follows a person with a title in a run ("Dr Lee of the Ministry of Transport"); the whole run
+/// where there is none.
+fn behind_person<'w>(text: &str, run: &'w [Word]) -> Option<&'w [Word]> {
+    let Some(title) = run.iter().rposition(|word| TITLES.contains(&of(text, word))) else { return Some(run) };
+    let rest = run.get(title + 1..)?;
+    let at = rest.iter().position(|word| ["of", "for", "and"].contains(&of(text, word)))?;
+    rest.get(at + 1..)
+}
+
 /// Makes one name mean one thing in a document, and finds it where the model passed over it.
 fn agree(pages: &[&str], named: &mut Vec<Named>) {
-    let spelling = |one: &Named| {
-        let text = pages.get(one.page).and_then(|page| page.get(one.bytes.clone()));
-        text.map(|t| t.split_whitespace().collect::<Vec<_>>().join(" ")).unwrap_or_default()
-    };
-    let mut votes: HashMap<String, Vec<(String, f32, f32)>> = HashMap::new();
-    for one in named.iter() {
-        let labels = votes.entry(spelling(one)).or_default();
-        match labels.iter_mut().find(|(label, ..)| *label == one.label) {
-            Some((_, sum, best)) => (*sum, *best) = (*sum + one.confidence, best.max(one.confidence)),
-            None => labels.push((one.label.clone(), one.confidence, one.confidence)),
-        }
-    }
-    // The last word of a person's name alone is that person, whatever the model said of it.
-    let mut known: HashMap<String, (String, f32)> = HashMap::new();
-    for (name, labels) in &votes {
-        if let Some((label, _, best)) = labels.iter().max_by(|a, b| a.1.total_cmp(&b.1)) {
-            known.insert(name.clone(), (label.clone(), *best));
-        }
-    }
-    let parts: Vec<(String, f32)> = known
-        .iter()
-        .filter(|(name, (label, _))| label == "PER" && name.contains(' '))
-        .flat_map(|(name, (_, best))| {
-            let ends = [name.split(' ').next(), name.split(' ').next_back()];
-            ends.into_iter().flatten().map(|part| (part.to_owned(), *best)).collect::<Vec<_>>()
-        })
-        .filter(|(part, _)| part.chars().count() > 2 && !part.ends_with('.'))
-        .collect();
-    for (part, best) in parts {
-        known.insert(part, ("PER".to_owned(), best * VOUCHED));
-    }
+    let known = known(pages, named);
     for one in named.iter_mut() {
-        if let Some((label, best)) = known.get(&spelling(one)) {
-            if *label != one.label {
-                label.clone_into(&mut one.label);
-                one.confidence = best * VOUCHED;
-            }
+        if let Some((label, best)) = known.get(&spelling(pages, one)) {
+            label.clone_into(&mut one.label);
             one.confidence = one.confidence.max(best * VOUCHED);
         }
     }
@@ -372,28 +203,69 @@ fn agree(pages: &[&str], named: &mut Vec<Named>) {
     // Longer ones first: "Ann Lee" before "Ann".
     names.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then(a.0.cmp(b.0)));
     for (name, (label, best)) in names.into_iter().take(MOST_NAMES) {
+        let mut left = MOST_TEXT;
         for (page, text) in pages.iter().enumerate() {
             for (start, _) in text.match_indices(name.as_str()) {
                 let bytes = start..start + name.len();
-                let whole = !text
-                    .get(..start)
-                    .is_some_and(|t| t.ends_with(|c: char| c.is_alphanumeric() || c == '-' || c == '@'))
-                    && !text.get(bytes.end..).is_some_and(|t| {
-                        t.starts_with(|c: char| c.is_alphanumeric() || c == '-' || c == '@')
-                    });
-                if whole && !named.iter().any(|one| one.page == page && meet(&one.bytes, &bytes)) {
-                    named.push(Named {
-                        label: label.clone(),
-                        page,
-                        bytes,
-                        confidence: best * VOUCHED,
-                        source: EntitySource::Model,
-                        value: None,
-                    });
+                let new = || !named.iter().any(|one| one.page == page && meet(&one.bytes, &bytes));
+                if stands_alone(text, name, &bytes) && new() {
+                    let (label, confidence) = (label.clone(), best * VOUCHED);
+                    let source = EntitySource::Model;
+                    named.push(Named { label, page, bytes, confidence, source, value: None });
                 }
+            }
+            left = left.saturating_sub(text.len());
+            if left == 0 {
+                break;
             }
         }
     }
+}
+
+fn spelling(pages: &[&str], one: &Named) -> String {
+    let text = pages.get(one.page).and_then(|page| page.get(one.bytes.clone())).unwrap_or_default();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What each spelling names by most of its mentions, weighted by their confidence, and the greatest
+/// confidence. A person's first or last name alone is that person.
+fn known(pages: &[&str], named: &[Named]) -> BTreeMap<String, (String, f32)> {
+    let mut votes: BTreeMap<String, Vec<(&str, f32, f32)>> = BTreeMap::new();
+    for one in named {
+        let labels = votes.entry(spelling(pages, one)).or_default();
+        match labels.iter_mut().find(|(label, ..)| *label == one.label) {
+            Some((_, sum, best)) => (*sum, *best) = (*sum + one.confidence, best.max(one.confidence)),
+            None => labels.push((&one.label, one.confidence, one.confidence)),
+        }
+    }
+    let mut known = BTreeMap::new();
+    for (name, labels) in votes {
+        if let Some((label, _, best)) = labels.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)) {
+            known.insert(name, (label.to_owned(), best));
+        }
+    }
+    let mut parts: BTreeMap<String, f32> = BTreeMap::new();
+    for (name, (_, best)) in known.iter().filter(|(name, (label, _))| label == "PER" && name.contains(' ')) {
+        for part in [name.split(' ').next(), name.split(' ').next_back()].into_iter().flatten() {
+            if part.chars().count() > 2 && !part.ends_with('.') {
+                let had = parts.entry(part.to_owned()).or_default();
+                *had = had.max(best * VOUCHED);
+            }
+        }
+    }
+    known.extend(parts.into_iter().map(|(part, best)| (part, ("PER".to_owned(), best))));
+    known
+}
+
+/// Whether a known name is one here: whole words; and one word alone must be within a line, where a
+/// capital says something: "Larry Page" does not make a name of "Page 2".
+fn stands_alone(text: &str, name: &str, bytes: &Range<usize>) -> bool {
+    let part = |c: char| c.is_alphanumeric() || c == '-' || c == '@';
+    let (before, after) =
+        (text.get(..bytes.start).unwrap_or_default(), text.get(bytes.end..).unwrap_or_default());
+    let within =
+        before.strip_suffix(' ').is_some_and(|t| t.ends_with(|c: char| c.is_alphanumeric() || c == ','));
+    !before.ends_with(part) && !after.starts_with(part) && (name.contains(' ') || within)
 }
 
 #[cfg(test)]
@@ -444,6 +316,14 @@ mod tests {
             of(&[("Ann Wetherby", "PER"), ("Wetherby", "PER"), ("Ann", "PER"), ("Ann Wetherby", "PER")]);
         assert_eq!(names, expected);
     }
+
+    #[test]
+    fn a_name_that_is_a_word_is_none_at_the_start_of_a_line() {
+        let text = "Will Page wrote. So Page thinks.\nPage 2 of 3\nWill you come?";
+        let expected = of(&[("Will Page", "PER"), ("Page", "PER")]);
+        assert_eq!(mended(text, &[("Will Page", "PER", 0.9)]), expected);
+    }
+
     #[test]
     fn most_and_the_surest_mentions_decide() {
         let text = "Kestrel Foods sold Kestrel Foods";
