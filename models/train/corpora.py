@@ -211,6 +211,13 @@ def binary(path):
         yield text, int(label)
 
 
+def labelled(path, labels):
+    """(text, index of its label) of `text<TAB>label`."""
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        text, label = line.rsplit("\t", 1)
+        yield text, labels.index(label)
+
+
 def squeeze(text):
     """Letters and digits only: the same text in two tokenisations compares equal."""
     return re.sub(r"[^a-z0-9]", "", text.lower())

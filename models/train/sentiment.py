@@ -152,8 +152,13 @@ def main(data, trunk_dir, out, tokenizer, minutes, begin, **_):
     t = temperature(torch.stack(fit.predict(branch, dev)), truth["dev"])
     fit.rounded(branch)
     fit.save(branch, out / "model.safetensors")
-    fit.note(out, {"branch_layer": FROM_LAYER, "temperature": round(t, 4)})
     predict = lambda part: torch.stack(fit.predict(branch, part)) / t
+    noted = {"branch_layer": FROM_LAYER, "temperature": round(t, 4), "languages": ["en"]}
+    # What divides the logits of text in languages that the trunk does not know.
+    strange = [row for path in sorted((data / "sentiment").glob("tones-dev.*.tsv")) for row in corpora.labelled(path, LABELS)]
+    if strange:
+        noted["elsewhere"] = round(temperature(predict(states([t for t, _ in strange])), torch.tensor([y for _, y in strange])), 2)
+    fit.note(out, noted)
     logits = predict(test)
     show("held-out rated text", logits, truth["test"])
     for file in FILES:

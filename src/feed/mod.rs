@@ -10,6 +10,7 @@ mod tokenizer;
 mod windows;
 
 pub use batcher::{Batcher, Limits};
+pub use language::detect as language;
 pub use queue::BatchQueue;
 pub use reader::Reader;
 pub use tokenizer::Tokenizer;

@@ -11,6 +11,7 @@ mod seq2seq;
 pub use distances::{Disentangled, RelativeBias, turns};
 pub use seq2seq::{Decoder, DecoderLayer, Seq2Seq};
 
+use crate::tasks::Languages;
 use std::sync::Arc;
 
 /// Label names by index.
@@ -240,6 +241,8 @@ pub struct Head<M = Linear> {
     pub problem: Problem,
     /// By index.
     pub labels: Labels,
+    /// Which languages it was trained on, where its files say.
+    pub knows: Option<Languages>,
 }
 
 /// What a classifier's outputs mean.

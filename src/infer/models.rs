@@ -177,6 +177,7 @@ impl Models {
                     Problem::MultiLabel => Scale::Independent,
                     Problem::Regression => Scale::Value,
                 },
+                knows: branch.head.knows.clone(),
             };
             *self.tasks.place(task) = Some(head);
         }

@@ -28,7 +28,8 @@ pub fn mean(inferred: &InferredDocument, head: &HeadOf) -> Option<Vec<f32>> {
         };
         let tokens = window.pieces.len() as f32;
         weight += tokens;
-        sums.iter_mut().zip(scores).for_each(|(sum, score)| *sum += score * tokens);
+        let scores = head.worth(scores, &inferred.fed.language);
+        sums.iter_mut().zip(scores.iter()).for_each(|(sum, score)| *sum += score * tokens);
     }
     (weight > 0.0).then(|| sums.iter().map(|sum| sum / weight).collect())
 }

@@ -1,9 +1,10 @@
 //! Names from token labels: the best valid BIO path per window.
 
 use super::named::Named;
-use crate::document::EntitySource;
+use crate::batch::WindowOutput;
+use crate::document::{EntitySource, PageText, Scored};
 use crate::tasks::HeadOf;
-use crate::window::{InferredDocument, Window};
+use crate::window::Window;
 use std::ops::Range;
 
 /// A mention, its label by index.
@@ -62,14 +63,22 @@ impl<'l> Scheme<'l> {
     }
 }
 
-/// Mentions with at least `least` confidence, by page and place; none meets another.
-pub fn find(inferred: &InferredDocument, head: &HeadOf, least: f32) -> Vec<Named> {
+/// Mentions with at least `least` confidence, by page and place; none meets another. `windows` are those
+/// of the head's model.
+pub fn find<'w>(
+    pages: &[PageText],
+    windows: impl Iterator<Item = (&'w Window, &'w WindowOutput)>,
+    head: &HeadOf,
+    language: &Scored,
+    least: f32,
+) -> Vec<Named> {
     let scheme = Scheme::new(&head.labels);
     let mut found: Vec<Found> = Vec::new();
-    for (window, output) in inferred.of(head.model) {
+    for (window, output) in windows {
         let probabilities = output.heads.get(head.head).map(Vec::as_slice).unwrap_or_default();
-        let page = inferred.fed.document.pages.get(window.page).map_or("", |p| p.text.as_str());
-        for mention in whole(mentions(window, probabilities, &scheme), page) {
+        let page = pages.get(window.page).map_or("", |p| p.text.as_str());
+        let worth = worth(probabilities, head, language);
+        for mention in whole(mentions(window, &worth, &scheme), page) {
             if mention.confidence >= least {
                 keep(&mut found, mention);
             }
@@ -93,17 +102,24 @@ pub fn find(inferred: &InferredDocument, head: &HeadOf, least: f32) -> Vec<Named
 pub fn mentions_of(
     window: &Window,
     probabilities: &[f32],
-    labels: &[String],
+    head: &HeadOf,
+    language: &Scored,
     page: &str,
 ) -> Vec<(String, Range<usize>, f32)> {
-    let scheme = Scheme::new(labels);
-    let found = whole(mentions(window, probabilities, &scheme), page).into_iter();
+    let scheme = Scheme::new(&head.labels);
+    let found = whole(mentions(window, &worth(probabilities, head, language), &scheme), page).into_iter();
     let told = |one: Found| {
         let (name, bytes) = super::named::trim(page, one.bytes);
         let label = scheme.types.get(one.label).filter(|_| name.chars().any(char::is_alphanumeric));
         Some(((*label?).to_owned(), bytes, one.confidence))
     };
     found.filter_map(told).collect()
+}
+
+/// The rows of a window as much as they are worth in a language: `[tokens × labels]`.
+fn worth(probabilities: &[f32], head: &HeadOf, language: &Scored) -> Vec<f32> {
+    let rows = probabilities.chunks_exact(head.labels.len().max(1));
+    rows.flat_map(|row| head.worth(row, language).into_owned()).collect()
 }
 
 /// What stands within a name, where the model begins anew after it.

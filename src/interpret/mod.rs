@@ -6,6 +6,7 @@ mod duplicates;
 mod entities;
 mod faithful;
 pub mod fields;
+mod forms;
 mod kind;
 mod named;
 mod redact;
@@ -22,10 +23,10 @@ pub use kind::{Guess, Head, Kinds, LEAST_EXAMPLES, Lesson, Score, Signs, Taught,
 use crate::batch::WindowOutput;
 use crate::config::InterpretConfig;
 use crate::document::{
-    Decision, Document, FormField, FormValue, PageSummary, PageText, Passage, SCHEMA_VERSION, Table,
-    TableSummary,
+    Decision, Document, EntitySource, FormField, FormValue, PageSummary, PageText, Passage, SCHEMA_VERSION,
+    Scored, Table, TableSummary,
 };
-use crate::tasks::{EMBEDDING, Tasks};
+use crate::tasks::{EMBEDDING, HeadOf, Tasks};
 use crate::window::{InferredDocument, Window};
 use characters::Characters;
 use fields::{Review, Spec};
@@ -260,6 +261,27 @@ fn coverage(inferred: &InferredDocument, passages: &[Passage], text: &Characters
         }
     }
     (total, covered)
+}
+
+/// Names in a text that is no document, as a result would have them (label, bytes of the first page,
+/// confidence): the model's, and those of rules.
+pub fn names_of(
+    page: &PageText,
+    windows: &[(Window, WindowOutput)],
+    head: &HeadOf,
+    language: &Scored,
+    least: f32,
+) -> Vec<(String, Range<usize>, f32)> {
+    let pairs = windows.iter().map(|(window, output)| (window, output));
+    let found = named::mentions(std::slice::from_ref(page), pairs, head, language, least).into_iter();
+    let told = |one: named::Named| {
+        let bytes = match one.source {
+            EntitySource::Model => named::trim(&page.text, one.bytes).1,
+            EntitySource::Rule => one.bytes,
+        };
+        (one.label, bytes, one.confidence)
+    };
+    found.map(told).collect()
 }
 
 /// A summary of `count` sentences of a text that is no document: its pages, and the windows of the

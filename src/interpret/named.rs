@@ -2,10 +2,11 @@
 
 use super::characters::Characters;
 use super::fields::recognise;
-use super::{entities, fields};
-use crate::document::{Entity, EntitySource, Mention};
+use super::{entities, fields, forms};
+use crate::batch::WindowOutput;
+use crate::document::{Entity, EntitySource, Mention, PageText, Scored};
 use crate::tasks::HeadOf;
-use crate::window::InferredDocument;
+use crate::window::{InferredDocument, Window};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -30,20 +31,41 @@ pub struct Named {
 /// each line, and its fields have them, too.
 const MOST_BY_RULES: usize = 5_000;
 
+/// What the model is less sure of than this is no name, whatever else speaks for it.
+const WEAK: f32 = 0.35;
+
 /// Entities with at least `least` confidence: what the model named first, then what rules found, each
-/// most mentioned first. Where both found something, the rule is right.
+/// most mentioned first.
 pub fn find(
     inferred: &InferredDocument,
     text: &Characters,
     head: Option<&HeadOf>,
     least: f32,
 ) -> Vec<Entity> {
-    let pages = inferred.fed.document.pages.iter().map(|page| page.text.as_str());
-    let ruled = rules(pages, least);
-    let mut named = head.map_or_else(Vec::new, |head| entities::find(inferred, head, least));
+    let pages = &inferred.fed.document.pages;
+    let named = match head {
+        Some(head) => mentions(pages, inferred.of(head.model), head, &inferred.fed.language, least),
+        None => rules(pages.iter().map(|page| page.text.as_str()), least).into_values().collect(),
+    };
+    join(pages, text, named)
+}
+
+/// What the model named and rules found, each place once. Where both found something, the rule is right.
+pub fn mentions<'w>(
+    pages: &[PageText],
+    windows: impl Iterator<Item = (&'w Window, &'w WindowOutput)>,
+    head: &HeadOf,
+    language: &Scored,
+    least: f32,
+) -> Vec<Named> {
+    let ruled = rules(pages.iter().map(|page| page.text.as_str()), least);
+    let mut named = entities::find(pages, windows, head, language, least.min(WEAK));
     named.retain(|one| !meets(&ruled, one));
+    let texts: Vec<&str> = pages.iter().map(|page| page.text.as_str()).collect();
+    let mut named = forms::mend(&texts, named);
+    named.retain(|one| one.confidence >= least && !meets(&ruled, one));
     named.extend(ruled.into_values());
-    join(inferred, text, named)
+    named
 }
 
 /// Mentions by page and place.
@@ -87,10 +109,10 @@ struct Group {
 }
 
 /// Mentions of one name and type are one entity; those of rules, of one value.
-fn join(inferred: &InferredDocument, text: &Characters, found: Vec<Named>) -> Vec<Entity> {
+fn join(pages: &[PageText], text: &Characters, found: Vec<Named>) -> Vec<Entity> {
     let mut groups: BTreeMap<(EntitySource, String, String), Group> = BTreeMap::new();
     for one in found {
-        let page = inferred.fed.document.pages.get(one.page).map_or("", |p| p.text.as_str());
+        let page = pages.get(one.page).map_or("", |p| p.text.as_str());
         let (name, bytes) = match one.source {
             EntitySource::Model => trim(page, one.bytes),
             EntitySource::Rule => (single_blanks(page.get(one.bytes.clone()).unwrap_or_default()), one.bytes),

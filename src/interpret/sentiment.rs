@@ -28,10 +28,11 @@ pub fn of_passages(inferred: &InferredDocument, head: &HeadOf) -> Vec<Option<Sco
     }
     let tone = |page: usize, bytes: &Range<usize>| {
         let near = by_page.get(&page)?;
-        match near.iter().find(|(window, _)| *window == bytes) {
-            Some((_, scores)) => best(head, scores),
-            None => best(head, &weighted(near, bytes, head.labels.len())?),
-        }
+        let scores = match near.iter().find(|(window, _)| *window == bytes) {
+            Some((_, scores)) => scores.to_vec(),
+            None => weighted(near, bytes, head.labels.len())?,
+        };
+        best(head, &head.worth(&scores, &inferred.fed.language))
     };
     inferred.of(EMBEDDING).map(|(window, _)| tone(window.page, &window.bytes)).collect()
 }

@@ -1,7 +1,6 @@
-//! Test data as it is published, and texts spoilt as a scanner or a typist would.
+//! Test data as it is published.
 
 use anyhow::{Context, Result};
-use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
@@ -19,77 +18,6 @@ pub struct Names {
     pub text: String,
     /// In order.
     pub names: Vec<(Range<usize>, String)>,
-}
-
-/// What was done to a text. Its bytes stay where they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spoiled {
-    /// Nothing.
-    Not,
-    /// So many of a hundred letters and digits read wrongly.
-    Misread(u64),
-    /// All in capitals.
-    Capitals,
-}
-
-impl Spoiled {
-    /// All, the text as it is first.
-    pub const ALL: &'static [Self] =
-        &[Self::Not, Self::Misread(2), Self::Misread(5), Self::Misread(10), Self::Capitals];
-
-    /// The text so spoilt; the same each time.
-    pub fn apply(self, text: &str) -> String {
-        match self {
-            Self::Not => text.to_owned(),
-            Self::Capitals => text.chars().map(|c| c.to_ascii_uppercase()).collect(),
-            Self::Misread(percent) => {
-                // SplitMix64 (Steele et al. 2014).
-                let mut state = text.bytes().fold(percent, |s, b| s.wrapping_mul(31).wrapping_add(b.into()));
-                let mut draw = || {
-                    state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-                    let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-                    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-                    z ^ (z >> 31)
-                };
-                text.chars()
-                    .map(|c| {
-                        let wrong = c.is_ascii_alphanumeric() && draw() % 100 < percent;
-                        if wrong { misread(c, draw()) } else { c }
-                    })
-                    .collect()
-            }
-        }
-    }
-}
-
-impl fmt::Display for Spoiled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Not => f.write_str("as it is"),
-            Self::Misread(percent) => write!(f, "{percent} % of characters misread"),
-            Self::Capitals => f.write_str("in capitals"),
-        }
-    }
-}
-
-/// Characters that look alike to a scanner.
-const ALIKE: [(&str, &str); 10] = [
-    ("l", "1iI"),
-    ("i", "lj1"),
-    ("I", "l1T"),
-    ("o", "0ce"),
-    ("O", "0QD"),
-    ("e", "co"),
-    ("S", "58"),
-    ("a", "oe"),
-    ("n", "ru"),
-    ("0", "O8"),
-];
-
-fn misread(c: char, draw: u64) -> char {
-    let other = ALIKE.iter().find(|(from, _)| from.starts_with(c)).map_or("rntcv", |(_, to)| to);
-    let at = usize::try_from(draw % 1024).unwrap_or(0) % other.len().max(1);
-    other.chars().nth(at).unwrap_or(c)
 }
 
 /// Sentences in CoNLL columns; none where there is no file.
@@ -203,20 +131,5 @@ mod tests {
         std::fs::write(&path, five).unwrap();
         let read = names(&path).unwrap();
         assert_eq!((read[0].text.as_str(), read[0].names.len()), ("Ann of 2024", 1));
-    }
-
-    #[test]
-    fn spoilt_texts_keep_their_places() {
-        let text = "The Öl company in Oslo sold 100 litres of oil, as it is said. ".repeat(20);
-        for way in Spoiled::ALL {
-            let spoilt = way.apply(&text);
-            assert_eq!(spoilt.len(), text.len());
-            assert_eq!(spoilt, way.apply(&text));
-        }
-        let changed =
-            |way: Spoiled| text.bytes().zip(way.apply(&text).bytes()).filter(|(a, b)| a != b).count();
-        let ten = changed(Spoiled::Misread(10)) as f64 / text.len() as f64;
-        assert!((0.04..0.12).contains(&ten), "{ten}");
-        assert!(changed(Spoiled::Misread(2)) < changed(Spoiled::Misread(5)));
     }
 }

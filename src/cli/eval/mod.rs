@@ -2,25 +2,27 @@
 //! engine, on the texts as they are and spoilt.
 
 mod data;
+mod names;
 mod papers;
 mod score;
+mod spoil;
 mod tones;
 
 use super::{App, print};
 use crate::batch::{PackedBatch, WindowOutput};
 use crate::document::PageText;
-use crate::feed::{Reader, Tokenizer};
+use crate::feed::{Reader, Tokenizer, language};
 use crate::infer::manifests::models_dir;
 use crate::infer::models::{Models, TokenizerOf};
-use crate::interpret::{mentions, summarise};
+use crate::interpret::summarise;
 use crate::tasks::{EMBEDDING, HeadOf};
 use crate::window::Window;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use data::{Names, Spoiled};
 use papers::Paper;
 use score::{Figure, Judged, Tally};
 use serde::Serialize;
+use spoil::Spoiled;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -58,7 +60,7 @@ struct Row {
     task: &'static str,
     set: String,
     text: String,
-    measure: &'static str,
+    measure: String,
     #[serde(flatten)]
     figure: Figure,
     /// Expected calibration error over ten bins; `None` where there are no confidences.
@@ -82,22 +84,31 @@ pub fn eval(app: &App, args: &EvalArgs) -> Result<ExitCode> {
     let models = Models::load(&app.config.infer, &models_dir(&app.config))?;
     let wanted = |task: Task| args.tasks.is_empty() || args.tasks.contains(&task);
     let most = args.most.unwrap_or(usize::MAX);
-    let ways: &[Spoiled] = if args.plain { &[Spoiled::Not] } else { Spoiled::ALL };
+    let ways =
+        |all: &'static [Spoiled]| all.get(..if args.plain { 1 } else { all.len() }).unwrap_or_default();
     let mut rows = Vec::new();
     if let Some(head) = models.tasks.ner.clone().filter(|_| wanted(Task::Ner)) {
         let mut runner = Runner::new(&models, head.model, app)?;
         for (set, file) in data::NER {
             let sentences = data::names(&args.data.join(file))?;
-            for way in ways {
+            for way in ways(Spoiled::ALL) {
                 let some = sentences.iter().take(most);
-                rows.extend(names(&mut runner, &head, set, *way, some)?);
+                rows.extend(names::sentences(&mut runner, &head, set, *way, some)?);
+            }
+        }
+        let least = app.config.interpret.min_entity_confidence;
+        for (set, file, language) in names::DOCUMENTS {
+            let documents = names::documents(&args.data.join(file), language)?;
+            for way in ways(Spoiled::IN_PLACE) {
+                let some = documents.get(..most.min(documents.len())).unwrap_or_default();
+                rows.extend(names::of_documents(&mut runner, &head, set, *way, some, least)?);
             }
         }
     }
     if let Some(head) = models.tasks.sentiment.clone().filter(|_| wanted(Task::Sentiment)) {
         let mut runner = Runner::new(&models, head.model, app)?;
         for set in tones::sets(&args.data)? {
-            for way in ways {
+            for way in ways(Spoiled::ALL) {
                 rows.push(tone(&mut runner, &head, *way, &set, most)?);
             }
         }
@@ -162,61 +173,6 @@ impl Runner {
     }
 }
 
-/// Names: exact places and types, with MISC and without.
-fn names<'n>(
-    runner: &mut Runner,
-    head: &HeadOf,
-    set: &str,
-    way: Spoiled,
-    sentences: impl Iterator<Item = &'n Names>,
-) -> Result<Vec<Row>> {
-    let sentences: Vec<&Names> = sentences.collect();
-    let texts: Vec<String> = sentences.iter().map(|s| way.apply(&s.text)).collect();
-    let (mut all, mut narrow) = (Vec::new(), Vec::new());
-    let (mut judged, mut judged_narrow) = (Judged::default(), Judged::default());
-    for ((sentence, text), windows) in sentences.iter().zip(&texts).zip(runner.run(&texts)?) {
-        let (mut tally, mut less) = (Tally::default(), Tally::default());
-        for (_, label) in &sentence.names {
-            tally.true_ += 1;
-            less.true_ += usize::from(label != "MISC");
-        }
-        for (window, output) in windows {
-            let scores = output.heads.get(head.head).map(Vec::as_slice).unwrap_or_default();
-            for (label, bytes, confidence) in mentions(&window, scores, &head.labels, text) {
-                let right = sentence.names.iter().any(|(place, other)| *place == bytes && *other == label);
-                judged.add(confidence, right);
-                if label != "MISC" {
-                    judged_narrow.add(confidence, right);
-                }
-                let counted = usize::from(label != "MISC");
-                tally.said += 1;
-                tally.hit += usize::from(right);
-                less.said += counted;
-                less.hit += counted * usize::from(right);
-            }
-        }
-        all.push(tally);
-        narrow.push(less);
-    }
-    if all.is_empty() {
-        return Ok(Vec::new());
-    }
-    let row = |measure, tallies: &[Tally], judged: Option<&Judged>| Row {
-        task: "ner",
-        set: set.to_owned(),
-        text: way.to_string(),
-        measure,
-        figure: score::interval(tallies, score::f1),
-        calibration_error: judged.map(Judged::error),
-        confidence: judged.map(Judged::mean),
-        count: tallies.len(),
-    };
-    let narrow = row("entity F1 without MISC", &narrow, Some(&judged_narrow));
-    // A set without MISC does not annotate it.
-    let annotated = sentences.iter().any(|s| s.names.iter().any(|(_, label)| label == "MISC"));
-    Ok(if annotated { vec![row("entity F1", &all, Some(&judged)), narrow] } else { vec![narrow] })
-}
-
 /// Tone, of those that the set has.
 fn tone(runner: &mut Runner, head: &HeadOf, way: Spoiled, set: &ToneSet, most: usize) -> Result<Row> {
     let place = |name: &&'static str| {
@@ -225,11 +181,13 @@ fn tone(runner: &mut Runner, head: &HeadOf, way: Spoiled, set: &ToneSet, most: u
     };
     let labels = set.labels.iter().map(place).collect::<Result<Vec<_>>>()?;
     let tones: Vec<_> = set.texts.iter().take(most).collect();
-    let texts: Vec<String> = tones.iter().map(|t| way.apply(&t.text)).collect();
+    let texts: Vec<String> = tones.iter().map(|t| way.apply(&t.text, &[]).0).collect();
     let (mut tallies, mut judged) = (Vec::new(), Judged::default());
-    for (tone, windows) in tones.iter().zip(runner.run(&texts)?) {
-        let sum =
-            |at: usize| -> f32 { windows.iter().filter_map(|(_, o)| o.heads.get(head.head)?.get(at)).sum() };
+    for ((tone, text), windows) in tones.iter().zip(&texts).zip(runner.run(&texts)?) {
+        let language = language(&[PageText::plain(text.as_str())], None);
+        let said: Vec<_> = windows.iter().filter_map(|(_, output)| output.heads.get(head.head)).collect();
+        let said: Vec<_> = said.iter().map(|scores| head.worth(scores, &language)).collect();
+        let sum = |at: usize| -> f32 { said.iter().filter_map(|scores| scores.get(at)).sum() };
         let scores: Vec<(&str, f32)> = labels.iter().map(|(name, at)| (*name, sum(*at))).collect();
         let total: f32 = scores.iter().map(|(_, score)| score).sum();
         let best = scores.iter().max_by(|a, b| a.1.total_cmp(&b.1)).copied();
@@ -242,7 +200,7 @@ fn tone(runner: &mut Runner, head: &HeadOf, way: Spoiled, set: &ToneSet, most: u
         task: "sentiment",
         set: set.name.to_owned(),
         text: way.to_string(),
-        measure: "accuracy",
+        measure: "accuracy".to_owned(),
         figure: score::interval(&tallies, score::f1),
         calibration_error: Some(judged.error()),
         confidence: Some(judged.mean()),
@@ -268,7 +226,7 @@ fn summaries(runner: &mut Runner, papers: &[Paper], count: usize) -> Result<Vec<
                 task: "summary",
                 set: "ACLSum test".to_owned(),
                 text: format!("{count} sentences, {name}"),
-                measure,
+                measure: measure.to_owned(),
                 figure: score::interval(&values, score::mean),
                 calibration_error: None,
                 confidence: None,
@@ -300,7 +258,7 @@ fn likeness(runner: &mut Runner, set: String, pairs: &[(f64, String, String)]) -
         task: "embedding",
         set,
         text: Spoiled::Not.to_string(),
-        measure: "Spearman",
+        measure: "Spearman".to_owned(),
         figure: score::interval(&both, score::spearman),
         calibration_error: None,
         confidence: None,
@@ -319,7 +277,7 @@ fn print_rows(app: &App, rows: &[Row]) -> Result<()> {
             row.task.to_owned(),
             row.set.clone(),
             row.text.clone(),
-            row.measure.to_owned(),
+            row.measure.clone(),
             format!("{:.1} ({:.1} to {:.1})", figure.value * 100.0, figure.low * 100.0, figure.high * 100.0),
             percent(row.confidence),
             percent(row.calibration_error),

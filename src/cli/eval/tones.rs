@@ -10,6 +10,14 @@ const EDGE: f64 = 0.5;
 /// The files of rated texts, of which a tenth was left out of training.
 const RATED: [&str; 4] = ["amazonReviewSnippets", "movieReviewSnippets", "nytEditorialSnippets", "tweets"];
 
+/// Texts in other languages than the models': set, file of `text<TAB>label`.
+const ELSEWHERE: [(&str, &str); 3] = [
+    ("tweets, German", "tones.de.tsv"),
+    ("tweets, French", "tones.fr.tsv"),
+    ("tweets, Spanish", "tones.es.tsv"),
+];
+const THREE: &[&str] = &["negative", "neutral", "positive"];
+
 /// A text and its tone.
 pub struct Tone {
     /// The text.
@@ -37,10 +45,14 @@ pub fn sets(data: &Path) -> Result<Vec<ToneSet>> {
         rated.extend(read.lines().filter_map(|line| held_out(file, line)));
     }
     let sst = read(&folder.join("sst2.dev.tsv"))?.lines().filter_map(binary).collect();
-    let sets = [
+    let mut sets = vec![
         ToneSet { name: "SST-2 dev", labels: &["negative", "positive"], texts: sst },
-        ToneSet { name: "rated texts, held out", labels: &["negative", "neutral", "positive"], texts: rated },
+        ToneSet { name: "rated texts, held out", labels: THREE, texts: rated },
     ];
+    for (name, file) in ELSEWHERE {
+        let texts = read(&folder.join(file))?.lines().filter_map(labelled).collect();
+        sets.push(ToneSet { name, labels: THREE, texts });
+    }
     Ok(sets.into_iter().filter(|set| !set.texts.is_empty()).collect())
 }
 
@@ -56,6 +68,12 @@ fn read(path: &Path) -> Result<String> {
 fn binary(line: &str) -> Option<Tone> {
     let (text, label) = line.rsplit_once('\t')?;
     let label = if label.trim() == "1" { "positive" } else { "negative" };
+    Some(Tone { text: text.to_owned(), label })
+}
+
+fn labelled(line: &str) -> Option<Tone> {
+    let (text, label) = line.rsplit_once('\t')?;
+    let label = THREE.iter().find(|known| **known == label.trim())?;
     Some(Tone { text: text.to_owned(), label })
 }
 
@@ -87,6 +105,7 @@ mod tests {
         let folder = dir.path().join("sentiment");
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("sst2.dev.tsv"), "a dull film\t0\nfine\t1\n").unwrap();
+        std::fs::write(folder.join("tones.de.tsv"), "ganz nett\tpositive\nja\tother\n").unwrap();
         let lines: String = (0..1000).map(|i| format!("{i}_1\t{}\tit was so\n", i % 3 - 1)).collect();
         std::fs::write(folder.join("tweets_GroundTruth.txt"), lines).unwrap();
         let sets = sets(dir.path()).unwrap();
@@ -95,5 +114,6 @@ mod tests {
         for label in sets[1].labels {
             assert!(sets[1].texts.iter().any(|t| t.label == *label));
         }
+        assert_eq!((sets[2].name, sets[2].texts.len()), ("tweets, German", 1), "unknown tones are left out");
     }
 }

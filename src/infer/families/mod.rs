@@ -25,6 +25,7 @@ use super::model::{Branch, Checkpoint, Dense, Embeddings, Encoder, Head, Linear,
 use super::weights::wrong;
 use crate::batch::SHAPES;
 use crate::error::Result;
+use crate::tasks::Languages;
 use serde_json::Value;
 use std::path::Path;
 
@@ -210,7 +211,8 @@ fn load_head(source: &Source) -> Result<Head> {
         Labels::Windows(count) => (Some(parts.pooling), config.problem(count)?),
     };
     let classifier = calibrated(config, parts.classifier, problem)?;
-    Ok(Head { pooling, dense: parts.dense, classifier, problem, labels: names })
+    let knows = languages(config)?;
+    Ok(Head { pooling, dense: parts.dense, classifier, problem, labels: names, knows })
 }
 
 /// A classifier divided by `quire.temperature` (Guo et al. 2017), so that what every device makes of
@@ -226,6 +228,26 @@ fn calibrated(config: &Config, mut classifier: Linear, problem: Problem) -> Resu
     })?;
     classifier.weight.iter_mut().chain(&mut classifier.bias).for_each(|w| *w /= temperature);
     Ok(classifier)
+}
+
+/// `quire.languages`, the codes of those that a head knows, and `quire.elsewhere`, what divides its logits
+/// in others.
+fn languages(config: &Config) -> Result<Option<Languages>> {
+    let key = |name: &str| config.get("quire").and_then(|q| q.get(name));
+    let Some(value) = key("languages") else { return Ok(None) };
+    let codes =
+        value.as_array().map(|codes| codes.iter().filter_map(|c| c.as_str().map(str::to_owned)).collect());
+    let elsewhere =
+        key("elsewhere").and_then(Value::as_f64).map(|t| t as f32).filter(|t| (1.0..=100.0).contains(t));
+    match (codes, elsewhere) {
+        (Some(codes), Some(elsewhere)) => Ok(Some(Languages { codes, elsewhere })),
+        _ => {
+            let reason = format!(
+                "quire.languages: expected a list of codes, and quire.elsewhere: a number from 1 to 100, found {value}"
+            );
+            Err(wrong(config.path(), &reason))
+        }
+    }
 }
 
 /// A classifier right on the states.

@@ -96,6 +96,7 @@ impl Head {
             classifier: f(self.classifier),
             problem: self.problem,
             labels: self.labels,
+            knows: self.knows,
         }
     }
 }
