@@ -62,9 +62,8 @@ impl HeadOf {
     /// Scores of one text or token of `language`, `[labels]`, as much as they are worth there. Those of
     /// `scores` where the head knows the language, or nobody can tell it.
     pub fn worth<'s>(&self, scores: &'s [f32], language: &Scored) -> Cow<'s, [f32]> {
-        let strange = |knows: &&Languages| {
-            language.confidence >= SURE && !knows.codes.iter().any(|code| *code == language.label)
-        };
+        let strange =
+            |knows: &&Languages| language.confidence >= SURE && !knows.codes.contains(&language.label);
         let Some(knows) = self.knows.as_ref().filter(strange).filter(|_| self.scale == Scale::Probability)
         else {
             return Cow::Borrowed(scores);

@@ -129,7 +129,7 @@ fn persons<'w>(text: &'w str, words: &'w [Word]) -> impl Iterator<Item = Range<u
                 }
             }
             let (first, last) = (rest.first()?, rest.get(end.checked_sub(1)?)?);
-            capital(of(text, first)).then(|| first.bytes.start..last.bytes.end)
+            capital(of(text, first)).then_some(first.bytes.start..last.bytes.end)
         },
     )
 }
