@@ -9,7 +9,7 @@ use std::ops::Range;
 pub struct FoundNumber {
     /// Its bytes in the text, sign and currency included.
     pub bytes: Range<usize>,
-    /// Its value, with as many decimals as were written.
+    /// Its value, with as many decimals as were written; of money in millions and the like the whole of it.
     pub value: Decimal,
     /// ISO 4217, where a currency stands beside it.
     pub currency: Option<&'static str>,
@@ -81,6 +81,29 @@ const CURRENCIES: &[(&str, &str)] = &[
     ("THB", "THB"),
 ];
 
+/// What money is counted in, with the power of ten, longest first where one begins another. Letters alone only count
+/// where they touch a number with a currency before it: "£5m", and not the five metres of "5 m".
+const SCALES: &[(&str, u32)] = &[
+    ("thousand", 3),
+    ("Tausend", 3),
+    ("Tsd.", 3),
+    ("Tsd", 3),
+    ("Millionen", 6),
+    ("Million", 6),
+    ("million", 6),
+    ("Mio.", 6),
+    ("Mio", 6),
+    ("mn", 6),
+    ("Milliarden", 9),
+    ("Milliarde", 9),
+    ("billion", 9),
+    ("Mrd.", 9),
+    ("Mrd", 9),
+    ("bn", 9),
+    ("trillion", 12),
+];
+const LETTERS: &[(&str, u32)] = &[("k", 3), ("K", 3), ("m", 6), ("M", 6), ("b", 9), ("B", 9)];
+
 /// Blanks that only stand within numbers, or between a number and its currency.
 const THIN: [char; 3] = ['\u{a0}', '\u{202f}', '\u{2009}'];
 
@@ -131,6 +154,18 @@ fn currency_at(text: &str, at: usize) -> Option<(usize, &'static str)> {
         return None;
     }
     Some((end, code))
+}
+
+/// What the number before `at` is counted in: the power of ten, and where its word ends. `after_currency`: whether
+/// a currency stands before the number.
+fn scale_at(text: &str, at: usize, after_currency: bool) -> Option<(u32, usize)> {
+    let rest = text.get(at..)?;
+    let tail = rest.trim_start_matches(|c: char| c == ' ' || THIN.contains(&c));
+    let letters = if after_currency && tail.len() == rest.len() { LETTERS } else { &[] };
+    let (name, power) = SCALES.iter().chain(letters).find(|(name, _)| tail.starts_with(name))?;
+    let end = text.len() - tail.len() + name.len();
+    let goes_on = text.get(end..)?.starts_with(char::is_alphanumeric) && !name.ends_with('.');
+    (!goes_on).then_some((*power, end))
 }
 
 /// Where the digits and separators that start at `start` end.
@@ -210,10 +245,15 @@ fn read(text: &str, start: usize, end: usize) -> Option<FoundNumber> {
         to += after.len() - minus.len();
         negative = true;
     }
-    let rest = text.get(to..)?;
+    let scale = scale_at(text, to, currency.is_some());
+    let counted = scale.map_or(to, |(_, end)| end);
+    let rest = text.get(counted..)?;
     let tail = rest.trim_start_matches(|c: char| c == ' ' || THIN.contains(&c));
     let tail_at = text.len() - tail.len();
-    let percent = tail.starts_with('%');
+    let percent = scale.is_none() && tail.starts_with('%');
+    if currency.is_some() {
+        to = counted;
+    }
     if currency.is_none()
         && let Some((end, code)) = currency_at(text, tail_at)
         // "4 USD 12.00": the currency belongs to what follows it at once.
@@ -235,6 +275,15 @@ fn read(text: &str, start: usize, end: usize) -> Option<FoundNumber> {
         negative = currency.is_some() || value.scale() == 2;
     }
     let value = if negative { -value } else { value };
+    // Four million people are no money, and the four alone is what it was.
+    let (value, ambiguous) = match scale.filter(|_| currency.is_some()) {
+        // Nobody counts a thousand millions: of 1.234 million the mark is that of decimals.
+        Some((power, _)) => {
+            let times = Decimal::from(10u64.pow(if ambiguous { power - 3 } else { power }));
+            (value.checked_mul(times)?.normalize(), false)
+        }
+        None => (value, ambiguous),
+    };
     Some(FoundNumber { bytes: from..to, value, currency, percent, ambiguous })
 }
 

@@ -52,6 +52,31 @@ fn separators_are_told_apart() {
 }
 
 #[test]
+fn money_is_counted_in_what_is_written_behind_it() {
+    for (text, value) in [
+        ("£4.5 million", "4500000 GBP"),
+        ("4,5 Mio. €", "4500000 EUR"),
+        ("EUR 3bn", "3000000000 EUR"),
+        ("$30k", "30000 USD"),
+        ("£5m", "5000000 GBP"),
+        ("1.234 Millionen Euro", "1234000 EUR"),
+        ("2,500 million USD", "2500000 USD"),
+        ("-€1.2 Mrd.", "-1200000000 EUR"),
+        // No money, no scale, or a word that only begins like one.
+        ("4 million people", "4"),
+        ("£5 m", "5 GBP"),
+        ("£12.00 million-dollar", "12000000 GBP"),
+        ("£7.00 thousands", "7.00 GBP"),
+        ("€ 7.00 Mn", "7.00 EUR"),
+    ] {
+        assert_eq!(all(text), [value], "{text}");
+    }
+    let found = &find("paid £4.5 million to", false)[0];
+    assert_eq!((found.bytes.clone(), found.is_money(), found.ambiguous), (5..18, true, false));
+    assert!(find("9999999999999999999 trillion EUR", false).is_empty(), "more than can be counted");
+}
+
+#[test]
 fn codes_dates_and_times_are_no_amounts() {
     for text in ["HP-2024-0317", "20-45-81", "12/03/2024", "12:30", "A4", "1.2.3", "x12.00", "٤٫٥٠", "1,23,4"]
     {
