@@ -148,7 +148,7 @@ impl Edge {
             models: Default::default(),
             progress: Arc::default(),
             door: Door::Folder(Inbox::open(folder.path()).unwrap()),
-            embed: Arc::new(|_| Ok(Box::new(|| Ok(vec![1.0])))),
+            embed: Arc::new(|_| Ok(vec![1.0])),
             config: config.serve.clone(),
             changes: Changes::default(),
             tasks: None,

@@ -110,7 +110,7 @@ fn what_is_alike_is_named_with_its_score_and_what_differs() {
             stderr(&out)
         );
     };
-    refused("new.txt", "send it with `quire send`");
+    refused("new.txt", "not understood yet");
     refused("no/such.txt", "no such file");
     for passage in of(other)["passages"].as_array().unwrap() {
         let tone = &passage["sentiment"];

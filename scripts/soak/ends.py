@@ -43,14 +43,17 @@ class Local:
             return
         if status not in (0, 409, 429, 503):
             raise SystemExit(f"{document.name} was refused: {status} {body.decode(errors='replace')}")
+        # Without an answer, or while an earlier try is being answered, it may have been taken.
+        document.twice |= status in (0, 409)
         self.unsure.append(document)
 
     def again(self, api):
         """Sends what nobody answered for."""
         unsure, self.unsure = self.unsure, []
+        # What has no content any more was settled meanwhile: it had been taken.
         for document in unsure:
-            document.twice = True
-            self.send(document, api)
+            if document.content is not None:
+                self.send(document, api)
 
     def settled(self):
         """What was settled since the last time: names, and the class of what each was given up for, if it was."""

@@ -15,6 +15,7 @@ import random
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -72,7 +73,11 @@ class Soak:
                     self.kills.append((now - self.began, "child"))
             if now >= kill_worker:
                 kill_worker = life()
-                self.worker.kill()
+                # While documents are being sent: some are on their way in when it dies.
+                killer = threading.Timer(self.chance.uniform(0, 0.1), self.worker.kill)
+                killer.start()
+                self.feed(AHEAD + 16)
+                killer.join()
                 self.kills.append((now - self.began, "worker"))
                 self.worker.start()
             if now >= told:
@@ -80,12 +85,12 @@ class Soak:
                 self.tell()
             time.sleep(0.2)
 
-    def feed(self):
+    def feed(self, ahead=AHEAD):
         api = self.worker.ready()
         if api is None:
             return
         self.ends.again(api)
-        while len(self.busy) < AHEAD:
+        while len(self.busy) < ahead:
             document = self.documents.next(self.busy)
             document.twice = False
             self.sent[document.name] = document

@@ -4,7 +4,7 @@ use super::running::Running;
 use super::{App, find, print, send};
 use crate::consume::Upload;
 use crate::document::{Document, DocumentId, Priority, sha256_hex};
-use crate::publish::{Filter, Meaning, Query, Standing};
+use crate::publish::{Filter, Query, Standing};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::io::IsTerminal;
@@ -192,7 +192,7 @@ fn questions(running: &Running, documents: &[Shown], question: &str) -> Result<(
     let filter = Filter::default();
     find::show(&running.store.search(&Query {
         text: question,
-        vector: Meaning::Known(&vector),
+        vector: &vector,
         filter: &filter,
         limit: 5,
     })?);

@@ -10,7 +10,7 @@ use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
 use crate::pipeline::Embedder;
 use crate::publish::examples::Examples;
-use crate::publish::{Hit, Meaning, Query, Store};
+use crate::publish::{Hit, Query, Store};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
@@ -134,24 +134,22 @@ fn files(inbox: &Inbox, folder: &str) -> usize {
 pub fn search(app: &App, args: &SearchArgs) -> Result<ExitCode> {
     let filter = args.which.filter();
     let text = args.text.join(" ");
-    let (store, vector) = match text.is_empty() {
-        // Without words no model is needed.
-        true => (store::open_read_only(&app.config, None)?, Vec::new()),
-        false => {
-            let models = Models::load(&app.config.infer, &models_dir(&app.config))?;
-            let store = store::open_read_only(&app.config, Some(&models))?;
-            (store, Embedder::alone(&models, &app.config, &app.metrics)?.embed(&text)?)
-        }
+    // Without words no model is needed.
+    let models = match text.is_empty() {
+        true => None,
+        false => Some(Models::load(&app.config.infer, &models_dir(&app.config))?),
     };
+    let store = store::open_read_only(&app.config, models.as_ref())?;
     let named = |list: &[String]| {
         list.iter().map(|one| named::document(store.as_ref(), one)).collect::<Result<Vec<_>>>()
     };
     let examples = Examples { like: named(&args.like)?, unlike: named(&args.unlike)? };
+    let vector = match &models {
+        Some(models) => Embedder::alone(models, &app.config, &app.metrics)?.embed(&text)?,
+        None => Vec::new(),
+    };
     let hits = match examples.is_empty() {
-        true => {
-            let vector = Meaning::Known(&vector);
-            store.search(&Query { text: &text, vector, filter: &filter, limit: args.limit })?
-        }
+        true => store.search(&Query { text: &text, vector: &vector, filter: &filter, limit: args.limit })?,
         false => examples.search(store.as_ref(), &vector, &filter, args.limit)?,
     };
     if app.json {

@@ -22,7 +22,7 @@ pub fn document(store: &dyn Store, text: &str) -> Result<DocumentId> {
     let id = DocumentId::of_content(&sha256_hex(&bytes));
     if !known(store, &id)? {
         bail!(
-            "what is in {text} was not understood yet: send it with `quire send`, or give the id that it was sent under"
+            "what is in {text} is not understood yet; if it was not sent, `quire send` does, and what was sent under an id of its own is found by that"
         );
     }
     Ok(id)

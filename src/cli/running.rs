@@ -178,7 +178,7 @@ impl Running {
             progress: pipeline.progress(),
             metrics: Arc::clone(metrics),
             door,
-            embed: Arc::new(move |text: &str| embedder.begin(text)),
+            embed: Arc::new(move |text: &str| embedder.embed(text)),
             keys: Arc::clone(&keys),
             fetch: Arc::new(move |uri: &str| fetcher.fetch(uri)),
             revive: revive(config),

@@ -68,11 +68,11 @@ pub fn mentions<'w>(
     named
 }
 
-/// Mentions by page and place.
-type Ruled = BTreeMap<(usize, usize), Named>;
+/// Mentions by page and first byte, none of which meets another.
+pub(super) type Places = BTreeMap<(usize, usize), Named>;
 
-fn rules<'p>(pages: impl Iterator<Item = &'p str>, least: f32) -> Ruled {
-    let mut ruled = Ruled::new();
+fn rules<'p>(pages: impl Iterator<Item = &'p str>, least: f32) -> Places {
+    let mut ruled = Places::new();
     for (page, text) in pages.enumerate() {
         let found: Vec<fields::Recognised> = recognise(text);
         for one in found.into_iter().filter(|one| one.confidence >= least) {
@@ -93,10 +93,15 @@ fn rules<'p>(pages: impl Iterator<Item = &'p str>, least: f32) -> Ruled {
     ruled
 }
 
-/// Whether a rule found something in the same place.
-fn meets(ruled: &Ruled, one: &Named) -> bool {
-    let last = ruled.range(..(one.page, one.bytes.end)).next_back();
-    last.is_some_and(|((page, _), other)| *page == one.page && other.bytes.end > one.bytes.start)
+/// Where the last of those starts that meet these bytes of a page, if any does.
+pub(super) fn meeting(places: &Places, page: usize, bytes: &Range<usize>) -> Option<(usize, usize)> {
+    let (at, last) = places.range((page, 0)..(page, bytes.end)).next_back()?;
+    (last.bytes.end > bytes.start).then_some(*at)
+}
+
+/// Whether one of those is in the same place.
+fn meets(places: &Places, one: &Named) -> bool {
+    meeting(places, one.page, &one.bytes).is_some()
 }
 
 /// What is known of an entity while its mentions are gathered.

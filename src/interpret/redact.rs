@@ -58,6 +58,9 @@ pub fn redact(document: &mut Document) {
         let range = field.start.unwrap_or_default()..field.end.unwrap_or_default();
         let within = ranges.iter().any(|r| r.start < range.end && range.start < r.end);
         field.value = field.value.take().map(|value| if within { mask(&value) } else { clean(&value) });
+        // What a file says to people may hold names, too.
+        field.label = field.label.take().map(|label| clean(&label));
+        field.name = clean(&field.name);
     }
     document.checks.iter_mut().for_each(|check| check.detail = clean(&check.detail));
 }

@@ -129,12 +129,16 @@ impl Delivery {
 
     /// Given up for this reason.
     pub fn dead(self, why: String) -> Self {
-        Self { state: DeliveryState::Dead, content: None, due_at: Timestamp::now(), error: Some(why), ..self }
+        Self { state: DeliveryState::Dead, due_at: Timestamp::now(), error: Some(why), ..self }
     }
 
-    /// Once more from the start.
+    /// Once more from the start; not before what it tells of is stored, if that was not known yet.
     pub fn again(self) -> Self {
-        Self { due_at: Timestamp::now(), attempts: 0, ..self.released() }
+        let state = match self.content {
+            Some(_) => DeliveryState::Prepared,
+            None => DeliveryState::Waiting,
+        };
+        Self { state, due_at: Timestamp::now(), attempts: 0, ..self }
     }
 
     /// As the store keeps it, as its next version. Those that wait: the soonest first; the dead: the

@@ -49,7 +49,7 @@ impl<'n> Prepared<'n> {
             lanes.push(delivery.subscription.clone());
             // One that was there is as another try left it, or somebody else by now.
             if !new || !self.notifier.release(Delivery { version: 1, ..delivery.clone() })? {
-                self.notifier.release_by_id(&delivery.id)?;
+                self.notifier.release_as_it_is(delivery)?;
             }
         }
         self.notifier.lanes.wake(&lanes);
@@ -68,8 +68,13 @@ impl Notifier {
         Ok(done)
     }
 
-    fn release_by_id(&self, id: &str) -> Result<()> {
-        let Some(record) = self.store.record(Shelf::Delivery, id)? else { return Ok(()) };
+    /// Lets one be sent that others may have changed. It is gone where its time was up while its document was being
+    /// stored, or by a clock that was set ahead; then it is queued anew. Sent twice, it has one id.
+    fn release_as_it_is(&self, prepared: Delivery) -> Result<()> {
+        let Some(record) = self.store.record(Shelf::Delivery, &prepared.id)? else {
+            self.queue(prepared.released())?;
+            return Ok(());
+        };
         if let Some(delivery) = self.readable(&record).filter(|one| one.state == DeliveryState::Prepared) {
             self.release(delivery)?;
         }
@@ -83,7 +88,8 @@ impl Notifier {
         let (now, prepared) = (Timestamp::now(), Selection { state, ..Selection::default() });
         self.store.each_record(Shelf::Delivery, &prepared, &mut |record| {
             let Some(delivery) = self.readable(&record) else { return Ok(()) };
-            let age = now.duration_since(delivery.created_at);
+            // Of one that seems to come from the future the clock was set back.
+            let age = now.duration_since(delivery.created_at).abs();
             if age < LEFT {
                 return Ok(());
             }
@@ -98,7 +104,7 @@ impl Notifier {
     }
 
     /// Whether what a delivery tells of is stored, or was before something later.
-    fn is_stored(&self, delivery: &Delivery) -> Result<bool> {
+    pub(super) fn is_stored(&self, delivery: &Delivery) -> Result<bool> {
         let (Some(id), Some(content)) = (&delivery.document, &delivery.content) else { return Ok(false) };
         let standing = self.store.standing(id, &content.sha256, content.version, &content.models)?;
         Ok(standing != Standing::Outdated)
@@ -166,6 +172,38 @@ mod tests {
         assert_eq!(of(DeliveryState::Waiting), ["stored"]);
         assert_eq!(of(DeliveryState::Prepared), ["waits", "young"]);
         assert!(list(&notifier, DeliveryState::Waiting)[0].content.is_none());
+    }
+
+    #[test]
+    fn one_whose_time_was_up_too_early_is_sent_all_the_same() {
+        let store = Arc::<MemoryStore>::default();
+        let notifier = notifier(&store);
+        notifier.subscribe(draft(json!({ "url": "http://127.0.0.1:9/" }))).unwrap();
+        let prepared = notifier.understood(&document("a")).unwrap();
+        aged(&store, &list(&notifier, DeliveryState::Prepared)[0], LOST * 2);
+        notifier.release_what_was_left().unwrap();
+        assert!(list(&notifier, DeliveryState::Prepared).is_empty());
+        prepared.release().unwrap();
+        assert_eq!(list(&notifier, DeliveryState::Waiting).len(), 1);
+    }
+
+    #[test]
+    fn nothing_is_sent_again_before_its_document_is_stored() {
+        let store = Arc::<MemoryStore>::default();
+        let notifier = notifier(&store);
+        notifier.subscribe(draft(json!({ "url": "http://127.0.0.1:9/" }))).unwrap();
+        let prepared = notifier.understood(&document("a")).unwrap();
+        let of = |state| list(&notifier, state);
+        let id = of(DeliveryState::Prepared)[0].id.clone();
+        notifier.replay(&id).unwrap();
+        assert_eq!((of(DeliveryState::Prepared).len(), of(DeliveryState::Waiting).len()), (1, 0));
+        let dead = of(DeliveryState::Prepared).remove(0).dead("no room".to_owned());
+        assert!(store.put_record(&dead.next_record().unwrap()).unwrap());
+        notifier.replay(&id).unwrap();
+        assert_eq!((of(DeliveryState::Prepared).len(), of(DeliveryState::Waiting).len()), (1, 0));
+        store.put(&document("a")).unwrap();
+        prepared.release().unwrap();
+        assert_eq!((of(DeliveryState::Prepared).len(), of(DeliveryState::Waiting).len()), (0, 1));
     }
 
     #[test]

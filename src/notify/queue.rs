@@ -212,15 +212,18 @@ impl Notifier {
         Ok(records.iter().filter_map(|record| self.readable(record)).collect())
     }
 
-    /// Sends a delivery now, with as many tries as a new one.
+    /// Sends a delivery now, with as many tries as a new one; where what it tells of is not stored yet, once it is.
     pub fn replay(&self, id: &str) -> Result<Delivery, Refused> {
         let before = self.delivery(id)?;
         let waited = before.state == DeliveryState::Waiting;
-        let delivery = before.again();
+        let delivery = match before.content.is_some() && self.is_stored(&before)? {
+            true => before.released().again(),
+            false => before.again(),
+        };
         if !self.store.put_record(&delivery.next_record()?)? {
             return Err(Refused::Stale(delivery.version + 1));
         }
-        if !waited {
+        if !waited && delivery.state == DeliveryState::Waiting {
             self.lanes.added(&delivery.subscription, 1);
         }
         self.metrics.webhook("replayed");

@@ -9,7 +9,6 @@ use crate::feed::{self, BatchQueue, Reader, Tokenizer};
 use crate::infer::models::{Loaded, Models, TokenizerOf};
 use crate::infer::serve;
 use crate::metrics::Metrics;
-use crate::publish::Coming;
 use crate::tasks::EMBEDDING;
 use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
@@ -47,13 +46,8 @@ impl Embedder {
         Ok((Self { readers, queue }, engines))
     }
 
-    /// The L2-normalised mean over the text's windows; empty for a text without tokens. Blocks.
+    /// The L2-normalised mean over the text's windows; empty for a text without tokens.
     pub fn embed(&self, text: &str) -> Result<Vec<f32>> {
-        self.begin(text)?()
-    }
-
-    /// Has it made; what is given waits for it.
-    pub fn begin(&self, text: &str) -> Result<Coming> {
         let windows = self.readers.get(EMBEDDING).map_or_else(|| Ok(Vec::new()), |r| r.windows(text))?;
         let (answer, answers) = mpsc::channel();
         for window in windows {
@@ -68,21 +62,17 @@ impl Embedder {
                 return Err(stopping());
             }
         }
-        Ok(Box::new(move || mean(answers)))
+        drop(answer);
+        let mut sum: Vec<f32> = Vec::new();
+        for output in answers {
+            let (weight, vector) = output?;
+            sum.resize(vector.len(), 0.0);
+            sum.iter_mut().zip(vector).for_each(|(s, v)| *s += v * weight);
+        }
+        let length = sum.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-12);
+        sum.iter_mut().for_each(|v| *v /= length);
+        Ok(sum)
     }
-}
-
-/// The L2-normalised mean of weighted vectors.
-fn mean(answers: mpsc::Receiver<Result<(f32, Vec<f32>)>>) -> Result<Vec<f32>> {
-    let mut sum: Vec<f32> = Vec::new();
-    for output in answers {
-        let (weight, vector) = output?;
-        sum.resize(vector.len(), 0.0);
-        sum.iter_mut().zip(vector).for_each(|(s, v)| *s += v * weight);
-    }
-    let length = sum.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-12);
-    sum.iter_mut().for_each(|v| *v /= length);
-    Ok(sum)
 }
 
 /// Tokens that a window of another model than the embedding one has at most. Attention costs the

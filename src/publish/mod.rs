@@ -11,13 +11,11 @@ mod forget;
 mod fusion;
 pub mod groups;
 pub mod local;
-mod meaning;
 pub mod qdrant;
 mod records;
 mod words;
 
 pub use forget::{SEVERAL, forget};
-pub use meaning::{Coming, Meaning};
 pub use records::{Facet, Facets, Record, Records, Selection, Shelf};
 
 use crate::config::Config;
@@ -190,8 +188,8 @@ impl Filter {
 pub struct Query<'q> {
     /// The words, for the keyword half; empty for a pure vector search.
     pub text: &'q str,
-    /// For the vector half.
-    pub vector: Meaning<'q>,
+    /// The query's L2-normalised embedding, for the vector half; empty for keywords only.
+    pub vector: &'q [f32],
     /// Which documents count.
     pub filter: &'q Filter,
     /// At most this many hits.

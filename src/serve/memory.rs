@@ -184,8 +184,10 @@ impl Store for MemoryStore {
     }
 
     fn search(&self, query: &Query<'_>) -> Result<Vec<Hit>> {
-        let vector = query.vector.wait()?;
-        self.ask(format!("search {} {vector:?} {:?} {}", query.text, query.filter.kind, query.limit))?;
+        self.ask(format!(
+            "search {} {:?} {:?} {}",
+            query.text, query.vector, query.filter.kind, query.limit
+        ))?;
         Ok(self.hits(query.limit))
     }
 

@@ -48,7 +48,7 @@ use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
 use crate::progress::Progress;
-use crate::publish::{Coming, Store};
+use crate::publish::Store;
 use crate::review::Desk;
 use crate::tend::schedule::Schedule;
 pub use admit::{Changes, Role};
@@ -78,8 +78,8 @@ const GRACE: Duration = Duration::from_secs(5);
 /// The longest JSON body, in bytes: a decision may hold the corrected text of some hundred pages.
 const JSON_LIMIT: usize = 4 << 20;
 
-/// Has the L2-normalised embedding of a query made.
-pub type Embed = Arc<dyn Fn(&str) -> Result<Coming> + Send + Sync>;
+/// Gives the L2-normalised embedding of a query. Blocks.
+pub type Embed = Arc<dyn Fn(&str) -> Result<Vec<f32>> + Send + Sync>;
 
 /// Shows pages. Blocks.
 pub trait Look: Send + Sync {

@@ -6,7 +6,7 @@ use super::params::{FILTER, Params, document_id, path_id};
 use super::problem::{NO_DIRECTION, Problem};
 use crate::document::DocumentId;
 use crate::publish::examples::{Astray, Examples};
-use crate::publish::{DocumentRow, Facets, Hit, Meaning, Query};
+use crate::publish::{DocumentRow, Facets, Hit, Query};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -65,14 +65,13 @@ pub async fn search(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Found
     }
     let started = Instant::now();
     let find = move |api: &super::Api| {
-        let vector = match text.is_empty() {
-            true => Meaning::Known(&[]),
-            false => Meaning::coming((api.embed)(&text)?),
-        };
+        let vector = if text.is_empty() { Vec::new() } else { (api.embed)(&text)? };
         let depth = limit + offset;
         let hits = match examples.is_empty() {
-            true => api.store.search(&Query { text: &text, vector, filter: &filter, limit: depth })?,
-            false => examples.search(api.store.as_ref(), &vector.wait()?, &filter, depth).map_err(astray)?,
+            true => {
+                api.store.search(&Query { text: &text, vector: &vector, filter: &filter, limit: depth })?
+            }
+            false => examples.search(api.store.as_ref(), &vector, &filter, depth).map_err(astray)?,
         };
         let rows = |ids| api.store.rows_of(ids).map(|rows| rows.into_iter().flatten().collect());
         let shown = match examples.is_empty() {

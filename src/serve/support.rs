@@ -175,10 +175,7 @@ impl Server {
             progress: Arc::clone(&progress),
             metrics: Arc::clone(&metrics),
             door: Door::Folder(inbox.clone()),
-            embed: Arc::new(|text| {
-                let vector = vec![text.len() as f32];
-                Ok(Box::new(move || Ok(vector)))
-            }),
+            embed: Arc::new(|text| Ok(vec![text.len() as f32])),
             config: config.clone(),
             changes: Changes::default(),
             tasks: None,

@@ -5,7 +5,7 @@
 
 mod words;
 
-use super::named::Named;
+use super::named::{Named, Places, meeting};
 use crate::document::EntitySource;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -22,7 +22,7 @@ const PERSON_WORDS: usize = 4;
 /// Different names that are looked for again in a document at most; bounds the work.
 const MOST_NAMES: usize = 500;
 
-/// Bytes of a document in which they are looked for, likewise.
+/// Bytes of a document in which names are looked for by their form, and again; likewise.
 const MOST_TEXT: usize = 500_000;
 
 /// A word of a page.
@@ -33,24 +33,50 @@ struct Word {
 }
 
 /// The model's mentions of a document, in order, mended.
-pub fn mend(pages: &[&str], mut named: Vec<Named>) -> Vec<Named> {
-    for (page, text) in pages.iter().enumerate() {
-        for one in by_form(page, text, &named) {
-            named.retain(|other| other.page != page || !meet(&other.bytes, &one.bytes));
-            named.push(one);
+pub fn mend(pages: &[&str], named: Vec<Named>) -> Vec<Named> {
+    // Windows overlap; of two mentions in one place the surer one stays.
+    let mut places = Places::new();
+    for one in named {
+        let rival = meeting(&places, one.page, &one.bytes).and_then(|at| places.get(&at));
+        if rival.is_none_or(|rival| rival.confidence < one.confidence) {
+            put(&mut places, one);
         }
     }
-    agree(pages, &mut named);
-    named.sort_by_key(|one| (one.page, one.bytes.start));
-    named
+    let begun = beginning(pages);
+    for (page, text) in begun.iter().enumerate() {
+        for one in by_form(page, text, &places) {
+            put(&mut places, one);
+        }
+    }
+    agree(pages, &begun, &mut places);
+    places.into_values().collect()
 }
 
-fn meet(a: &Range<usize>, b: &Range<usize>) -> bool {
-    a.start < b.end && b.start < a.end
+/// Puts a mention in the place of those that it meets.
+fn put(places: &mut Places, one: Named) {
+    while let Some(at) = meeting(places, one.page, &one.bytes) {
+        places.remove(&at);
+    }
+    places.insert((one.page, one.bytes.start), one);
+}
+
+/// The first [`MOST_TEXT`] bytes of a document, whole lines of them; pages behind that are empty.
+fn beginning<'t>(pages: &[&'t str]) -> Vec<&'t str> {
+    let mut left = MOST_TEXT;
+    let cut = |page: &&'t str| {
+        let head = page.get(..page.floor_char_boundary(left)).unwrap_or_default();
+        if head.len() == page.len() {
+            left -= head.len();
+            return *page;
+        }
+        left = 0;
+        head.rfind('\n').and_then(|end| head.get(..end)).unwrap_or_default()
+    };
+    pages.iter().map(cut).collect()
 }
 
 /// Runs of words with capitals that are names by their form.
-fn by_form(page: usize, text: &str, named: &[Named]) -> Vec<Named> {
+fn by_form(page: usize, text: &str, named: &Places) -> Vec<Named> {
     let mut found = Vec::new();
     let mut start = 0;
     for line in text.split_inclusive('\n') {
@@ -158,7 +184,7 @@ fn organisation(
     page: usize,
     text: &str,
     run: &[Word],
-    named: &[Named],
+    named: &Places,
 ) -> Option<(Range<usize>, &'static str, f32)> {
     let run = behind_person(text, run)?;
     let first = run.iter().position(|word| {
@@ -176,7 +202,7 @@ fn organisation(
     let bytes = run.first()?.bytes.start..run.last()?.bytes.end;
     let ends = INSTITUTIONS.contains(&of(text, run.last()?));
     let begins = INSTITUTIONS.contains(&of(text, run.first()?)) && of(text, run.get(1)?) == "of";
-    let seen = || named.iter().any(|one| one.page == page && meet(&one.bytes, &bytes));
+    let seen = || meeting(named, page, &bytes).is_some();
     ((ends || begins) && run.len() > 1 && seen()).then_some((bytes, "ORG", INSTITUTION_CONFIDENCE))
 }
 
@@ -189,10 +215,10 @@ fn behind_person<'w>(text: &str, run: &'w [Word]) -> Option<&'w [Word]> {
     rest.get(at + 1..)
 }
 
-/// Makes one name mean one thing in a document, and finds it where the model passed over it.
-fn agree(pages: &[&str], named: &mut Vec<Named>) {
+/// Makes one name mean one thing in a document, and finds it in its beginning where the model passed over it.
+fn agree(pages: &[&str], begun: &[&str], named: &mut Places) {
     let known = known(pages, named);
-    for one in named.iter_mut() {
+    for one in named.values_mut() {
         if let Some((label, best)) = known.get(&spelling(pages, one)) {
             label.clone_into(&mut one.label);
             one.confidence = one.confidence.max(best * VOUCHED);
@@ -203,20 +229,15 @@ fn agree(pages: &[&str], named: &mut Vec<Named>) {
     // Longer ones first: "Ann Lee" before "Ann".
     names.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then(a.0.cmp(b.0)));
     for (name, (label, best)) in names.into_iter().take(MOST_NAMES) {
-        let mut left = MOST_TEXT;
-        for (page, text) in pages.iter().enumerate() {
+        for (page, text) in begun.iter().enumerate() {
             for (start, _) in text.match_indices(name.as_str()) {
                 let bytes = start..start + name.len();
-                let new = || !named.iter().any(|one| one.page == page && meet(&one.bytes, &bytes));
-                if stands_alone(text, name, &bytes) && new() {
+                if stands_alone(text, name, &bytes) && meeting(named, page, &bytes).is_none() {
                     let (label, confidence) = (label.clone(), best * VOUCHED);
                     let source = EntitySource::Model;
-                    named.push(Named { label, page, bytes, confidence, source, value: None });
+                    named
+                        .insert((page, start), Named { label, page, bytes, confidence, source, value: None });
                 }
-            }
-            left = left.saturating_sub(text.len());
-            if left == 0 {
-                break;
             }
         }
     }
@@ -229,9 +250,9 @@ fn spelling(pages: &[&str], one: &Named) -> String {
 
 /// What each spelling names by most of its mentions, weighted by their confidence, and the greatest
 /// confidence. A person's first or last name alone is that person.
-fn known(pages: &[&str], named: &[Named]) -> BTreeMap<String, (String, f32)> {
+fn known(pages: &[&str], named: &Places) -> BTreeMap<String, (String, f32)> {
     let mut votes: BTreeMap<String, Vec<(&str, f32, f32)>> = BTreeMap::new();
-    for one in named {
+    for one in named.values() {
         let labels = votes.entry(spelling(pages, one)).or_default();
         match labels.iter_mut().find(|(label, ..)| *label == one.label) {
             Some((_, sum, best)) => (*sum, *best) = (*sum + one.confidence, best.max(one.confidence)),
@@ -338,5 +359,25 @@ mod tests {
         let mended = mend(&[text], vec![named(0..13, "ORG", 0.8), named(19..32, "PER", 0.6)]);
         assert_eq!(mended.iter().map(|one| one.label.as_str()).collect::<Vec<_>>(), ["ORG", "ORG"]);
         assert!(mended.iter().all(|one| one.confidence > 0.7));
+    }
+
+    #[test]
+    fn the_beginning_of_a_long_document_is_looked_at() {
+        let line = "Dear Mr Öhlmann\n";
+        let text = line.repeat(400_000);
+        let at = text.rfind("Öhlmann").unwrap();
+        let last = Named {
+            label: "LOC".to_owned(),
+            page: 1,
+            bytes: at..at + "Öhlmann".len(),
+            confidence: 0.5,
+            source: EntitySource::Model,
+            value: None,
+        };
+        let mended = mend(&["Mr Adams\n", &text, "Mr Brown\n"], vec![last]);
+        let whole = (MOST_TEXT - "Mr Adams\n".len()) / line.len();
+        assert_eq!(mended.len(), 1 + whole + 1, "what the model named stays, wherever it is");
+        assert_eq!(mended.last().map(|one| (one.bytes.start, one.label.as_str())), Some((at, "PER")));
+        assert_eq!(beginning(&["ab", ""]), ["ab", ""]);
     }
 }

@@ -21,7 +21,7 @@ pub use related::{near_duplicates_are_grouped, what_is_like_others_is_walked_thr
 pub use samples::{DIMENSION, document, embed, id, letter};
 pub use walk::a_walk_meets_everything_once;
 
-use super::{Filter, Hit, Meaning, Query, Standing, Store};
+use super::{Filter, Hit, Query, Standing, Store};
 use crate::document::{Document, DocumentId};
 use samples::{entity, filters, seed, time};
 use std::collections::BTreeMap;
@@ -53,7 +53,7 @@ macro_rules! contract_suite {
 pub(crate) use contract_suite;
 
 fn ask(store: &dyn Store, text: &str, vector: &[f32], filter: &Filter, limit: usize) -> Vec<Hit> {
-    store.search(&Query { text, vector: Meaning::Known(vector), filter, limit }).unwrap()
+    store.search(&Query { text, vector, filter, limit }).unwrap()
 }
 
 /// A hybrid search over everything.
@@ -252,10 +252,6 @@ pub fn both_halves_of_a_search_count(store: &dyn Store) {
     let vectors = ask(store, "", &embed("amber"), &Filter::default(), 1);
     assert_eq!(names(&vectors), ["sense"]);
     assert!(vectors[0].keyword_rank.is_none() && vectors[0].score == 1.0 / 61.0);
-    // A vector that is still under way when the search begins finds the same.
-    let (coming, filter) = (Meaning::coming(Box::new(|| Ok(embed("amber")))), Filter::default());
-    let later = store.search(&Query { text: "amber", vector: coming, filter: &filter, limit: 10 }).unwrap();
-    assert_eq!(names(&later), names(&hits));
 }
 
 pub fn nothing_to_search_for_finds_nothing(store: &dyn Store) {

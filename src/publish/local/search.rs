@@ -27,9 +27,8 @@ pub(super) fn search(store: &LocalStore, query: &Query<'_>) -> Result<Vec<Hit>> 
         let snapshot = reader.transaction()?;
         let allowed = store.filters.passing(&snapshot, moment, query.filter)?;
         let depth = fusion::depth(query.limit);
-        // Words first: the model is at work on the vector meanwhile.
+        let near = nearest(store, &snapshot, query.vector, allowed.as_deref(), depth)?;
         let found = keywords::matches(&snapshot, query.text, allowed.as_deref(), depth)?;
-        let near = nearest(store, &snapshot, &query.vector.wait()?, allowed.as_deref(), depth)?;
         let mut hits = Vec::new();
         for found in fusion::fuse(merged(&snapshot, near, found)?, query.limit) {
             if let Some(found) = found.known(|Ranked(row, _)| read::document(&snapshot, row))? {

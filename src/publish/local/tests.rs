@@ -1,6 +1,5 @@
 use super::*;
 use crate::error::{Class, Error};
-use crate::publish::Meaning;
 use crate::publish::contract::{contract_suite, document, embed, id, names, search};
 use proptest::prelude::*;
 use rows::Table;
@@ -26,8 +25,7 @@ fn what_was_put_survives_reopening() {
         assert_eq!(store.counts().unwrap().passages, 2);
         for (text, vector) in [("blue", vec![]), ("", embed("blue whale"))] {
             let filter = Filter::default();
-            let vector = Meaning::Known(&vector);
-            let hits = store.search(&Query { text, vector, filter: &filter, limit: 5 }).unwrap();
+            let hits = store.search(&Query { text, vector: &vector, filter: &filter, limit: 5 }).unwrap();
             assert_eq!((names(&hits), hits[0].passage.as_ref().unwrap().number), (vec!["a"], 1));
         }
     }
@@ -75,8 +73,7 @@ fn vectors_of_another_model_are_refused() {
     assert!(matches!(&error, Error::Fatal(f) if f.class == Class::Config), "{error}");
     assert!(error.to_string().contains("65 dimensions do not fit a store with 64"), "{error}");
     let filter = Filter::default();
-    let vector = Meaning::Known(&[1.0]);
-    assert!(store.search(&Query { text: "", vector, filter: &filter, limit: 1 }).is_err());
+    assert!(store.search(&Query { text: "", vector: &[1.0], filter: &filter, limit: 1 }).is_err());
     other.passages[0].vector = vec![f32::NAN; 64];
     assert!(matches!(store.put(&other), Err(Error::Retry(_))));
     assert_eq!(store.counts().unwrap().documents, 1);
@@ -124,7 +121,7 @@ fn a_filter_passes_what_is_there_at_each_search() {
         document
     };
     let found = |store: &LocalStore, vector: &[f32]| {
-        let query = Query { text: "fox", vector: Meaning::Known(vector), filter: &filter, limit: 9 };
+        let query = Query { text: "fox", vector, filter: &filter, limit: 9 };
         let mut hits: Vec<String> =
             store.search(&query).unwrap().into_iter().map(|hit| hit.document.id.to_string()).collect();
         hits.sort();

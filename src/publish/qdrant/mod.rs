@@ -253,7 +253,7 @@ impl Store for QdrantStore {
     }
 
     fn search(&self, query: &Query<'_>) -> Result<Vec<Hit>> {
-        self.run(search::search(self, query, &query.vector.wait()?))
+        self.run(search::search(self, query))
     }
 
     fn rows_of(&self, ids: &[DocumentId]) -> Result<Vec<Option<DocumentRow>>> {

@@ -39,14 +39,14 @@ struct Found {
 }
 
 /// See [`Store::search`](crate::publish::Store::search).
-pub(super) async fn search(store: &QdrantStore, query: &Query<'_>, vector: &[f32]) -> Result<Vec<Hit>> {
+pub(super) async fn search(store: &QdrantStore, query: &Query<'_>) -> Result<Vec<Hit>> {
     if query.limit == 0 {
         return Ok(Vec::new());
     }
-    if !vector.is_empty() {
-        write::check_one(vector, store.target.dimension)?;
+    if !query.vector.is_empty() {
+        write::check_one(query.vector, store.target.dimension)?;
     }
-    let (near, words) = (Half::Near(vector), Half::Words(sparse::query(query.text)));
+    let (near, words) = (Half::Near(query.vector), Half::Words(sparse::query(query.text)));
     let depth = fusion::depth(query.limit).min(MAX_DEPTH);
     let passing = filter::passages(query.filter);
     let (near_found, words_found) =
