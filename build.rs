@@ -28,14 +28,18 @@ const SPILLED: u32 = 16;
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=kernels");
-    // It appears when scripts/nvcc.sh has run.
-    println!("cargo:rerun-if-changed=data/nvcc/complete");
     for name in ["NVCC", "CUDA_HOME"] {
         println!("cargo:rerun-if-env-changed={name}");
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     println!("cargo:rustc-env=KERNELS_DIGEST={:016x}", digest(&["kernels", "kernels/shim"]));
-    let images = match nvcc() {
+    let found = nvcc();
+    if found.as_ref().is_none_or(|nvcc| nvcc.ends_with(FETCHED)) {
+        // It appears when scripts/nvcc.sh has run. Of another nvcc it is not watched: cargo takes a file
+        // that is not there for one that changed, at every build.
+        println!("cargo:rerun-if-changed=data/nvcc.linked");
+    }
+    let images = match found {
         // Beside the build folders of every profile and set of flags: minutes of work, the same for all.
         Some(nvcc) => {
             let folder = out.ancestors().nth(3).unwrap_or(&out).join("kernels");
@@ -76,10 +80,13 @@ fn digest(paths: &[&str]) -> u64 {
     hasher.finish()
 }
 
+/// Where scripts/nvcc.sh puts it.
+const FETCHED: &str = "data/nvcc/bin/nvcc";
+
 fn nvcc() -> Option<PathBuf> {
     let named = env::var_os("NVCC").map(PathBuf::from);
     let home = env::var_os("CUDA_HOME").map(|home| Path::new(&home).join("bin/nvcc"));
-    let fetched = env::current_dir().ok().map(|here| here.join("data/nvcc/bin/nvcc"));
+    let fetched = env::current_dir().ok().map(|here| here.join(FETCHED));
     let found = [named, home, Some(PathBuf::from("nvcc")), fetched];
     found.into_iter().flatten().find(|nvcc| {
         let told = Command::new(nvcc).arg("--version").output();

@@ -31,3 +31,5 @@ if [ ! -e "$to/complete" ]; then
 fi
 mkdir -p data
 ln -sfn "$to" data/nvcc
+# What was built before there was a link is older than this, though perhaps younger than the compiler.
+touch data/nvcc.linked
