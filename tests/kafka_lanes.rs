@@ -10,8 +10,13 @@ use common::*;
 use std::path::Path;
 use std::time::Duration;
 
-/// A worker of the group `quire` over topics that begin with `prefix`.
+/// A worker of a group of its own over topics that begin with `prefix`.
 fn worker(kafka: &Kafka, data: &Path, prefix: &str, more: &[&str]) -> Daemon {
+    let flags = flags(kafka, prefix, more);
+    Daemon::start(data, &flags.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn flags(kafka: &Kafka, prefix: &str, more: &[&str]) -> Vec<String> {
     let settings = [
         format!("kafka.brokers={}", kafka.brokers()),
         format!("kafka.prefix={prefix}"),
@@ -21,9 +26,8 @@ fn worker(kafka: &Kafka, data: &Path, prefix: &str, more: &[&str]) -> Daemon {
         "kafka.progress_ms=50".to_owned(),
         "kafka.session_timeout_ms=6000".to_owned(),
     ];
-    let flags: Vec<&str> =
-        settings.iter().map(String::as_str).chain(more.iter().copied()).flat_map(|s| ["--set", s]).collect();
-    Daemon::start(data, &flags)
+    let all = settings.into_iter().chain(more.iter().map(|&one| one.to_owned()));
+    all.flat_map(|setting| ["--set".to_owned(), setting]).collect()
 }
 
 fn send(kafka: &Kafka, prefix: &str, name: &str) {
@@ -180,6 +184,55 @@ fn a_second_worker_takes_its_share_and_gives_it_back() {
     assert_eq!((distinct.len(), kafka.read("share.results").len()), (30, 30));
     assert!(!second.log().contains("did not leave in order"), "{}", second.log());
     drop(second.terminate());
+}
+
+/// A worker that joins later has its part of every lane, not the lanes that have least to do.
+#[test]
+fn every_lane_is_shared_out() {
+    let (kafka, folder) = (shared(), tempfile::tempdir().unwrap());
+    let dirs = ["one", "two"].map(|name| folder.path().join(name));
+    dirs.iter().for_each(|dir| std::fs::create_dir(dir).unwrap());
+    let workers = dirs.each_ref().map(|dir| {
+        let one = worker(kafka, dir, "lanes", &["kafka.partitions=2"]);
+        assert!(wait_for(PATIENCE, || one.log().contains("partitions assigned")), "{}", one.log());
+        one
+    });
+    let revoked = || workers[0].log().contains("partitions revoked");
+    assert!(wait_for(PATIENCE, revoked), "{}", workers[0].log());
+    for topic in ["lanes", "lanes.high", "lanes.low"] {
+        (0..12).for_each(|number| send(kafka, topic, &format!("{topic}-{number}.txt")));
+    }
+    let found = results(kafka, "lanes", 36);
+    assert_eq!(keys(&found).into_iter().collect::<std::collections::BTreeSet<_>>().len(), 36);
+    drop(workers.map(Daemon::terminate));
+    let read = dirs.each_ref().map(|dir| {
+        let to = dir.join("export");
+        assert!(output(quire(dir).arg("export").arg(&to)).status.success());
+        let parts = std::fs::read_dir(&to).unwrap().map(|part| std::fs::read(part.unwrap().path()).unwrap());
+        parts.map(|bytes| String::from_utf8(bytes).unwrap()).collect::<String>()
+    });
+    for topic in ["lanes", "lanes.high", "lanes.low"] {
+        let each = read
+            .each_ref()
+            .map(|all| (0..12).filter(|n| all.contains(&format!("\"{topic}-{n}.txt"))).count());
+        assert!(each.iter().sum::<usize>() == 12 && !each.contains(&0), "{topic} was not shared: {each:?}");
+    }
+}
+
+#[test]
+fn lanes_that_nobody_would_read_are_refused() {
+    let (kafka, folder) = (shared(), tempfile::tempdir().unwrap());
+    kafka.create_topics(&["uneven"], 1);
+    kafka.create_topics(&["uneven.low"], 3);
+    let flags = flags(kafka, "uneven", &[]);
+    let out = output(quire(folder.path()).arg("run").args(&flags));
+    assert!(!out.status.success());
+    let told = "uneven.low has 3 partitions and uneven 1: nobody would read those beyond";
+    assert!(
+        stderr(&out).contains(told) && stderr(&out).contains("give uneven 3 partitions"),
+        "{}",
+        stderr(&out)
+    );
 }
 
 #[test]

@@ -145,8 +145,11 @@ fn device(app: &App) -> Result<String, Error> {
         Some(models) => (models.device.clone(), models.threads(config.threads)),
         None => (crate::infer::choose(config.device)?, workers(config.threads)),
     };
-    let tokens = choice.tokens.map_or_else(String::new, |tokens| format!("; {tokens} tokens at once fit"));
-    Ok(format!("{}: {}; {threads} model threads{tokens}", choice.name, choice.reason))
+    let more = match choice.gpus {
+        0 => format!(", encoders in {}", crate::infer::encoders_in(config.precision)),
+        _ => choice.tokens.map_or_else(String::new, |tokens| format!("; {tokens} tokens at once fit")),
+    };
+    Ok(format!("{}: {}; {threads} model threads{more}", choice.name, choice.reason))
 }
 
 fn child(app: &App, stage: Stage, setup: Setup) -> Result<String, Error> {

@@ -14,10 +14,12 @@ pub enum Device {
     Gpu,
 }
 
-/// In what the weights of encoders are computed.
+/// In what models compute their products on a CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
+    /// bfloat16 for encoders where the CPU is faster in it, else 32 bits.
+    Auto,
     /// 32-bit floating point.
     F32,
     /// 16-bit brain floating point.
@@ -27,7 +29,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// The precision of a name.
+    /// One that is told by its name.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::F32, Self::Bf16, Self::Int8].into_iter().find(|precision| precision.to_string() == name)
     }
@@ -36,6 +38,7 @@ impl Precision {
 impl std::fmt::Display for Precision {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::Auto => "auto",
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
             Self::Int8 => "int8",

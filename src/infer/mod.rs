@@ -18,7 +18,7 @@ pub mod models;
 mod service;
 mod weights;
 
-pub use device::{DeviceChoice, choose};
+pub use device::{DeviceChoice, choose, encoders_in};
 pub use service::serve;
 
 use crate::batch::{PackedBatch, WindowOutput};

@@ -12,10 +12,11 @@ mod pipeline;
 mod score;
 
 use super::{App, print};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Subcommand;
 use serde::Serialize;
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 /// What `quire bench` measures.
@@ -36,6 +37,7 @@ pub enum BenchCommand {
 /// Runs a benchmark.
 pub fn bench(app: &App, command: &BenchCommand) -> Result<ExitCode> {
     match command {
+        BenchCommand::Digitize(_) | BenchCommand::Ocr(_) if !has_single_thread() => begin_anew()?,
         BenchCommand::Digitize(args) => digitize::run(app, args)?,
         BenchCommand::Encoder(args) => encoder::run(app, args)?,
         BenchCommand::Fields(args) => fields::run(app, args)?,
@@ -43,6 +45,22 @@ pub fn bench(app: &App, command: &BenchCommand) -> Result<ExitCode> {
         BenchCommand::Pipeline(args) => pipeline::run(app, args)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The setting that turns Tesseract's own threads off, as it is in sandboxed children. Its library reads it
+/// once, when it is loaded.
+const THREADS: (&str, &str) = ("OMP_THREAD_LIMIT", "1");
+
+fn has_single_thread() -> bool {
+    std::env::var(THREADS.0).is_ok_and(|set| set == THREADS.1)
+}
+
+/// This program once more in place of this one, without Tesseract's threads.
+fn begin_anew() -> Result<()> {
+    let program = std::env::current_exe().context("where this program is")?;
+    let mut command = Command::new(program);
+    let failed = command.args(std::env::args_os().skip(1)).env(THREADS.0, THREADS.1).exec();
+    Err(failed).context("cannot start without Tesseract's own threads")
 }
 
 /// Wall and CPU time of something.

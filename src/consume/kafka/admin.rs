@@ -1,6 +1,7 @@
 //! Topics are there, and what they take.
 
 use super::client::{self, Context, FIRST_ANSWER, Sender};
+use super::followers::LEADING;
 use super::topics::{Lane, Topics};
 use crate::config::KafkaConfig;
 use crate::document::Priority;
@@ -43,6 +44,10 @@ pub fn prepare(config: &KafkaConfig, topics: &Topics, sender: &Sender, context: 
         .fetch_metadata(None, FIRST_ANSWER)
         .map_err(|e| context.explain(&format!("no answer from {}", config.brokers), &e))?;
     let there: BTreeSet<&str> = metadata.topics().iter().map(|topic| topic.name()).collect();
+    let partitions =
+        |name: &str| metadata.topics().iter().find(|t| t.name() == name).map(|t| t.partitions().len());
+    let leading = partitions(&topics.lane(LEADING));
+    check_followers(topics, leading, partitions)?;
     let missing: Vec<(String, bool)> =
         topics.all().into_iter().filter(|(name, _)| !there.contains(name.as_str())).collect();
     if !missing.is_empty() {
@@ -50,7 +55,9 @@ pub fn prepare(config: &KafkaConfig, topics: &Topics, sender: &Sender, context: 
             let names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
             return Err(no_topics(&names, "they are missing, and kafka.create_topics is false"));
         }
-        runtime.block_on(make(&admin, config, &missing))?;
+        // As many as the lane has that they go with.
+        let count = leading.and_then(|count| i32::try_from(count).ok()).unwrap_or(config.partitions);
+        runtime.block_on(make(&admin, config, &missing, count))?;
     }
     let lanes = Priority::ALL.iter().map(|priority| topics.lane(Lane::of_priority(*priority)));
     let least = lanes.map(|lane| runtime.block_on(limit(&admin, &lane))).min();
@@ -61,13 +68,38 @@ pub fn prepare(config: &KafkaConfig, topics: &Topics, sender: &Sender, context: 
     })
 }
 
-async fn make(admin: &AdminClient<Context>, config: &KafkaConfig, missing: &[(String, bool)]) -> Result<()> {
+/// A partition of a lane is read by whoever has that number of the leading one.
+fn check_followers(
+    topics: &Topics,
+    leading: Option<usize>,
+    partitions: impl Fn(&str) -> Option<usize>,
+) -> Result<()> {
+    let leader = topics.lane(LEADING);
+    for name in Lane::ALL.map(|lane| topics.lane(lane)) {
+        let (Some(most), Some(count)) = (leading, partitions(&name)) else { continue };
+        if count > most {
+            let why =
+                format!("{name} has {count} partitions and {leader} {most}: nobody would read those beyond");
+            let mut failure = Failure::new(Stage::Consume, Class::Config, why);
+            failure.remedy = format!("give {leader} {count} partitions (kafka-topics --alter)");
+            return Err(Error::Fatal(failure));
+        }
+    }
+    Ok(())
+}
+
+async fn make(
+    admin: &AdminClient<Context>,
+    config: &KafkaConfig,
+    missing: &[(String, bool)],
+    partitions: i32,
+) -> Result<()> {
     let max = MADE_MAX_BYTES.to_string();
     let copies = if config.replication > 0 { config.replication } else { -1 };
     let new: Vec<NewTopic<'_>> = missing
         .iter()
         .map(|(name, compacted)| {
-            let topic = NewTopic::new(name, config.partitions, TopicReplication::Fixed(copies))
+            let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(copies))
                 .set("max.message.bytes", &max);
             if *compacted { topic.set("cleanup.policy", "compact") } else { topic }
         })
@@ -84,7 +116,7 @@ async fn make(admin: &AdminClient<Context>, config: &KafkaConfig, missing: &[(St
             Err((name, code)) => return Err(failed(&[&name], code.to_string())),
         }
     }
-    tracing::info!(topics = names.len(), partitions = config.partitions, "made topics");
+    tracing::info!(topics = names.len(), partitions, "made topics");
     Ok(())
 }
 

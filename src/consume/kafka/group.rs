@@ -2,27 +2,36 @@
 
 use super::board::{Board, Owned, Partition, Phase};
 use super::client::Context;
+use super::followers::{self, LEADING};
 use super::topics::{Lane, Topics};
+use crate::receipt::lock;
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
 use rdkafka::{Statistics, TopicPartitionList};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Whoever has this partition is the leader.
-const LEADS: Partition = (Lane::Commands, 0);
+pub const LEADS: Partition = (Lane::Commands, 0);
 
-/// The consumer of the group.
+/// The consumer of the group, and that of the lanes that follow.
 pub type GroupConsumer = BaseConsumer<Group>;
 
-/// Callbacks of the consumer; they run on the poll thread.
+/// Records of each lane that wait at the broker.
+pub type Lags = Arc<Mutex<BTreeMap<Lane, u64>>>;
+
+/// Callbacks of a consumer; they run on the poll thread.
 pub struct Group {
     pub(super) context: Context,
     pub(super) board: Arc<Board>,
     pub(super) topics: Topics,
+    pub(super) lags: Lags,
+    /// In the member's: what reads the lanes that follow.
+    pub(super) follower: Option<Arc<GroupConsumer>>,
 }
 
 impl Group {
@@ -32,13 +41,14 @@ impl Group {
     }
 
     /// Settled work is committed, the rest is dropped: its late results find nothing to settle.
-    fn revoked(&self, consumer: &BaseConsumer<Self>, partitions: &[Partition]) {
+    fn revoked(&self, consumer: &BaseConsumer<Self>, leading: &[Partition]) {
         let lost = consumer.assignment_lost();
+        let mut state = self.board.lock();
+        let partitions = &followers::with_followers(leading, state.owned.keys().copied());
         if partitions.contains(&LEADS) {
             self.board.leads.store(false, Ordering::Release);
         }
         tracing::info!(partitions = partitions.len(), lost, "partitions revoked");
-        let mut state = self.board.lock();
         state.lose(partitions);
         if !lost {
             for partition in partitions {
@@ -64,6 +74,9 @@ impl Group {
         state.owned.retain(|partition, _| !partitions.contains(partition));
         state.drop_finished(partitions);
         drop(state);
+        if let Some(follower) = &self.follower {
+            followers::leave(follower, &self.topics, partitions);
+        }
         self.board.notify();
     }
 
@@ -73,9 +86,6 @@ impl Group {
         tracing::info!(partitions = partitions.len(), "partitions assigned");
         if let Err(e) = consumer.pause(list) {
             tracing::warn!("cannot pause what was assigned: {e}");
-        }
-        if partitions.contains(&LEADS) {
-            self.board.leads.store(true, Ordering::Release);
         }
         let mut state = self.board.lock();
         for partition in partitions {
@@ -101,25 +111,29 @@ impl ClientContext for Group {
         self.context.generate_oauth_token(of)
     }
 
-    /// What waits at the broker for this worker's partitions.
+    /// What waits at the broker for this worker's partitions, of the lanes that this consumer reads.
     fn stats(&self, statistics: Statistics) {
-        let mut waiting =
-            [(Lane::High, 0u64), (Lane::Normal, 0), (Lane::Low, 0), (Lane::Retry, 0), (Lane::Slow, 0)];
+        let mut lags = lock(&self.lags);
         let state = self.board.lock();
-        for (lane, lag) in &mut waiting {
-            let Some(topic) = statistics.topics.get(&self.topics.lane(*lane)) else { continue };
-            for partition in topic.partitions.values() {
-                let Some(owned) = state.owned.get(&(*lane, partition.partition)) else { continue };
+        for lane in [Lane::High, Lane::Normal, Lane::Low, Lane::Retry, Lane::Slow] {
+            if (lane == LEADING) != self.follower.is_some() {
+                continue;
+            }
+            let mut lag = 0;
+            let topic = statistics.topics.get(&self.topics.lane(lane));
+            for partition in topic.iter().flat_map(|topic| topic.partitions.values()) {
+                let Some(owned) = state.owned.get(&(lane, partition.partition)) else { continue };
                 if owned.phase == Phase::Open && partition.hi_offset >= 0 {
-                    *lag += u64::try_from(partition.hi_offset - owned.tracker.position()).unwrap_or(0);
+                    lag += u64::try_from(partition.hi_offset - owned.tracker.position()).unwrap_or(0);
                 }
             }
+            lags.insert(lane, lag);
         }
         drop(state);
-        for (lane, lag) in waiting {
-            self.board.metrics.lag(lane.name(), lag);
+        for (lane, lag) in &*lags {
+            self.board.metrics.lag(lane.name(), *lag);
         }
-        self.board.metrics.lag_seconds(waiting.iter().map(|(_, lag)| lag).sum());
+        self.board.metrics.lag_seconds(lags.values().sum());
     }
 }
 

@@ -1,5 +1,5 @@
-//! Topics of Kafka as a source: a consumer group over three priorities, a retry and a slow lane,
-//! with results, progress and offsets in one transaction.
+//! Topics of Kafka as a source: a consumer group over three priorities, a retry and a slow lane (one topic is
+//! shared out, the `followers` go with it), with results, progress and offsets in one transaction.
 //!
 //! Three threads of its own. The poll thread (`poll`) does nothing but poll and hand records over.
 //! The committer (`commit`) writes what is settled. A third follows commands. The pipeline's
@@ -14,6 +14,7 @@ mod commands;
 mod commit;
 pub mod dead;
 mod fetching;
+mod followers;
 mod group;
 pub mod intake;
 mod marks;
@@ -48,7 +49,7 @@ use client::{Context, Sender};
 use commands::Commands;
 use commit::Committer;
 use fetching::Fetching;
-use group::{Group, GroupConsumer};
+use group::{Group, GroupConsumer, Lags};
 use poll::Poll;
 use rdkafka::producer::Producer;
 use settle::Outcomes;
@@ -121,10 +122,25 @@ impl KafkaSource {
         let board = Arc::new(board);
         let commands = Arc::new(Commands::new(&kafka, whence));
         let reader = commands.catch_up(&board)?;
-        let consumer = Arc::new(join(&kafka, &board, &topics)?);
-
-        let poll =
-            Poll { consumer: Arc::clone(&consumer), board: Arc::clone(&board), topics: topics.clone() };
+        let lags = Lags::default();
+        let reads = |follower| {
+            let group = Group {
+                context: Context::new(&kafka),
+                board: Arc::clone(&board),
+                topics: topics.clone(),
+                lags: Arc::clone(&lags),
+                follower,
+            };
+            join(&kafka, group).map(Arc::new)
+        };
+        let follower = reads(None)?;
+        let consumer = reads(Some(Arc::clone(&follower)))?;
+        let poll = Poll {
+            consumer: Arc::clone(&consumer),
+            follower,
+            board: Arc::clone(&board),
+            topics: topics.clone(),
+        };
         poll.subscribe();
         let transactions = Transactions {
             board: Arc::clone(&board),
@@ -238,7 +254,8 @@ fn worker_name(config: &Config) -> String {
     format!("{}-{}", host.trim(), hash.get(..8).unwrap_or_default())
 }
 
-fn join(config: &KafkaConfig, board: &Arc<Board>, topics: &Topics) -> Result<GroupConsumer> {
+/// A consumer under the group's name: its member, once it subscribes, or what reads beside it.
+fn join(config: &KafkaConfig, group: Group) -> Result<GroupConsumer> {
     let mut client = client::base(config);
     client.set("group.id", &config.group);
     client.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
@@ -254,6 +271,5 @@ fn join(config: &KafkaConfig, board: &Arc<Board>, topics: &Topics) -> Result<Gro
     client.set("fetch.queue.backoff.ms", "10");
     // One record may be as long as the broker takes.
     client.set("fetch.message.max.bytes", "1048576").set("receive.message.max.bytes", "1500000000");
-    let group = Group { context: Context::new(config), board: Arc::clone(board), topics: topics.clone() };
     client::connect(client, config, group)
 }

@@ -2,6 +2,7 @@
 //! however long a document takes.
 
 use super::board::{Board, Partition, Phase};
+use super::followers::{Followers, LEADING};
 use super::group::GroupConsumer;
 use super::marks::Marks;
 use super::record::Record;
@@ -13,8 +14,8 @@ use rdkafka::{Offset, TopicPartitionList};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long one poll waits for a record.
-const POLL: Duration = Duration::from_millis(50);
+/// How long one poll waits for a record of the leading lane, and one of another that comes meanwhile.
+const POLL: Duration = Duration::from_millis(5);
 /// After so many records the taker is told of them.
 const TOLD_AT: usize = 64;
 /// How often pauses, slow documents and new partitions are looked at.
@@ -24,8 +25,10 @@ const COMMITTED: Duration = Duration::from_secs(3);
 
 /// The thread's own.
 pub struct Poll {
-    /// The group's consumer.
+    /// The member of the group.
     pub consumer: Arc<GroupConsumer>,
+    /// What reads the lanes that follow.
+    pub follower: Arc<GroupConsumer>,
     /// What the threads share.
     pub board: Arc<Board>,
     /// Names.
@@ -37,16 +40,20 @@ impl Poll {
     pub fn run(self) {
         let session = Duration::from_millis(u64::from(self.board.config.kafka.session_timeout_ms));
         let (mut kept, mut polled) = (Instant::now(), Instant::now());
+        let mut followers = Followers::new(Arc::clone(&self.follower), self.topics.clone());
         let mut untold = 0;
         while !self.board.lock().ended {
             // Waking the taker for each record would cost more than the record: it is told when none is
             // at hand any more, or of many at once.
-            let message = self.consumer.poll(if untold > 0 { Duration::ZERO } else { POLL });
-            let none = message.is_none();
-            match message {
-                Some(Ok(message)) => untold += usize::from(self.take(&message)),
-                Some(Err(error)) => self.broken(&error),
-                None => {}
+            let mut none = true;
+            for consumer in [&self.follower, &self.consumer] {
+                let waits = none && untold == 0 && Arc::ptr_eq(consumer, &self.consumer);
+                match consumer.poll(if waits { POLL } else { Duration::ZERO }) {
+                    Some(Ok(message)) => untold += usize::from(self.take(&message)),
+                    Some(Err(error)) => self.broken(&error),
+                    None => continue,
+                }
+                none = false;
             }
             if untold >= TOLD_AT || (untold > 0 && none) {
                 untold = 0;
@@ -57,6 +64,7 @@ impl Poll {
             }
             polled = Instant::now();
             if kept.elapsed() >= HOUSEKEEPING {
+                followers.follow(&self.board);
                 self.know_new_partitions();
                 self.regulate();
                 self.board.postpone_slow();
@@ -116,11 +124,9 @@ impl Poll {
         true
     }
 
-    /// Subscribes to every lane.
+    /// Subscribes to the lane that the group shares out.
     pub fn subscribe(&self) {
-        let names: Vec<String> = Lane::ALL.iter().map(|lane| self.topics.lane(*lane)).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        if let Err(e) = self.consumer.subscribe(&names) {
+        if let Err(e) = self.consumer.subscribe(&[&self.topics.lane(LEADING)]) {
             tracing::error!("cannot subscribe: {e}");
         }
     }
@@ -195,7 +201,9 @@ impl Poll {
     /// Pauses what is full and resumes what has room again.
     fn regulate(&self) {
         let limit = self.board.config.kafka.queue_mb << 20;
-        let (mut pause, mut resume) = (TopicPartitionList::new(), TopicPartitionList::new());
+        let lists = || [false, true].map(|_| TopicPartitionList::new());
+        // Of the leading lane, and of the others.
+        let (mut pause, mut resume) = (lists(), lists());
         {
             let mut guard = self.board.lock();
             let state = &mut *guard;
@@ -209,20 +217,25 @@ impl Poll {
                 let want = state.draining || owned.phase != Phase::Open || full || crowded;
                 if want != owned.paused {
                     owned.paused = want;
-                    let list = if want { &mut pause } else { &mut resume };
+                    let [leading, following] = if want { &mut pause } else { &mut resume };
+                    let list = if *lane == LEADING { leading } else { following };
                     list.add_partition(&self.topics.lane(*lane), *partition);
                 }
             }
         }
-        if pause.count() > 0
-            && let Err(e) = self.consumer.pause(&pause)
-        {
-            tracing::warn!("cannot pause partitions: {e}");
+        for (consumer, list) in [&self.consumer, &self.follower].into_iter().zip(&pause) {
+            if list.count() > 0
+                && let Err(e) = consumer.pause(list)
+            {
+                tracing::warn!("cannot pause partitions: {e}");
+            }
         }
-        if resume.count() > 0
-            && let Err(e) = self.consumer.resume(&resume)
-        {
-            tracing::warn!("cannot resume partitions: {e}");
+        for (consumer, list) in [&self.consumer, &self.follower].into_iter().zip(&resume) {
+            if list.count() > 0
+                && let Err(e) = consumer.resume(list)
+            {
+                tracing::warn!("cannot resume partitions: {e}");
+            }
         }
     }
 }

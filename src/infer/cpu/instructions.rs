@@ -51,6 +51,17 @@ impl Instructions {
     }
 }
 
+/// Whether AMD made this CPU (CPUID leaf 0: the vendor's name in EBX, EDX, ECX).
+pub fn is_amd() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let told = std::arch::x86_64::__cpuid(0);
+        [told.ebx, told.edx, told.ecx].map(u32::to_le_bytes).concat() == b"AuthenticAMD"
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 /// Compiles a loop for each instruction set; the call names the set, which must be available.
 ///
 /// The body is a generic function over `FUSED`: whether `a · b + c` is one instruction. Plain
