@@ -102,7 +102,7 @@ echo "published twice: $twice"
 address=$(grep -ho 'http://127.0.0.1:[0-9]*' "$work/worker-$workers.log" | tail -n 1)
 metrics=$(python3 -c 'import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1] + "/metrics").read().decode())' "$address")
 echo "What Prometheus scrapes from $address/metrics ($(grep -vc '^#' <<< "$metrics") samples), among it:"
-grep -E '^quire_(documents_total|settled_total|lag_seconds|commit_seconds_(sum|count)|coverage)' <<< "$metrics" | head -n 12 || true
+grep -E '^quire_(documents_total|lag_seconds|commit_seconds_(sum|count)|coverage)' <<< "$metrics" | head -n 12 || true
 
 kill "$last"
 wait "$last" || true

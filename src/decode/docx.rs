@@ -27,7 +27,8 @@ pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<PageText>> {
 struct Body {
     writer: Writer,
     in_text: bool,
-    in_run: bool,
+    /// Runs around the place: a text box in a run has runs of its own.
+    runs: usize,
     skipped: Skipped,
     /// Notes and margins have no pages of their own.
     breaks_pages: bool,
@@ -38,8 +39,8 @@ struct Body {
 impl Body {
     fn new(limits: &Limits) -> Self {
         let skipped = Skipped::new(&["Fallback", "moveFrom", "del", "sectPr"]);
-        let (in_text, in_run, breaks_pages) = (false, false, true);
-        Self { writer: Writer::new(limits), in_text, in_run, skipped, breaks_pages, seen: Vec::new() }
+        let (in_text, runs, breaks_pages) = (false, 0, true);
+        Self { writer: Writer::new(limits), in_text, runs, skipped, breaks_pages, seen: Vec::new() }
     }
 
     /// Headers, footers and notes, each text once.
@@ -85,11 +86,11 @@ impl Visit for Body {
         }
         match name {
             "p" => self.writer.end_paragraph(),
-            "r" => self.in_run = true,
+            "r" => self.runs += 1,
             "tbl" => self.writer.begin_table(),
             "tr" => self.writer.begin_row(),
             "tc" => self.writer.begin_cell(),
-            _ if self.in_run => self.start_in_run(name, element),
+            _ if self.runs > 0 => self.start_in_run(name, element),
             _ => {}
         }
     }
@@ -100,7 +101,7 @@ impl Visit for Body {
         }
         match name {
             "p" => self.writer.end_paragraph(),
-            "r" => self.in_run = false,
+            "r" => self.runs = self.runs.saturating_sub(1),
             "t" => self.in_text = false,
             "tbl" => self.writer.end_table(),
             "tr" => self.writer.end_row(),

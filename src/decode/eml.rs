@@ -15,6 +15,18 @@ pub(super) fn pages(bytes: &[u8], limits: &Limits, children: &mut Children<'_>) 
     Ok(vec![text.trim().to_owned()])
 }
 
+fn write_parts(message: &Message<'_>, parts: &[u32], limits: &Limits, out: &mut String) -> Result<()> {
+    for &part in parts {
+        let Some(part) = message.parts.get(part as usize) else { continue };
+        match &part.body {
+            PartType::Text(text) => paragraph(out, &plain(text)),
+            PartType::Html(html) => paragraph(out, &html::to_text(html, limits)?),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 fn write_message(
     message: &Message<'_>,
     limits: &Limits,
@@ -22,13 +34,11 @@ fn write_message(
     out: &mut String,
 ) -> Result<()> {
     write_headers(message, out);
-    for &part in &message.text_body {
-        let Some(part) = message.parts.get(part as usize) else { continue };
-        match &part.body {
-            PartType::Text(text) => paragraph(out, &plain(text)),
-            PartType::Html(html) => paragraph(out, &html::to_text(html, limits)?),
-            _ => {}
-        }
+    let head = out.len();
+    write_parts(message, &message.text_body, limits, out)?;
+    // Some programs leave the plain alternative empty.
+    if out.get(head..).is_none_or(|text| text.trim().is_empty()) {
+        write_parts(message, &message.html_body, limits, out)?;
     }
     for (number, part) in (1..).zip(message.attachments()) {
         let name = part.attachment_name().map(str::to_owned).unwrap_or_else(|| unnamed(part, number));
@@ -132,6 +142,13 @@ mod tests {
         let (path, bytes) = &children[0];
         assert_eq!(path, "message-1.eml");
         assert!(String::from_utf8_lossy(bytes).starts_with("From: d@e.f\r\nSubject: inner\r\n\r\ntext"));
+    }
+
+    #[test]
+    fn an_empty_plain_alternative_leaves_the_html() {
+        let mail = "From: a@b.c\r\nContent-Type: multipart/alternative; boundary=x\r\n\r\n--x\r\n\
+            Content-Type: text/plain\r\n\r\n \r\n--x\r\nContent-Type: text/html\r\n\r\n<p>Your <b>ticket</b></p>\r\n--x--\r\n";
+        assert_eq!(read(mail).0, "From: a@b.c\n\nYour ticket");
     }
 
     #[test]

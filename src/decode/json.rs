@@ -17,9 +17,30 @@ pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<String>> {
     walk.writer.finish(limits)
 }
 
+/// Values within values at most; what nests deeper is text.
+const MAX_DEPTH: usize = 128;
+
 /// Whether it is one JSON document: an object or an array.
 pub(super) fn is_json(source: &str) -> bool {
-    source.trim_start().starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(source).is_ok()
+    let begins = source.trim_start().starts_with(['{', '[']);
+    begins && depth(source) <= MAX_DEPTH && serde_json::from_str::<IgnoredAny>(source).is_ok()
+}
+
+/// How deep values nest; what is skipped while it is checked has no limit of its own.
+fn depth(source: &str) -> usize {
+    let (mut now, mut most, mut quoted, mut escaped) = (0usize, 0, false, false);
+    for byte in source.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => now += 1,
+            b'}' | b']' if !quoted => now = now.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(now);
+    }
+    most
 }
 
 /// Whether each of at least two lines is an object or an array.
@@ -36,7 +57,7 @@ enum Step {
     Place(usize),
 }
 
-/// A walk over valid JSON; nesting is bounded by the check before it (128 levels).
+/// A walk over valid JSON; nesting is bounded by the check before it.
 struct Walk<'s> {
     rest: &'s str,
     writer: Writer,
@@ -200,6 +221,15 @@ mod tests {
         let expected = "order: 7\nprice: 1.10\nto.name: Ada \"L\" é\nto.tags: a, 2, null\nitems[1].sku: x\n\
             items[2].sku: y\nitems[2].n[1]: 1\nitems[2].n: 2\nbig: 123456789012345678901";
         assert_eq!(read(json), expected);
+    }
+
+    #[test]
+    fn what_nests_without_end_is_text() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(
+            is_json(&nested(MAX_DEPTH)) && !is_json(&nested(MAX_DEPTH + 1)) && !is_json(&nested(200_000))
+        );
+        assert!(is_json(&format!(r#"["\"{}"]"#, "[".repeat(MAX_DEPTH))), "brackets in strings do not nest");
     }
 
     #[test]

@@ -70,6 +70,8 @@ struct Group {
 struct Walk {
     writer: Writer,
     groups: Vec<Group>,
+    /// Open groups beyond [`MAX_DEPTH`], which are like the one around them.
+    beyond: usize,
     closed: bool,
     /// Bytes of an encoding, until something else comes.
     bytes: Vec<u8>,
@@ -89,6 +91,7 @@ impl Walk {
         Self {
             writer: Writer::new(limits),
             groups: Vec::new(),
+            beyond: 0,
             closed: false,
             bytes: Vec::new(),
             surrogate: None,
@@ -111,8 +114,13 @@ impl Walk {
                 }
                 b'}' => {
                     self.flush();
-                    self.groups.pop();
                     self.optional = false;
+                    if self.beyond > 0 {
+                        self.beyond -= 1;
+                        rest = after;
+                        continue;
+                    }
+                    self.groups.pop();
                     if self.groups.is_empty() {
                         self.closed = true;
                         return;
@@ -134,6 +142,8 @@ impl Walk {
         let group = self.groups.last().copied().unwrap_or(plain);
         if self.groups.len() < MAX_DEPTH {
             self.groups.push(group);
+        } else {
+            self.beyond += 1;
         }
     }
 
@@ -348,6 +358,12 @@ page\u-10179?\u-8704?\par}";
             text(rtf),
             "Grüße aus Łódź\n\n„quoted“ —\u{a0}x łódź\nnext bold {braces}\x0cSecond page😀"
         );
+    }
+
+    #[test]
+    fn groups_may_nest_as_deep_as_they_like() {
+        let rtf = format!(r"{{\rtf1 a{}{} b}}", "{".repeat(MAX_DEPTH * 2), "}".repeat(MAX_DEPTH * 2));
+        assert_eq!(text(&rtf), "a b");
     }
 
     #[test]

@@ -81,6 +81,41 @@ fn word_documents() {
 }
 
 #[test]
+fn what_follows_a_text_box_in_its_run_is_read() {
+    let boxed = "<w:p><w:r><w:pict><w:txbxContent><w:p><w:r><w:t>box</w:t></w:r></w:p></w:txbxContent></w:pict>\
+        <w:t>after</w:t></w:r></w:p>";
+    let (_, pages) = texts(&docx(boxed), "a");
+    assert!(pages[0].contains("box") && pages[0].contains("after"), "{pages:?}");
+}
+
+/// A TIFF of one pixel for each subfile type; the last directory points at `next`.
+fn tiff_of(subfiles: &[u32], next: u32) -> Vec<u8> {
+    let mut bytes = b"II*\0\x08\0\0\0".to_vec();
+    for (number, subfile) in subfiles.iter().enumerate() {
+        let tags: [(u16, u32); 9] =
+            [(254, *subfile), (256, 1), (257, 1), (258, 8), (259, 1), (262, 1), (273, 0), (278, 1), (279, 1)];
+        bytes.extend(u16::try_from(tags.len()).unwrap().to_le_bytes());
+        for (tag, value) in tags {
+            bytes.extend(tag.to_le_bytes());
+            bytes.extend(4u16.to_le_bytes());
+            bytes.extend(1u32.to_le_bytes());
+            bytes.extend(value.to_le_bytes());
+        }
+        let here = u32::try_from(bytes.len()).unwrap() + 4;
+        let last = number + 1 == subfiles.len();
+        bytes.extend(if last { next } else { here }.to_le_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn a_tiff_that_stops_behind_a_thumbnail_is_not_whole() {
+    assert_eq!(texts(&tiff_of(&[0, 1], 0), "a.tiff").1.len(), 1, "the thumbnail is no page");
+    let class = refusal(&tiff_of(&[0, 1], 60_000), "a.tiff");
+    assert!(matches!(class, Class::Truncated | Class::Corrupt), "{class:?}");
+}
+
+#[test]
 fn slides_and_sheets_are_pages() {
     assert_eq!(
         texts(&pptx(), "a"),

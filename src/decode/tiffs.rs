@@ -61,8 +61,11 @@ fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Tiff<'a>> {
 /// readable or not: some programs store them in ways that nobody else reads.
 fn next_page(tiff: &mut Tiff<'_>) -> Result<bool> {
     while tiff.more_images() {
+        let before = tiff.ifd_pointer();
         let read = tiff.next_image();
-        if !is_thumbnail(tiff) {
+        // A directory that cannot be read leaves the one before in place.
+        let stuck = read.is_err() && tiff.ifd_pointer() == before;
+        if stuck || !is_thumbnail(tiff) {
             return read.map(|()| true).map_err(|error| failure(&error));
         }
     }

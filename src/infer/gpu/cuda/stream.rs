@@ -87,8 +87,15 @@ impl CudaStream {
         let worked = work(self);
         // SAFETY: it is this stream's capture.
         let graph = unsafe { result::stream::end_capture(self.stream) };
-        worked?;
-        let graph = graph.map_err(failed("cannot record"))?;
+        let graph = graph.map_err(failed("cannot record"));
+        if let Err(error) = worked {
+            if let Ok(graph) = graph {
+                // SAFETY: made once, destroyed once.
+                let _ = unsafe { result::graph::destroy(graph) };
+            }
+            return Err(error);
+        }
+        let graph = graph?;
         let flags = sys::CUgraphInstantiate_flags(0);
         // SAFETY: the graph was just made.
         match unsafe { result::graph::instantiate(graph, flags) } {
@@ -207,7 +214,7 @@ impl Pinned {
         if !self.start.is_null() {
             // SAFETY: taken once, given back once.
             let _ = unsafe { result::free_host(self.start.cast()) };
-            self.start = std::ptr::null_mut();
+            (self.start, self.size, self.used) = (std::ptr::null_mut(), 0, 0);
         }
     }
 }
