@@ -93,8 +93,8 @@ fn only_the_gpu_engine_knows_cuda() {
 #[test]
 fn the_environment_is_read_in_one_place() {
     // cli.rs builds the configuration; the sandbox passes on where Tesseract's data is, and doctor
-    // looks there; a benchmark looks whether Tesseract's threads are off.
-    let may = ["src/cli.rs", "src/sandbox/mod.rs", "src/cli/doctor.rs", "src/cli/bench/mod.rs"];
+    // looks there.
+    let may = ["src/cli.rs", "src/sandbox/mod.rs", "src/cli/doctor.rs"];
     for (path, text) in sources() {
         let reads = ["env::var(", "env::vars(", "env::var_os("].iter().any(|n| text.contains(n));
         assert!(

@@ -131,10 +131,11 @@ pub(super) fn why_broken(bytes: &[u8]) -> Error {
         }
         // A streamed entry states its size behind itself.
         let streamed = field(6, 2) & 8 != 0 && field(18, 4) == 0;
-        // Looked for only where it is needed: what is left is long.
-        let descriptor = || rest.windows(4).position(|bytes| bytes == b"PK\x07\x08");
         at += match streamed {
-            true => descriptor().map_or(rest.len(), |descriptor| descriptor + 16),
+            true => {
+                let descriptor = rest.windows(4).position(|bytes| bytes == b"PK\x07\x08");
+                descriptor.map_or(rest.len(), |descriptor| descriptor + 16)
+            }
             false => 30 + field(26, 2) + field(28, 2) + field(18, 4),
         };
     }

@@ -30,7 +30,7 @@ pub(super) fn to_text(html: &str, limits: &Limits) -> Result<String> {
 }
 
 fn walked(html: &str, limits: &Limits) -> Result<Writer> {
-    let walk = Walk { state: RefCell::new(State::new(limits)) };
+    let walk = Walk { state: RefCell::new(State::new(is_xml(html), limits)) };
     let tokenizer = Tokenizer::new(walk, TokenizerOpts::default());
     let input = BufferQueue::default();
     input.push_back(StrTendril::from_slice(html));
@@ -38,6 +38,13 @@ fn walked(html: &str, limits: &Limits) -> Result<Writer> {
     let _ = tokenizer.feed(&input);
     tokenizer.end();
     Ok(tokenizer.sink.state.into_inner().writer)
+}
+
+/// Whether it is XHTML, as chapters of books are: `<title/>` is whole there, and hides nothing.
+fn is_xml(html: &str) -> bool {
+    let start = html.trim_start_matches('\u{feff}').trim_start();
+    let head = start.get(..start.floor_char_boundary(1024)).unwrap_or(start);
+    head.starts_with("<?xml") || head.contains("http://www.w3.org/1999/xhtml")
 }
 
 /// The encoding that the head names: `<meta charset=…>` or the older `http-equiv`.
@@ -56,6 +63,8 @@ struct Walk {
 
 struct State {
     writer: Writer,
+    /// Elements may end where they begin.
+    xml: bool,
     /// The element being left out with all that is in it, and how often it is nested in itself.
     skipped: Option<(String, usize)>,
     preformatted: usize,
@@ -103,8 +112,8 @@ const BLOCKS: &[&str] = &[
 ];
 
 impl State {
-    fn new(limits: &Limits) -> Self {
-        Self { writer: Writer::new(limits), skipped: None, preformatted: 0, title: false }
+    fn new(xml: bool, limits: &Limits) -> Self {
+        Self { writer: Writer::new(limits), xml, skipped: None, preformatted: 0, title: false }
     }
 
     /// Takes note of a tag; true if what it belongs to is left out.
@@ -173,15 +182,20 @@ impl State {
     fn tag(&mut self, tag: &Tag) -> TokenSinkResult<()> {
         let name = tag.name.as_ref();
         // An element that ends where it begins has nothing to leave out.
-        if self.skips(name, tag.kind) && tag.self_closing && name == "svg" {
+        let whole = tag.self_closing && (self.xml || name == "svg");
+        if self.skips(name, tag.kind) && whole {
             self.skips(name, TagKind::EndTag);
         } else if self.skipped.is_none() {
             match tag.kind {
                 TagKind::StartTag => self.start(tag),
                 TagKind::EndTag => self.end(name),
             }
+            if whole {
+                self.end(name);
+            }
         }
         match (tag.kind, name) {
+            _ if whole => TokenSinkResult::Continue,
             (TagKind::StartTag, "script") => TokenSinkResult::RawData(RawKind::ScriptData),
             (TagKind::StartTag, "style" | "iframe") => TokenSinkResult::RawData(RawKind::Rawtext),
             (TagKind::StartTag, "title" | "textarea") if self.skipped.is_none() => {
@@ -232,6 +246,19 @@ mod tests {
         let expected = "News & more\n\nOld Mill\n\nSee the plan.\nSoon.\n\n- one\n- two\n\n\
             | Item | Price |\n| --- | --- |\n| Oak | 3 € |\n\nEnd";
         assert_eq!(text_of(html), expected);
+    }
+
+    #[test]
+    fn elements_of_xhtml_that_end_where_they_begin_hide_nothing() {
+        for empty in
+            ["script src='a.js'", "title", "style", "iframe", "nav", "noscript", "object", "textarea", "pre"]
+        {
+            let body = format!(
+                "<head><{empty}/></head><body><p>one\n  two</p><svg><{empty}/></svg><p>end</p></body>"
+            );
+            let chapter = format!("<html xmlns='http://www.w3.org/1999/xhtml'>{body}</html>");
+            assert_eq!(text_of(&chapter), "one two\n\nend", "{empty}");
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(super) fn pages(bytes: &[u8], limits: &Limits, children: &mut Children<'_>) 
     for chunk in pdf.pages().chunks(CACHED_PAGES) {
         let cache = InterpreterCache::new();
         for page in chunk {
-            let mut layer = read_layer(page, &cache);
+            let mut layer = read_layer(page, &cache)?;
             if needs_ocr(&layer, limits) {
                 pages.push(Page::Image);
                 continue;

@@ -7,7 +7,7 @@ use hayro::hayro_syntax::Pdf;
 use hayro::hayro_syntax::object::{Array, Dict, Object, Stream, String as PdfString};
 use std::collections::HashSet;
 
-/// Nodes of the tree of names beyond this are no tree that a program wrote.
+/// Nodes of the tree of names at most: more are no tree that a program wrote.
 const MAX_NODES: usize = 10_000;
 
 /// Hands out every attached file once.
@@ -16,7 +16,7 @@ pub(super) fn attachments(pdf: &Pdf, children: &mut Children<'_>) -> Result<()> 
     if let Some(root) = pdf.xref().get::<Dict<'_>>(pdf.xref().root_id())
         && let Some(tree) = root.get::<Dict<'_>>(b"Names").and_then(|n| n.get::<Dict<'_>>(b"EmbeddedFiles"))
     {
-        named(tree, &mut specifications);
+        named(tree, &mut specifications)?;
     }
     for page in pdf.pages().iter() {
         let Some(annotations) = page.raw().get::<Array<'_>>(b"Annots") else { continue };
@@ -43,13 +43,14 @@ pub(super) fn attachments(pdf: &Pdf, children: &mut Children<'_>) -> Result<()> 
 }
 
 /// The file specifications in a tree of names.
-fn named<'a>(root: Dict<'a>, found: &mut Vec<Dict<'a>>) {
+fn named<'a>(root: Dict<'a>, found: &mut Vec<Dict<'a>>) -> Result<()> {
     let mut open = vec![root];
     let mut visited = 0;
     while let Some(node) = open.pop() {
         visited += 1;
         if visited > MAX_NODES {
-            return;
+            let reason = format!("the tree of attachments of the PDF has more than {MAX_NODES} nodes");
+            return Err(reject(Class::TooLarge, reason));
         }
         if let Some(names) = node.get::<Array<'a>>(b"Names") {
             // Names and values in turn.
@@ -59,6 +60,7 @@ fn named<'a>(root: Dict<'a>, found: &mut Vec<Dict<'a>>) {
             open.extend(dicts(&kids));
         }
     }
+    Ok(())
 }
 
 /// The dictionaries among the elements.

@@ -12,8 +12,8 @@ use hayro::hayro_syntax::object::{Array, Dict, Name, Object, Rect};
 use hayro::hayro_syntax::page::Page;
 use hayro::kurbo;
 
-/// Fields of one page beyond this are no form that anyone fills in.
-const MAX_FIELDS: usize = 5_000;
+/// Fields of one page at most: more are no form that anyone fills in.
+pub(super) const MAX_FIELDS: usize = 5_000;
 /// Groups within groups.
 const MAX_PARENTS: usize = 32;
 /// Flags of fields (tables 226, 228): what is typed is a secret; buttons of which one is on; that only push.
@@ -44,9 +44,13 @@ pub(super) fn widgets(page: &Page<'_>, left: &mut u64) -> Result<Vec<Widget>> {
     let (width, height) = page.render_dimensions();
     let transform = page.initial_transform(true).to_kurbo();
     let mut found = Vec::new();
-    for widget in dicts(&annotations).take(MAX_FIELDS) {
-        let is_widget = widget.get::<Name<'_>>(b"Subtype").is_some_and(|name| &*name == b"Widget");
-        let Some(rect) = widget.get::<Rect>(b"Rect").filter(|_| is_widget) else { continue };
+    let is_widget = |one: &Dict<'_>| one.get::<Name<'_>>(b"Subtype").is_some_and(|name| &*name == b"Widget");
+    for (number, widget) in dicts(&annotations).filter(is_widget).enumerate() {
+        if number == MAX_FIELDS {
+            let reason = format!("a page of the PDF has more than {MAX_FIELDS} form fields");
+            return Err(reject(Class::TooLarge, reason));
+        }
+        let Some(rect) = widget.get::<Rect>(b"Rect") else { continue };
         let rect = transform.transform_rect_bbox(kurbo::Rect::new(rect.x0, rect.y0, rect.x1, rect.y1));
         let rect = [rect.x0, rect.y0, rect.x1, rect.y1].map(|side| side as f32);
         let bounds = [rect[0] / width, rect[1] / height, rect[2] / width, rect[3] / height];

@@ -1,5 +1,6 @@
 //! Forms as they are found in files: with painted values, old ones, and none.
 
+use super::pdf_forms::MAX_FIELDS;
 use super::samples::{limits, pdf_with};
 use super::*;
 use crate::document::FormKind;
@@ -95,4 +96,30 @@ fn what_is_read_from_a_picture_has_its_form_too() {
     add_form(&mut page, image.form);
     assert_eq!((page.form[2].name.as_str(), page.form[2].place.clone()), ("member", Some(0..6)));
     assert_eq!(page.form[0].place, None);
+}
+
+/// One page with so many links, and places to fill in behind them.
+fn crowded(links: usize, places: usize) -> Vec<u8> {
+    let link = "<</Type/Annot/Subtype/Link/Rect[0 0 1 1]>>";
+    let place = "<</Type/Annot/Subtype/Widget/FT/Tx/T(town)/V(Vienna)/Rect[100 456 300 472]>>";
+    let annotations = format!("/Annots[{}{}]", link.repeat(links), place.repeat(places));
+    pdf_with(&[CONTENT], 0, &annotations, &[])
+}
+
+#[test]
+fn links_hide_no_fields_and_too_many_fields_are_refused() {
+    let decoded = decode(&crowded(MAX_FIELDS + 1, 1), "a.pdf", None, &limits()).unwrap();
+    let Page::Text(page) = &decoded.pages[0] else { panic!("an image") };
+    assert!(page.text.contains("Vienna"), "{}", page.text);
+    let error = decode(&crowded(0, MAX_FIELDS + 1), "a.pdf", None, &limits()).unwrap_err();
+    assert_eq!(error.failure().class, Class::TooLarge, "{error}");
+}
+
+#[test]
+fn a_page_that_draws_too_many_characters_is_refused() {
+    let rows = format!("0 -2 Td ({}) Tj ", "ab".repeat(1_150)).repeat(230);
+    let page = format!("BT /F 0.3 Tf 20 590 Td {rows} ET");
+    let refused =
+        decode(&pdf_with(&[&page], 0, "", &[]), "a.pdf", None, &limits()).err().map(|e| e.to_string());
+    assert!(refused.as_ref().is_some_and(|e| e.contains("more than 500000 characters")), "{refused:?}");
 }

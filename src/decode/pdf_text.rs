@@ -1,6 +1,8 @@
 //! What a PDF page draws: glyphs become pieces of words with positions; of images and paths only
 //! their number and extent are kept. Invisible text counts, as that is how OCR layers are stored.
 
+use super::reject;
+use crate::error::{Class, Result};
 use hayro::hayro_interpret::font::{Glyph, GlyphRun, PositionedGlyph};
 use hayro::hayro_interpret::hayro_cmap::{BfString, WritingMode};
 use hayro::hayro_interpret::{
@@ -11,7 +13,7 @@ use hayro::hayro_syntax::page::Page;
 use hayro::kurbo::{Affine, BezPath, Point, Rect};
 use std::collections::HashMap;
 
-/// Glyphs of one page beyond this are ignored: no page that is read has as many.
+/// Glyphs of one page at most: none that is read has as many.
 const MAX_GLYPHS: usize = 500_000;
 /// A gap within a word is smaller than this many times the font size.
 pub(super) const WORD_GAP: f32 = 0.15;
@@ -95,16 +97,22 @@ pub(super) struct Layer {
 }
 
 /// Runs the page's program and takes note of what it draws.
-pub(super) fn read_layer<'a>(page: &Page<'a>, cache: &InterpreterCache<'a>) -> Layer {
+///
+/// Errors: `Reject` where that is more than a page may hold.
+pub(super) fn read_layer<'a>(page: &Page<'a>, cache: &InterpreterCache<'a>) -> Result<Layer> {
     let (width, height) = page.render_dimensions();
     let bounds = Rect::new(0.0, 0.0, f64::from(width), f64::from(height));
     let transform = page.initial_transform(true).to_kurbo();
     let settings = InterpreterSettings::default();
     let mut context = Context::new(transform, bounds, cache, page.xref(), settings);
-    let mut reader =
-        LayerReader { layer: Layer::default(), bounds, pending_space: false, drawn: HashMap::new() };
+    let (layer, drawn) = (Layer::default(), HashMap::new());
+    let mut reader = LayerReader { layer, full: false, bounds, pending_space: false, drawn };
     interpret_page(page, &mut context, &mut reader);
-    reader.layer
+    if reader.full {
+        let reason = format!("a page of the PDF draws more than {MAX_GLYPHS} characters");
+        return Err(reject(Class::TooLarge, reason));
+    }
+    Ok(reader.layer)
 }
 
 /// A hash of a text and where it was drawn.
@@ -112,6 +120,8 @@ type Drawn = (u64, f32, f32);
 
 struct LayerReader {
     layer: Layer,
+    /// More is drawn than is taken note of.
+    full: bool,
     bounds: Rect,
     /// A space was drawn since the last glyph.
     pending_space: bool,
@@ -177,7 +187,11 @@ impl LayerReader {
             self.space();
             return;
         }
-        if self.layer.glyphs >= MAX_GLYPHS || self.is_drawn(text, x, y, size) {
+        if self.layer.glyphs >= MAX_GLYPHS {
+            self.full = true;
+            return;
+        }
+        if self.is_drawn(text, x, y, size) {
             return;
         }
         self.count(text);

@@ -276,10 +276,18 @@ fn describe(status: ExitStatus, memory_mb: u64) -> String {
     }
 }
 
+/// The setting that turns Tesseract's own threads off. Its library reads it once, when it is loaded.
+pub const ONE_THREAD: (&str, &str) = ("OMP_THREAD_LIMIT", "1");
+
+/// Whether they are off in this process.
+pub fn has_one_thread() -> bool {
+    std::env::var(ONE_THREAD.0).is_ok_and(|set| set == ONE_THREAD.1)
+}
+
 /// What a child may know of its surroundings: where Tesseract's languages are, and that it must
 /// not start threads of its own.
 fn child_environment() -> Vec<(&'static str, String)> {
-    let mut environment = vec![("OMP_THREAD_LIMIT", "1".to_owned())];
+    let mut environment = vec![(ONE_THREAD.0, ONE_THREAD.1.to_owned())];
     if let Ok(tessdata) = std::env::var("TESSDATA_PREFIX") {
         environment.push(("TESSDATA_PREFIX", tessdata));
     }

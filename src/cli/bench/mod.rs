@@ -12,6 +12,7 @@ mod pipeline;
 mod score;
 
 use super::{App, print};
+use crate::sandbox::{ONE_THREAD, has_one_thread};
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use serde::Serialize;
@@ -37,7 +38,7 @@ pub enum BenchCommand {
 /// Runs a benchmark.
 pub fn bench(app: &App, command: &BenchCommand) -> Result<ExitCode> {
     match command {
-        BenchCommand::Digitize(_) | BenchCommand::Ocr(_) if !has_single_thread() => begin_anew()?,
+        BenchCommand::Digitize(_) | BenchCommand::Ocr(_) if !has_one_thread() => begin_anew()?,
         BenchCommand::Digitize(args) => digitize::run(app, args)?,
         BenchCommand::Encoder(args) => encoder::run(app, args)?,
         BenchCommand::Fields(args) => fields::run(app, args)?,
@@ -47,19 +48,11 @@ pub fn bench(app: &App, command: &BenchCommand) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The setting that turns Tesseract's own threads off, as it is in sandboxed children. Its library reads it
-/// once, when it is loaded.
-const THREADS: (&str, &str) = ("OMP_THREAD_LIMIT", "1");
-
-fn has_single_thread() -> bool {
-    std::env::var(THREADS.0).is_ok_and(|set| set == THREADS.1)
-}
-
-/// This program once more in place of this one, without Tesseract's threads.
+/// This program once more in place of this one, without Tesseract's own threads, as sandboxed children are.
 fn begin_anew() -> Result<()> {
     let program = std::env::current_exe().context("where this program is")?;
     let mut command = Command::new(program);
-    let failed = command.args(std::env::args_os().skip(1)).env(THREADS.0, THREADS.1).exec();
+    let failed = command.args(std::env::args_os().skip(1)).env(ONE_THREAD.0, ONE_THREAD.1).exec();
     Err(failed).context("cannot start without Tesseract's own threads")
 }
 

@@ -201,9 +201,8 @@ impl Poll {
     /// Pauses what is full and resumes what has room again.
     fn regulate(&self) {
         let limit = self.board.config.kafka.queue_mb << 20;
-        let lists = || [false, true].map(|_| TopicPartitionList::new());
-        // Of the leading lane, and of the others.
-        let (mut pause, mut resume) = (lists(), lists());
+        let mut lists = [&self.consumer, &self.follower]
+            .map(|consumer| (consumer, TopicPartitionList::new(), TopicPartitionList::new()));
         {
             let mut guard = self.board.lock();
             let state = &mut *guard;
@@ -217,22 +216,21 @@ impl Poll {
                 let want = state.draining || owned.phase != Phase::Open || full || crowded;
                 if want != owned.paused {
                     owned.paused = want;
-                    let [leading, following] = if want { &mut pause } else { &mut resume };
-                    let list = if *lane == LEADING { leading } else { following };
+                    let [leading, following] = &mut lists;
+                    let (_, pause, resume) = if *lane == LEADING { leading } else { following };
+                    let list = if want { pause } else { resume };
                     list.add_partition(&self.topics.lane(*lane), *partition);
                 }
             }
         }
-        for (consumer, list) in [&self.consumer, &self.follower].into_iter().zip(&pause) {
-            if list.count() > 0
-                && let Err(e) = consumer.pause(list)
+        for (consumer, pause, resume) in &lists {
+            if pause.count() > 0
+                && let Err(e) = consumer.pause(pause)
             {
                 tracing::warn!("cannot pause partitions: {e}");
             }
-        }
-        for (consumer, list) in [&self.consumer, &self.follower].into_iter().zip(&resume) {
-            if list.count() > 0
-                && let Err(e) = consumer.resume(list)
+            if resume.count() > 0
+                && let Err(e) = consumer.resume(resume)
             {
                 tracing::warn!("cannot resume partitions: {e}");
             }
