@@ -30,13 +30,14 @@ pub struct Followers {
     topics: Topics,
     /// Partitions of each lane.
     counts: BTreeMap<Lane, i32>,
-    asked: Option<Instant>,
+    /// When they may be asked for again.
+    next: Instant,
 }
 
 impl Followers {
     /// Of a consumer that is no member of the group.
     pub fn new(consumer: Arc<GroupConsumer>, topics: Topics) -> Self {
-        Self { consumer, topics, counts: BTreeMap::new(), asked: None }
+        Self { consumer, topics, counts: BTreeMap::new(), next: Instant::now() }
     }
 
     /// Begins to read what follows the partitions of the leading lane that are owned.
@@ -83,19 +84,26 @@ impl Followers {
         let most = leading.iter().max().copied().unwrap_or(-1);
         let known = |lane: &Lane| self.counts.get(lane).is_some_and(|count| *count > most);
         let lanes = Lane::ALL.into_iter().filter(|lane| *lane != LEADING);
-        if lanes.clone().all(|lane| known(&lane)) || self.asked.is_some_and(|at| at.elapsed() < REFRESH) {
+        if lanes.clone().all(|lane| known(&lane)) || Instant::now() < self.next {
             return;
         }
         for lane in lanes {
-            let told = self.consumer.fetch_metadata(Some(&self.topics.lane(lane)), ANSWER);
-            let Ok(told) = told.inspect_err(|e| tracing::debug!("partitions of a lane are not known: {e}"))
-            else {
-                return;
-            };
-            let count = told.topics().first().map_or(0, |topic| topic.partitions().len());
-            self.counts.insert(lane, i32::try_from(count).unwrap_or(i32::MAX));
+            match self.consumer.fetch_metadata(Some(&self.topics.lane(lane)), ANSWER) {
+                Ok(told) => {
+                    let count = told.topics().first().map_or(0, |topic| topic.partitions().len());
+                    self.counts.insert(lane, i32::try_from(count).unwrap_or(i32::MAX));
+                }
+                Err(e) => {
+                    tracing::debug!("partitions of a lane are not known yet: {e}");
+                    // In between there is polling, as often as it waited.
+                    self.next = Instant::now() + ANSWER;
+                    return;
+                }
+            }
         }
-        self.asked = Some(Instant::now());
+        // Brokers may not know a topic yet that was just made.
+        let whole = self.counts.values().all(|count| *count > 0);
+        self.next = Instant::now() + if whole { REFRESH } else { ANSWER };
     }
 }
 
