@@ -164,8 +164,13 @@ fn scale_at(text: &str, at: usize, after_currency: bool) -> Option<(u32, usize)>
     let letters = if after_currency && tail.len() == rest.len() { LETTERS } else { &[] };
     let (name, power) = SCALES.iter().chain(letters).find(|(name, _)| tail.starts_with(name))?;
     let end = text.len() - tail.len() + name.len();
-    let goes_on = text.get(end..)?.starts_with(char::is_alphanumeric) && !name.ends_with('.');
-    (!goes_on).then_some((*power, end))
+    let after = text.get(end..)?;
+    let goes_on = after.starts_with(char::is_alphanumeric) && !name.ends_with('.');
+    // "12K.00" is a misread number, and no twelve thousand.
+    let parted = after
+        .strip_prefix(['.', ',', '\'', '’'])
+        .is_some_and(|t| t.starts_with(|c: char| c.is_ascii_digit()));
+    (!goes_on && !parted).then_some((*power, end))
 }
 
 /// Where the digits and separators that start at `start` end.

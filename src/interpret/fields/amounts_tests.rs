@@ -73,6 +73,10 @@ fn money_is_counted_in_what_is_written_behind_it() {
     }
     let found = &find("paid £4.5 million to", false)[0];
     assert_eq!((found.bytes.clone(), found.is_money(), found.ambiguous), (5..18, true, false));
+    for misread in ["GBP 12K.00", "£1m,000.00", "€5b'000"] {
+        assert!(!all(misread).iter().any(|n| n.contains("000")), "{misread}: {:?}", all(misread));
+    }
+    assert_eq!(all("It cost £5m. 2024 was better."), ["5000000 GBP", "2024"]);
     assert!(find("9999999999999999999 trillion EUR", false).is_empty(), "more than can be counted");
 }
 
