@@ -1,6 +1,7 @@
 //! Every metric, with its buckets. `metrics/register.rs` gives each its name and help; no other file
 //! spells a metric name.
 
+mod backlog;
 mod gpu;
 mod notify;
 pub mod read;
@@ -51,6 +52,7 @@ labels! {
     SourceLabel { source: &'static str }
     ReasonLabel { reason: &'static str }
     LaneLabel { lane: &'static str }
+    WorkLabel { work: String }
     DecisionLabel { decision: &'static str }
     ValidityLabel { validity: &'static str }
     RelationLabel { relation: &'static str }
@@ -92,6 +94,7 @@ pub struct Metrics {
     store_away: Gauge,
     lag: Family<LaneLabel, Gauge>,
     lag_seconds: FloatGauge,
+    backlog: backlog::Backlog,
     commit_seconds: Histogram,
     committed: Counter,
     gpu: gpu::Gpu,
@@ -150,6 +153,7 @@ impl Metrics {
             store_away: Gauge::default(),
             lag: Family::default(),
             lag_seconds: FloatGauge::default(),
+            backlog: backlog::Backlog::default(),
             commit_seconds: seconds(),
             committed: Counter::default(),
             gpu: gpu::Gpu::default(),
@@ -169,19 +173,8 @@ impl Metrics {
     }
 
     /// Unsettled records of a lane.
-    pub fn lag(&self, lane: &'static str, records: u64) {
+    fn lag(&self, lane: &'static str, records: u64) {
         self.lag.get_or_create(&LaneLabel { lane }).set(i64::try_from(records).unwrap_or(i64::MAX));
-    }
-
-    /// What `records` that wait will cost: the scaling signal.
-    pub fn lag_seconds(&self, records: u64) {
-        let settled: u64 =
-            ["done", "dead", "retried"].iter().map(|outcome| self.settled_count(outcome)).sum();
-        let work: f64 = self.work_seconds().iter().map(|(_, seconds)| seconds).sum();
-        // Before the first document there is nothing to go by: a second each.
-        let each = if settled == 0 { 1.0 } else { work / settled as f64 };
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        self.lag_seconds.set(records as f64 * each / cores as f64);
     }
 
     /// A transaction with `records` came through.

@@ -103,9 +103,15 @@ impl Metrics {
         );
         r.register_with_unit(
             "lag",
-            "Work that waits for this worker: unsettled records times the seconds that it took per document so far",
+            "Work that waits for this worker: the unsettled records of each lane times what its latest documents cost",
             Unit::Seconds,
             self.lag_seconds.clone(),
+        );
+        r.register_with_unit(
+            "document_cost",
+            "Work on a document, over all stages, by its media type and whether pages were read by OCR: a mean of the latest",
+            Unit::Seconds,
+            self.backlog.costs.clone(),
         );
         r.register_with_unit(
             "commit",

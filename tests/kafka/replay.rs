@@ -52,3 +52,19 @@ fn the_only_worker_of_a_group_is_its_leader() {
     };
     assert!(wait_for(PATIENCE, leads));
 }
+
+#[test]
+fn what_a_document_cost_is_measured_by_kind() {
+    let world = world();
+    world.send("cost-1", b"A note whose cost is measured.", &[]);
+    world.result("cost-1");
+    let api = world.worker.api().unwrap();
+    let measured = || {
+        let mut answer = ureq::get(format!("{api}/metrics")).call().unwrap();
+        let text = answer.body_mut().read_to_string().unwrap();
+        let cost =
+            text.lines().find_map(|l| l.strip_prefix("quire_document_cost_seconds{work=\"text/plain\"} "));
+        cost.is_some_and(|seconds| (1e-6..60.0).contains(&seconds.parse::<f64>().unwrap()))
+    };
+    assert!(wait_for(PATIENCE, measured));
+}

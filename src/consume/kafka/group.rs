@@ -130,10 +130,8 @@ impl ClientContext for Group {
             lags.insert(lane, lag);
         }
         drop(state);
-        for (lane, lag) in &*lags {
-            self.board.metrics.lag(lane.name(), *lag);
-        }
-        self.board.metrics.lag_seconds(lags.values().sum());
+        let lags: Vec<_> = lags.iter().map(|(lane, lag)| (lane.name(), *lag)).collect();
+        self.board.metrics.lags(&lags);
     }
 }
 
