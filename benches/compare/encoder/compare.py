@@ -1,9 +1,9 @@
-"""Encoder speed of quire beside ONNX Runtime and PyTorch: the same checkpoint, threads and sequences, taking turns in one run.
+"""Encoder speed of quire beside ONNX Runtime and sentence-transformers: the same checkpoint, threads and sequences, taking turns in one run.
 
     python compare.py --quire ../../../target/release/quire --checkpoint FOLDER --onnx OUT [--threads 2]
 
 `OUT` is what export.py wrote. Sequences: 256 of 16 tokens, 32 of 128, and 256 of lognormal lengths (8 to 512).
-ONNX Runtime gets the mixed ones as people run it: sorted by length, in padded batches of 32; quire gets them as they
+The others get the mixed ones as people run them: sorted by length, in padded batches of 32; quire gets them as they
 come. Printed: tokens (without padding) per second of wall and of CPU time, medians over rounds, and the ratios.
 """
 
@@ -49,20 +49,23 @@ def run_onnx(model, feeds):
 
 
 def torch_runner(args):
-    """PyTorch as sentence-transformers runs it, where it is installed."""
+    """sentence-transformers over PyTorch, where it is installed: its modules as for `encode`, tokens given."""
     try:
         import torch
-        from transformers import BertModel
+        from sentence_transformers import SentenceTransformer
+        from sentence_transformers import models as modules
     except ImportError:
         return None
     torch.set_num_threads(args.threads)
-    model = BertModel.from_pretrained(args.checkpoint).eval()
+    trunk = modules.Transformer(args.checkpoint)
+    parts = [trunk, modules.Pooling(trunk.get_word_embedding_dimension()), modules.Normalize()]
+    model = SentenceTransformer(modules=parts, device="cpu").eval()
 
     def run(feeds):
         wall, cpu = time.perf_counter(), time.process_time()
         with torch.inference_mode():
             for feed in feeds:
-                model(**{name: torch.from_numpy(value) for name, value in feed.items()})
+                model({name: torch.from_numpy(value) for name, value in feed.items()})
         return time.perf_counter() - wall, time.process_time() - cpu
 
     return run
@@ -99,9 +102,9 @@ def main():
         if against == "torch":
             run = torch_runner(args)
             if run is None:
-                print("PyTorch and transformers are not installed: left out")
+                print("sentence-transformers is not installed: left out")
                 continue
-            print("beside PyTorch, f32:")
+            print("beside sentence-transformers on PyTorch, f32:")
         else:
             model = session(f"{args.onnx}.{against}.onnx", args.threads)
             run = lambda feeds, model=model: run_onnx(model, feeds)

@@ -1,17 +1,17 @@
-"""RapidOCR on ONNX Runtime over the same weights and pages as `quire bench ocr`, on one core.
+"""The `tesseract` program, and RapidOCR on ONNX Runtime over the same weights, beside `quire bench ocr`: one core, the same pages.
 
-    python compare.py MODEL_FOLDER IMAGE_OR_FOLDER...
+    OMP_THREAD_LIMIT=1 python compare.py MODEL_FOLDER IMAGE_OR_FOLDER... [--engines tesseract,rapidocr]
 
-MODEL_FOLDER is data/models/ppocr-v6. Truth is looked for as `quire bench ocr` does.
+MODEL_FOLDER is data/models/ppocr-v6. Truth is looked for as `quire bench ocr` does. Tesseract gets the files as they are.
 """
 
+import argparse
 import re
-import sys
+import resource
+import subprocess
 import time
 from collections import Counter
 from pathlib import Path
-
-from rapidocr import RapidOCR
 
 
 def truth(image):
@@ -33,29 +33,56 @@ def f1(found, expected):
     return 2 * (found & expected).total() / max((found + expected).total(), 1)
 
 
-models, *paths = map(Path, sys.argv[1:])
-images = []
-for path in paths:
-    endings = {".png", ".jpg", ".jpeg"}
-    images += sorted(p for p in path.iterdir() if p.suffix in endings) if path.is_dir() else [path]
-engine = RapidOCR(params={
-    "Global.log_level": "error",
-    "Global.use_cls": False,
-    "EngineConfig.onnxruntime.intra_op_num_threads": 1,
-    "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-    "Det.model_path": str(models / "detector.onnx"),
-    "Rec.model_path": str(models / "recognizer.onnx"),
-})
-scores, spent = [], 0.0
-for image in images:
-    wall, cpu = time.perf_counter(), time.process_time()
-    result = engine(str(image))
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    spent += cpu
-    text, expected = " ".join(result.txts or []), truth(image)
-    score = f1(text, expected) if expected is not None else None
-    scores += [score] if score is not None else []
-    shown = "" if score is None else f"{score:.3f}"
-    print(f"{image.name}\t{len(text.split())} words\t{shown}\t{cpu:.2f} CPU-s\t{wall:.2f} s", flush=True)
-mean = sum(scores) / len(scores) if scores else float("nan")
-print(f"all {len(images)}\tword F1 {mean:.3f}\t{len(images) / spent:.2f} pages/CPU-s")
+def tesseract():
+    def read(image):
+        command = ["tesseract", str(image), "-", "-l", "eng"]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return read
+
+
+def rapidocr(models):
+    from rapidocr import RapidOCR
+
+    engine = RapidOCR(params={
+        "Global.log_level": "error",
+        "Global.use_cls": False,
+        "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+        "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+        "Det.model_path": str(models / "detector.onnx"),
+        "Rec.model_path": str(models / "recognizer.onnx"),
+    })
+    return lambda image: " ".join(engine(str(image)).txts or [])
+
+
+def spent():
+    """CPU seconds of this process and of the programs that it ran."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", type=Path)
+    parser.add_argument("paths", type=Path, nargs="+")
+    parser.add_argument("--engines", default="tesseract,rapidocr")
+    args = parser.parse_args()
+    images, endings = [], {".png", ".jpg", ".jpeg"}
+    for path in args.paths:
+        images += sorted(p for p in path.iterdir() if p.suffix in endings) if path.is_dir() else [path]
+    for name in args.engines.split(","):
+        read = tesseract() if name == "tesseract" else rapidocr(args.models)
+        scores, cpu, wall = [], spent(), time.perf_counter()
+        for image in images:
+            text, expected = read(image), truth(image)
+            if expected is not None:
+                scores.append(f1(text, expected))
+            shown = f"{scores[-1]:.3f}" if expected is not None else ""
+            print(f"{name}\t{image.name}\t{len(text.split())} words\t{shown}", flush=True)
+        cpu, wall = spent() - cpu, time.perf_counter() - wall
+        mean = sum(scores) / len(scores) if scores else float("nan")
+        print(f"{name}\tall {len(images)}\tword F1 {mean:.3f}\t{cpu / len(images):.2f} CPU-s/page\t"
+              f"{wall / len(images):.2f} s/page", flush=True)
+
+
+if __name__ == "__main__":
+    main()
