@@ -13,6 +13,7 @@ mod kinds;
 mod man;
 mod models;
 mod named;
+mod once;
 mod print;
 mod reached;
 mod reindex;

@@ -8,9 +8,33 @@ mod secrets;
 pub use secrets::Secrets;
 
 use crate::config::{LogFormat, TelemetryConfig};
-use std::io::IsTerminal;
+use indicatif::{MultiProgress, ProgressBar};
+use std::io::{self, IsTerminal, Write};
+use std::sync::LazyLock;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::JsonFields;
+
+/// The bars of this process: they step aside for what is logged.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// A bar on standard error; nothing where that is no terminal.
+pub fn bar(length: u64) -> ProgressBar {
+    BARS.add(ProgressBar::new(length))
+}
+
+/// Standard error, with the bars below what is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Screen;
+
+impl Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        BARS.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
 
 /// What is logged, to be changed while the program runs.
 pub struct Log {

@@ -243,3 +243,28 @@ fn one_folder_has_one_quire_and_one_address() {
     let done = data.path().join("done");
     assert!(wait_for(PATIENCE, || names(&done).len() == 1), "{}", running.log());
 }
+
+#[test]
+fn a_folder_is_sent_understood_and_found_again() {
+    let data = tempfile::tempdir().unwrap();
+    let scans = data.path().join("scans");
+    std::fs::create_dir(&scans).unwrap();
+    std::fs::write(scans.join("note.txt"), b"The delivery of oak boards was late again.").unwrap();
+    std::fs::write(scans.join("cut.pdf"), b"%PDF-1.4\n").unwrap();
+    assert_eq!(json(&call(data.path(), &["send", "scans", "--json"]))["sent"], 2);
+    let before = json(&call(data.path(), &["status", "--json"]));
+    assert_eq!((&before["waiting"], &before["stored"]["documents"]), (&2.into(), &0.into()), "{before}");
+
+    let out = call(data.path(), &["run", "--once"]);
+    assert!(out.status.success(), "{}", stderr(&out));
+    let said = stdout(&out);
+    for part in ["1 understood, 1 given up", "quire dead list", "quire search --like FILE"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    // What is there already is neither sent nor understood twice.
+    call(data.path(), &["send", "scans/note.txt"]);
+    let again = json(&call(data.path(), &["run", "--once", "--json"]));
+    assert_eq!((&again["done"], &again["unchanged"], &again["dead"]), (&0.into(), &1.into(), &0.into()));
+    let like = json(&call(data.path(), &["search", "--like", "scans/note.txt", "--json"]));
+    assert_eq!(like.as_array().map(Vec::len), Some(0), "nothing but itself: {like}");
+}

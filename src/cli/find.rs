@@ -10,7 +10,7 @@ use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
 use crate::pipeline::Embedder;
 use crate::publish::examples::Examples;
-use crate::publish::{Hit, Query, Store};
+use crate::publish::{Counts, Hit, Query, Store};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
@@ -47,11 +47,12 @@ pub struct SearchArgs {
 
 /// Prints how things stand.
 pub fn status(app: &App, args: &StatusArgs) -> Result<ExitCode> {
-    let store = store::open_read_only(&app.config, None)?;
-    if let Some(id) = &args.id {
-        return one(app, store.as_ref(), id);
-    }
-    let counts = store.counts()?;
+    let counts = match &args.id {
+        Some(id) => return one(app, store::open_read_only(&app.config, None)?.as_ref(), id),
+        // What was sent before the first run waits, and nothing is understood.
+        None if !store::exists(&app.config) => Counts::default(),
+        None => store::open_read_only(&app.config, None)?.counts()?,
+    };
     let waiting = waiting(app)?;
     let tasks = tasks::standing(app, args.key.as_deref());
     if app.json {
@@ -116,6 +117,11 @@ fn one(app: &App, store: &dyn Store, id: &str) -> Result<ExitCode> {
         None => bail!("there is no document {id}"),
     }
     Ok(ExitCode::FAILURE)
+}
+
+/// Documents in the folders that are not settled.
+pub fn unsettled(inbox: &Inbox) -> u64 {
+    (files(inbox, "inbox") + files(inbox, "working")) as u64
 }
 
 /// Files below a folder that are no bookkeeping.

@@ -1,5 +1,6 @@
 //! `quire run`: the pipeline with its ends, and the API beside it.
 
+use super::once::Once;
 use super::reached::until_reached;
 use super::reload::{self, Socket, Start};
 use super::{App, doctor, store, tend};
@@ -345,17 +346,30 @@ pub fn run(app: &App, args: &RunArgs) -> Result<ExitCode> {
     let signals = Signals::listen(true).context("cannot listen for signals")?;
     let mut start = Start::first(app)?;
     let mut running = start.begin(app, &signals)?;
-    while let Some(next) = watch(app, args, &signals, &start, &running) {
+    let mut once = args.once.then(Once::start);
+    while let Some(next) = watch(app, &mut once, &signals, &start, &running) {
         (running, start) = reload::replace(app, &signals, running, start, next)?;
+    }
+    if let Some(once) = once.filter(|_| running.pipeline.fatal().is_none()) {
+        once.end(app)?;
     }
     end(running, &start.config)
 }
 
-/// Waits until this run is to end. Some: it is to be replaced by that one.
-fn watch(app: &App, args: &RunArgs, signals: &Signals, now: &Start, running: &Running) -> Option<Start> {
+/// Waits until this run is to end; `once`: where nothing is left to do, too. Some: it is to be replaced by that one.
+fn watch(
+    app: &App,
+    once: &mut Option<Once>,
+    signals: &Signals,
+    now: &Start,
+    running: &Running,
+) -> Option<Start> {
     while !running.shutdown.is_asked() && running.pipeline.fatal().is_none() {
-        if args.once && running.pipeline.is_drained() {
-            return None;
+        if let Some(once) = once {
+            if running.pipeline.is_drained() {
+                return None;
+            }
+            once.look(app, running);
         }
         if signals.take_reload() {
             match reload::prepare(app, now, running) {

@@ -4,6 +4,7 @@ use super::{App, print};
 use crate::consume::kafka::intake::Intake;
 use crate::consume::{Door, Inbox, Upload};
 use crate::document::{Priority, tags};
+use crate::telemetry;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -84,7 +85,7 @@ pub fn send(app: &App, args: &SendArgs) -> Result<ExitCode> {
 
 /// A bar on standard error; nothing where that is no terminal.
 pub fn bar(length: u64) -> ProgressBar {
-    let bar = ProgressBar::new(length);
+    let bar = telemetry::bar(length);
     let style = ProgressStyle::with_template("{bar:30.cyan/dim} {pos}/{len} {elapsed} {msg:.dim}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━━╌"));
     bar

@@ -20,6 +20,11 @@ pub fn open(config: &Config, models: &Models, failpoints: &Arc<Failpoints>) -> R
     Ok(Arc::new(store.with_failpoints(Arc::clone(failpoints))))
 }
 
+/// Whether there is a store yet: one in a folder is made by the first run.
+pub fn exists(config: &Config) -> bool {
+    !config.qdrant.url.is_empty() || LocalStore::exists(&config.data.dir)
+}
+
 /// Opens the store for looking up what is there; for queries by vector, of these models.
 pub fn open_read_only(config: &Config, models: Option<&Models>) -> Result<Box<dyn Store>> {
     if config.qdrant.url.is_empty() {

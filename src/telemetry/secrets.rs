@@ -1,5 +1,6 @@
 //! Keeps secrets out of logs: a writer that replaces them in every line, whoever wrote it.
 
+use super::Screen;
 use std::io::{Result, Write};
 use std::sync::{Arc, PoisonError, RwLock};
 use tracing_subscriber::fmt::MakeWriter;
@@ -65,10 +66,10 @@ fn escaped(value: &str) -> String {
 }
 
 impl<'a> MakeWriter<'a> for Secrets {
-    type Writer = Redacting<std::io::Stderr>;
+    type Writer = Redacting<Screen>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        self.before(std::io::stderr())
+        self.before(Screen)
     }
 }
 

@@ -76,6 +76,11 @@ impl LocalStore {
         Ok(store)
     }
 
+    /// Whether there is a store in `dir`.
+    pub fn exists(dir: &Path) -> bool {
+        dir.join(FILE).exists()
+    }
+
     /// Opens the store in `dir` for reading only, also while another process writes to it.
     ///
     /// Vector search sees the documents that were there at the first search; all else is current.
