@@ -83,6 +83,52 @@ fn other_settings_are_taken_while_documents_and_requests_go_on() {
 }
 
 #[test]
+fn other_models_are_taken_while_documents_are_understood() {
+    let data = tempfile::tempdir().unwrap();
+    configure(data.path(), "");
+    let daemon = Daemon::start(data.path(), &[]);
+    let mut sent = 0;
+    let mut send = |count: usize| {
+        for _ in 0..count {
+            drop_file(data.path(), &format!("note {sent}.txt"), note(sent).as_bytes());
+            sent += 1;
+        }
+        sent
+    };
+    let models = |number: usize| result(data.path(), &id_of(note(number).as_bytes()))["models"].clone();
+    let understood = || names(&data.path().join("results")).len();
+    // Without the model of names, with it again, and without that of tones.
+    for (round, (toml, without)) in [
+        ("[infer]\nner = \"\"\n", Some("ner")),
+        ("", None),
+        ("[infer]\nsentiment = \"\"\n", Some("sentiment")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        send(15);
+        configure(data.path(), toml);
+        signal(daemon.pid(), libc::SIGHUP);
+        send(10);
+        assert!(wait_for(PATIENCE, || reloaded(&daemon) == round + 1), "{}", daemon.log());
+        let last = send(1) - 1;
+        assert!(wait_for(PATIENCE, || understood() == last + 1), "{toml}: {} of {}", understood(), last + 1);
+        for task in ["embedding", "ner", "sentiment"] {
+            assert_eq!(models(last).get(task).is_some(), without != Some(task), "{task}: {}", models(last));
+        }
+    }
+    // Each by the models of before or of after, and none by a mixture: two tasks are never missing at once.
+    for number in 0..sent {
+        let models = models(number);
+        let missing = ["ner", "sentiment"].iter().filter(|task| models.get(**task).is_none()).count();
+        assert!(missing <= 1 && models.get("embedding").is_some(), "note {number}: {models}");
+    }
+    assert_eq!(names(&data.path().join("dead")), Vec::<String>::new());
+    let (status, log) = daemon.terminate();
+    assert!(status.success(), "{log}");
+}
+
+#[test]
 fn what_cannot_be_used_leaves_everything_as_it_was() {
     let data = tempfile::tempdir().unwrap();
     configure(data.path(), "");
