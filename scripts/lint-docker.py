@@ -34,13 +34,23 @@ def settings():
 
 
 KNOWN = settings()
+# Those whose values are never shown.
+SECRETS = re.findall(r'"(\w+\.\w+)"', re.search(
+    r"const SECRETS:.*?;\n", (ROOT / "src/config/secrets.rs").read_text(), re.S)[0])
 
 
-def check_variable(file, name):
-    if name.startswith("QUIRE_") and "__" in name:
-        key = name.removeprefix("QUIRE_").lower().replace("__", ".", 1)
-        if key not in KNOWN:
-            wrong(file, f"{name} is no setting")
+def check_variable(file, name, value=None, secrets=None):
+    """A variable of quire and, in containers, its value; `secrets` are the paths of files with secrets there."""
+    if not name.startswith("QUIRE_") or "__" not in name:
+        return
+    key = name.removeprefix("QUIRE_").lower().replace("__", ".", 1)
+    if key in SECRETS and secrets is not None:
+        wrong(file, f"{name} hands a secret over in the environment; {name}_FILE names a file")
+    elif key.removesuffix("_file") in SECRETS and key not in SECRETS:
+        if secrets is not None and not any(value.startswith(path) for path in secrets):
+            wrong(file, f"{name} names {value}, where no secret is mounted")
+    elif key not in KNOWN:
+        wrong(file, f"{name} is no setting")
 
 
 def check_toml(file, text):
@@ -115,8 +125,12 @@ def compose(file):
     volumes = set(doc.get("volumes", {}))
     for name, service in doc["services"].items():
         check_image(file, service["image"])
-        for variable in service.get("environment", {}):
-            check_variable(file, variable)
+        secrets = service.get("secrets", [])
+        for variable, value in service.get("environment", {}).items():
+            check_variable(file, variable, value, [f"/run/secrets/{secret}" for secret in secrets])
+        for secret in secrets:
+            if secret not in doc.get("secrets", {}):
+                wrong(file, f"{name} uses the secret {secret}, which is not there")
         for other in service.get("depends_on", {}):
             if other not in doc["services"]:
                 wrong(file, f"{name} waits for {other}, which is not there")
@@ -159,8 +173,11 @@ def pod(file, name, spec):
         words = [word for word in container.get("args", []) if not word.startswith(("-", "/"))]
         if words and words[0] not in commands():
             wrong(file, f"quire has no command {words[0]}")
+        secret = {volume["name"] for volume in spec.get("volumes", []) if "secret" in volume}
+        mounts = container.get("volumeMounts", [])
+        paths = [f"{mount['mountPath']}/" for mount in mounts if mount["name"] in secret]
         for variable in container.get("env", []):
-            check_variable(file, variable["name"])
+            check_variable(file, variable["name"], variable.get("value", ""), paths)
         for mount in container.get("volumeMounts", []):
             if mount["name"] not in volumes and mount["name"] != "data":
                 wrong(file, f"{container['name']} mounts {mount['name']}, which is not there")

@@ -47,7 +47,8 @@ First minutes:
   quire search 'late delivery'  find documents by meaning and by words
 
 Settings come from src/default.toml, then quire.toml, then QUIRE_SECTION__KEY in the environment,
-then --set section.key=value. `quire config show` prints each with where it came from.";
+then --set section.key=value. Secrets are not given by --set: QUIRE_SECTION__KEY_FILE names a file with one.
+`quire config show` prints each with where it came from.";
 
 /// Documents in, understood documents out, found again.
 ///
@@ -282,7 +283,11 @@ fn credentials(variables: &HashMap<String, String>) -> impl Iterator<Item = &Str
         words.iter().any(|word| name.contains(word))
     };
     // A short one is a switch.
-    variables.iter().filter(move |(name, value)| secret(name) && value.len() >= 8).map(|(_, value)| value)
+    let path = |name: &str| name.ends_with("_FILE");
+    variables
+        .iter()
+        .filter(move |(name, value)| secret(name) && !path(name) && value.len() >= 8)
+        .map(|(_, value)| value)
 }
 
 fn sources(global: &Global) -> Result<Sources> {

@@ -5,13 +5,15 @@
 
 mod check;
 mod mail;
+mod secrets;
 mod values;
 
 pub use mail::{Cover, Relay};
 pub use values::{Device, LogFormat, OcrEngine, Precision, Protocol, Secret};
 
+use check::check;
 pub use check::shown;
-use check::{check, redact};
+pub use secrets::read as read_secret;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -223,9 +225,17 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     for (name, text) in &sources.environment {
         let Some(key) = name.strip_prefix(ENV_PREFIX).filter(|k| k.contains("__")) else { continue };
         let key = key.to_ascii_lowercase().replacen("__", ".", 1);
-        set_text(&mut table, &mut origins, name, &key, text)?;
+        match secrets::of_file(&key) {
+            Some(key) => {
+                secrets::refuse_both(&sources.environment, name, key)?;
+                let value = secrets::from_file(&table, name, key, text)?;
+                set(&mut table, &mut origins, name, key, value)?;
+            }
+            None => set_text(&mut table, &mut origins, name, &key, text)?,
+        }
     }
     for (flag, key, text) in &sources.flags {
+        secrets::refuse_argument(flag, key, text)?;
         set_text(&mut table, &mut origins, flag, key, text)?;
     }
     let config = Value::Table(table.clone()).try_into::<Config>().map_err(|e| ConfigError::Value {
@@ -234,7 +244,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         message: e.to_string().trim().to_owned(),
     })?;
     check(&config)?;
-    let secrets = redact(&mut table);
+    let secrets = secrets::redact(&mut table);
     Ok(Loaded { config, secrets, table, origins })
 }
 
@@ -297,11 +307,18 @@ fn set(
         (Value::Float(_), Value::Integer(i)) => Value::Float(i as f64),
         (_, value) => value,
     };
-    if !slot.same_type(&value) {
+    // Lists hold texts alone.
+    let texts = value.as_array().is_none_or(|values| values.iter().all(Value::is_str));
+    if !slot.same_type(&value) || !texts {
+        let wanted = if slot.is_array() { "a list of strings" } else { slot.type_str() };
+        let found = match secrets::is_secret(key) {
+            true => "something else".to_owned(),
+            false => format!("{} `{value}`", value.type_str()),
+        };
         return Err(ConfigError::Value {
             origin: origin.to_owned(),
             key: key.to_owned(),
-            message: format!("expected {}, found {} `{value}`", slot.type_str(), value.type_str()),
+            message: format!("expected {wanted}, found {found}"),
         });
     }
     *slot = value;

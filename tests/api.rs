@@ -70,6 +70,32 @@ fn keys_that_are_made_open_the_api_and_close_it_when_taken_back() {
         stdout(&output(command.args(["status", "--set", &here]).env("QUIRE_API_KEY", key)))
     };
     assert!(tasks(&key).contains("backup") && tasks("guess").contains("asks for a key"), "{}", tasks(&key));
+    // A key is given by a variable or in a file, not by an argument, which everybody sees.
+    let file = data.path().join("key-of-ada");
+    std::fs::write(&file, format!("{key}\n")).unwrap();
+    let path = file.to_str().unwrap();
+    let asks = |more: &[&str], variable: Option<&str>| {
+        let mut command = quire(data.path());
+        command.args(["tasks", "--set", &here]).args(more);
+        if let Some(key) = variable {
+            command.env("QUIRE_API_KEY", key);
+        }
+        output(&mut command)
+    };
+    assert!(stdout(&asks(&["--key-file", path], None)).contains("backup"));
+    let mut by_variable = quire(data.path());
+    by_variable.args(["tasks", "--set", &here]).env("QUIRE_API_KEY_FILE", path);
+    assert!(stdout(&output(&mut by_variable)).contains("backup"));
+    let cases: [(&[&str], Option<&str>, &str); 4] = [
+        (&["--key-file", path], Some(key.as_str()), "leave one of them out"),
+        (&["--key-file", "missing"], None, "cannot read the file `missing`"),
+        (&["--key", &key], None, "--key-file"),
+        (&[], None, "401"),
+    ];
+    for (more, variable, said) in cases {
+        let refused = asks(more, variable);
+        assert!(!refused.status.success() && stderr(&refused).contains(said), "{}", stderr(&refused));
+    }
     let writer = stdout(&keys(&["add", "bob", "--role", "admin"])).trim().to_owned();
     assert!(wait_for(PATIENCE, || status(Some(&writer)) == 200), "taken over while it runs");
     let config = ask("GET", &format!("{api}/v1/admin/config"), Some(&writer), None);

@@ -78,6 +78,27 @@ fn unknown_settings_are_refused_with_the_nearest_known_one() {
 }
 
 #[test]
+fn a_secret_is_taken_from_a_file_and_not_from_arguments() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let out = call(data, &["--set", "kafka.password=hush-hush", "config", "show"]);
+    assert_refuses(&out, &["--set", "kafka.password", "QUIRE_KAFKA__PASSWORD_FILE"]);
+    assert!(!stderr(&out).contains("hush-hush"), "{}", stderr(&out));
+    std::fs::write(data.join("password"), "hush-hush\n").unwrap();
+    let mut command = quire(data);
+    command.env("QUIRE_KAFKA__PASSWORD_FILE", "password").args(["config", "show", "--json"]);
+    let settings = json(&output(&mut command));
+    let found = setting(&settings, "kafka.password");
+    assert_eq!(found["value"], "\"<redacted>\"");
+    assert_eq!(found["origin"], "QUIRE_KAFKA__PASSWORD_FILE");
+    std::fs::write(data.join("password"), "\n").unwrap();
+    assert_refuses(&output(&mut command), &["QUIRE_KAFKA__PASSWORD_FILE", "is empty"]);
+    let mut both = quire(data);
+    both.env("QUIRE_KAFKA__PASSWORD_FILE", "password").env("QUIRE_KAFKA__PASSWORD", "hush-hush");
+    assert_refuses(&output(both.args(["config", "show"])), &["leave one of the two out"]);
+}
+
+#[test]
 fn config_show_names_where_each_value_came_from() {
     let data = tempfile::tempdir().unwrap();
     let data = data.path();

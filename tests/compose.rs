@@ -150,6 +150,11 @@ fn health_is_asked_for_and_told_from_illness() {
 fn quire_takes_its_settings_and_commands() {
     let services = services();
     let data = tempfile::tempdir().unwrap();
+    // There is no key that everybody knows: where the variable is not set, compose says which, and an empty one
+    // is refused below.
+    let whole = std::fs::read_to_string(root().join("docker/compose.yaml")).unwrap();
+    assert!(whole.contains("  api-key: { environment: QUIRE_API_KEY }\n") && !whole.contains(":-"), "{whole}");
+    let secret = data.path().join("api-key");
     for (worker, set) in [
         ("local", vec!["0.0.0.0:8737"]),
         ("quire", vec!["kafka:19092", "http://qdrant:6334", "0.0.0.0:8737"]),
@@ -157,9 +162,17 @@ fn quire_takes_its_settings_and_commands() {
     ] {
         let mut command = quire(data.path());
         for (name, value) in services[worker]["environment"].as_object().unwrap() {
-            command.env(name, value.as_str().unwrap().replace("${QUIRE_API_KEY:-quire}", "quire"));
+            let here = value.as_str().unwrap().replace("/run/secrets/api-key", secret.to_str().unwrap());
+            command.env(name, here);
         }
-        let out = output(command.args(["config", "show"]));
+        assert!(words(&services[worker]["secrets"]).contains(&"api-key".to_owned()), "{worker}");
+        std::fs::write(&secret, "\n").unwrap();
+        let refused = output(command.args(["config", "show"]));
+        let said = stderr(&refused);
+        assert!(!refused.status.success() && said.contains("QUIRE_SERVE__API_KEYS_FILE"), "{said}");
+        std::fs::write(&secret, "a-key-of-ones-own\n").unwrap();
+        let out = output(&mut command);
+        assert!(!stdout(&out).contains("a-key-of-ones-own"), "{}", stdout(&out));
         assert!(out.status.success(), "{worker}: {}", stderr(&out));
         for set in set {
             assert!(stdout(&out).contains(set), "{worker}: {set} is not in {}", stdout(&out));

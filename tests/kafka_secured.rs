@@ -23,8 +23,10 @@ fn works(kafka: &Kafka, data: &Path, prefix: &str, settings: &[String]) {
     ]);
     let file = data.join("letter.txt");
     std::fs::write(&file, format!("Miss Ardley of Leipzig paid for {prefix}.")).unwrap();
-    let daemon = Daemon::start(data, &flags(&settings));
-    let sent = output(quire(data).args(flags(&settings)).arg("send").arg(&file));
+    let mut run = quire(data);
+    set(&mut run, &settings);
+    let daemon = Daemon::spawn_as(run, &[]).ready();
+    let sent = output(set(&mut quire(data), &settings).arg("send").arg(&file));
     assert!(sent.status.success(), "{}", stderr(&sent));
     let found = kafka.wait_for(&format!("{prefix}.results"), |all| !all.is_empty());
     assert_eq!(found[0].json()["name"], "letter.txt");
@@ -95,7 +97,7 @@ fn every_kind_of_protection_works_and_says_what_is_wrong() {
         (with(&plain, "kafka.properties=[\"no.such.property=1\"]"), "no.such.property"),
     ] {
         let started = Instant::now();
-        let out = output(quire(data).args(flags(&settings)).args(["dead", "list"]));
+        let out = output(set(&mut quire(data), &settings).args(["dead", "list"]));
         let (said, took) = (stderr(&out), started.elapsed());
         assert!(!out.status.success() && said.contains(named), "{named}: {said}");
         assert!(took < Duration::from_secs(15), "{named}: {took:?}");

@@ -140,10 +140,14 @@ fn a_server_behind_tls_with_a_key_is_used_and_a_wrong_certificate_named() {
     let fake = QdrantFake::start_with(Some("secret-key"));
     let tls = Tls::before(fake.url());
     drop_file(data.path(), "fox.txt", b"The red fox runs through the autumn forest of Marlow.");
+    // As containers are given secrets.
+    let secrets = tempfile::tempdir().unwrap();
+    let key = secrets.path().join("qdrant");
+    std::fs::write(&key, "secret-key\n").unwrap();
     let url = format!("qdrant.url={}", tls.url);
     let run = |trusted: bool| {
         let mut command = quire(data.path());
-        command.args(["run", "--once", "--set", &url, "--set", "qdrant.api_key=secret-key"]);
+        command.args(["run", "--once", "--set", &url]).env("QUIRE_QDRANT__API_KEY_FILE", &key);
         if trusted {
             command.env("SSL_CERT_FILE", tls.authority());
         }
@@ -165,7 +169,7 @@ fn a_server_behind_tls_with_a_key_is_used_and_a_wrong_certificate_named() {
     let backup = |trusted: bool| {
         let mut command = quire(data.path());
         command.arg("backup").arg(into.path().join("backups"));
-        command.args(["--set", &url, "--set", &rest_url, "--set", "qdrant.api_key=secret-key"]);
+        command.args(["--set", &url, "--set", &rest_url]).env("QUIRE_QDRANT__API_KEY_FILE", &key);
         command.env("HTTPS_PROXY", "http://127.0.0.1:9").env("ALL_PROXY", "http://127.0.0.1:9");
         command.env(
             "SSL_CERT_FILE",
@@ -180,7 +184,7 @@ fn a_server_behind_tls_with_a_key_is_used_and_a_wrong_certificate_named() {
 
     // Without the authority it is no server to send documents to.
     let mut doctor = quire(data.path());
-    doctor.args(["doctor", "--set", &url, "--set", "qdrant.api_key=secret-key"]);
+    doctor.args(["doctor", "--set", &url]).env("QUIRE_QDRANT__API_KEY", "secret-key");
     let said = stdout(&output(&mut doctor));
     assert!(said.contains("qdrant.url") && said.contains("SSL_CERT_FILE"), "{said}");
     assert!(!said.contains("secret-key"), "{said}");

@@ -1,5 +1,6 @@
 //! `quire status` and `quire search`: reading the store, beside a running quire or without one.
 
+use super::keys::Key;
 use super::tend::tasks::{self, Standing};
 use super::which::Which;
 use super::{App, named, print, store};
@@ -21,9 +22,8 @@ use std::process::ExitCode;
 pub struct StatusArgs {
     /// A document's id, or a file with its content; without it, the whole
     id: Option<String>,
-    /// API key, where the quire that runs asks for one
-    #[arg(long, env = "QUIRE_API_KEY", hide_env_values = true)]
-    key: Option<String>,
+    #[command(flatten)]
+    key: Key,
 }
 
 /// Arguments of `quire search`.
@@ -54,7 +54,7 @@ pub fn status(app: &App, args: &StatusArgs) -> Result<ExitCode> {
         None => store::open_read_only(&app.config, None)?.counts()?,
     };
     let waiting = waiting(app)?;
-    let tasks = tasks::standing(app, args.key.as_deref());
+    let tasks = tasks::standing(app, args.key.read(app)?.as_deref());
     if app.json {
         let mut status = serde_json::Map::from_iter([("stored".to_owned(), json!(counts))]);
         status.extend(waiting.into_iter().map(|(name, _, n)| (name, json!(n))));
@@ -77,7 +77,10 @@ pub fn status(app: &App, args: &StatusArgs) -> Result<ExitCode> {
                 tasks::show(tasks);
             }
             Standing::Locked => {
-                println!("\nthe quire at {} asks for a key: --key or QUIRE_API_KEY", app.config.serve.listen);
+                println!(
+                    "\nthe quire at {} asks for a key: --key-file or QUIRE_API_KEY",
+                    app.config.serve.listen
+                );
             }
             Standing::Away => {
                 println!("\nno quire runs at {}: tasks by the clock rest", app.config.serve.listen)

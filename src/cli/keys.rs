@@ -8,8 +8,9 @@ use crate::serve::{Entry, Role, check_name, read_keys, write_keys};
 use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::json;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Commands of `quire keys`.
@@ -30,6 +31,40 @@ pub enum KeysCommand {
         /// Whose
         name: String,
     },
+}
+
+/// The key that a command shows to a running quire. Not an argument: those are seen by everybody.
+#[derive(Args)]
+pub struct Key {
+    /// File with the API key, where the server asks for one; without it, QUIRE_API_KEY is the key
+    #[arg(long, global = true, value_name = "FILE", env = "QUIRE_API_KEY_FILE", hide_env_values = true)]
+    key_file: Option<PathBuf>,
+}
+
+impl Key {
+    /// The key; `None` where none is given.
+    ///
+    /// Errors: the file is not there, empty or too large; two keys are given.
+    pub fn read(&self, app: &App) -> Result<Option<String>> {
+        let given = app.variables.get("QUIRE_API_KEY").filter(|key| !key.is_empty());
+        match (&self.key_file, given) {
+            (Some(_), Some(_)) => {
+                bail!(
+                    "QUIRE_API_KEY is set, and --key-file (or QUIRE_API_KEY_FILE) too; leave one of them out"
+                )
+            }
+            (Some(file), None) => {
+                let key = crate::config::read_secret(file).map_err(anyhow::Error::msg);
+                Ok(Some(key.context("--key-file (or QUIRE_API_KEY_FILE)")?))
+            }
+            (None, given) => Ok(given.cloned()),
+        }
+    }
+
+    /// It as the header `Authorization` wants it.
+    pub fn bearer(&self, app: &App) -> Result<Option<String>> {
+        Ok(self.read(app)?.map(|key| format!("Bearer {key}")))
+    }
 }
 
 /// Runs one of them.

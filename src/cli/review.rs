@@ -1,6 +1,7 @@
 //! `quire review`: the queue from the command line. It asks the API of a running quire, which is the
 //! one that may write to its store.
 
+use super::keys::Key;
 use super::{App, print};
 use crate::document::{Action, Corrections, DocumentId, Given};
 use anyhow::{Context, Result, bail};
@@ -72,9 +73,8 @@ pub struct Server {
     /// The API; serve.listen where it is left out
     #[arg(long, value_name = "URL")]
     to: Option<String>,
-    /// A key of that API
-    #[arg(long, env = "QUIRE_API_KEY", hide_env_values = true)]
-    key: Option<String>,
+    #[command(flatten)]
+    key: Key,
     /// Your name, where the API has no keys
     #[arg(long = "as", value_name = "NAME")]
     by: Option<String>,
@@ -85,7 +85,7 @@ impl Server {
         let base = self.to.clone().unwrap_or_else(|| format!("http://{}", app.config.serve.listen));
         let url = format!("{}/v1/{path}", base.trim_end_matches('/'));
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        let key = self.key.as_ref().map(|key| format!("Bearer {key}"));
+        let key = self.key.bearer(app)?;
         let answer = match body {
             Some(body) => {
                 let request = agent.post(&url);

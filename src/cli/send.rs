@@ -1,5 +1,6 @@
 //! `quire send`: files and folders into the topics or the inbox, or over HTTP.
 
+use super::keys::Key;
 use super::{App, print};
 use crate::consume::kafka::intake::Intake;
 use crate::consume::{Door, Inbox, Upload};
@@ -29,9 +30,8 @@ pub struct SendArgs {
     /// A tag to put on them, to find and to keep them by; may be given several times
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
-    /// API key, where the server asks for one
-    #[arg(long, env = "QUIRE_API_KEY", hide_env_values = true)]
-    key: Option<String>,
+    #[command(flatten)]
+    key: Key,
 }
 
 #[derive(Serialize)]
@@ -49,6 +49,7 @@ pub fn send(app: &App, args: &SendArgs) -> Result<ExitCode> {
     if files.is_empty() {
         bail!("there are no files in what was named");
     }
+    let bearer = args.key.bearer(app)?;
     let kafka = !app.config.kafka.brokers.is_empty();
     let door = match args.to {
         Some(_) => None,
@@ -64,7 +65,7 @@ pub fn send(app: &App, args: &SendArgs) -> Result<ExitCode> {
         bar.set_message(print::short(name, 40));
         let outcome = match (&door, &args.to) {
             (Some(door), _) => through(door, path, name, args),
-            (None, Some(url)) => to_http(url, path, name, args),
+            (None, Some(url)) => to_http(url, path, name, args, bearer.as_deref()),
             (None, None) => Ok(()),
         };
         if let Err(error) = outcome {
@@ -118,15 +119,15 @@ fn through(door: &Door, path: &Path, name: &str, args: &SendArgs) -> Result<()> 
     Ok(door.put(&bytes, &upload, args.priority)?)
 }
 
-fn to_http(url: &str, path: &Path, name: &str, args: &SendArgs) -> Result<()> {
+fn to_http(url: &str, path: &Path, name: &str, args: &SendArgs, bearer: Option<&str>) -> Result<()> {
     let bytes = std::fs::read(path)?;
     let url = format!("{}/v1/documents", url.trim_end_matches('/'));
     let mut request = ureq::post(&url).query("filename", name).query("priority", args.priority.as_str());
     if !args.tag.is_empty() {
         request = request.query("tags", args.tag.join(","));
     }
-    if let Some(key) = &args.key {
-        request = request.header("Authorization", format!("Bearer {key}"));
+    if let Some(bearer) = bearer {
+        request = request.header("Authorization", bearer);
     }
     let config = request.config().http_status_as_error(false).build();
     let mut response = config.send(&bytes).with_context(|| format!("cannot reach {url}"))?;

@@ -1,7 +1,8 @@
-//! What the types of settings do not say: ranges, and which values are secret.
+//! What the types of settings do not say: ranges.
 
-use super::{Config, ConfigError, lookup_mut};
-use toml::{Table, Value};
+use super::secrets::redact;
+use super::{Config, ConfigError};
+use toml::Table;
 
 /// Ranges that the types do not express.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
@@ -54,41 +55,4 @@ pub fn shown(config: &Config) -> serde_json::Value {
     let mut table = Table::try_from(config).unwrap_or_default();
     redact(&mut table);
     serde_json::to_value(table).unwrap_or_default()
-}
-
-/// Settings whose values are never shown.
-const SECRETS: [&str; 5] =
-    ["serve.api_keys", "kafka.password", "kafka.key_password", "qdrant.api_key", "notify.smtp_password"];
-
-/// Replaces secrets; gives their values.
-pub(super) fn redact(table: &mut Table) -> Vec<String> {
-    let redacted = || Value::String("<redacted>".to_owned());
-    let mut secrets = Vec::new();
-    for key in SECRETS {
-        if let Some(value) = lookup_mut(table, key) {
-            let empty = value.as_str() == Some("") || value.as_array().is_some_and(Vec::is_empty);
-            if !empty {
-                secrets.extend(texts(value));
-                *value = redacted();
-            }
-        }
-    }
-    let properties = lookup_mut(table, "kafka.properties").and_then(Value::as_array_mut);
-    for property in properties.into_iter().flatten() {
-        let Some((name, value)) = property.as_str().and_then(|p| p.split_once('=')) else { continue };
-        if ["password", "secret", "pem", "oauthbearer", "jaas"].iter().any(|word| name.contains(word)) {
-            secrets.push(value.to_owned());
-            *property = Value::String(format!("{name}=<redacted>"));
-        }
-    }
-    secrets
-}
-
-/// The texts in a value.
-fn texts(value: &Value) -> Vec<String> {
-    match value {
-        Value::String(text) => vec![text.clone()],
-        Value::Array(values) => values.iter().flat_map(texts).collect(),
-        _ => Vec::new(),
-    }
 }

@@ -119,11 +119,11 @@ mod tests {
 
     fn relay(smtp: &str, more: &[(&str, &str)]) -> Result<Relay, String> {
         let settings = [("smtp", smtp), ("smtp_from", "Quire <quire@example.com>")];
-        let flags = settings.iter().chain(more).map(|(key, value)| {
-            let key = format!("notify.{key}");
-            ("--set".to_owned(), key, (*value).to_owned())
-        });
-        let loaded = load(&Sources { flags: flags.collect(), ..Sources::default() });
+        let environment = settings
+            .iter()
+            .chain(more)
+            .map(|(key, value)| (format!("QUIRE_NOTIFY__{}", key.to_uppercase()), (*value).to_owned()));
+        let loaded = load(&Sources { environment: environment.collect(), ..Sources::default() });
         let relay = loaded.map_err(|e| e.to_string())?.config.notify.relay();
         relay.map_err(|e| e.to_string())?.ok_or_else(|| "none".to_owned())
     }

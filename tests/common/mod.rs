@@ -50,6 +50,19 @@ pub fn quire(data: &Path) -> Command {
     command
 }
 
+/// Gives settings (`section.key=value`) to a command: by `--set`; passwords, which it does not take, by
+/// variables.
+pub fn set<'c>(command: &'c mut Command, settings: &[String]) -> &'c mut Command {
+    for setting in settings {
+        let (key, value) = setting.split_once('=').unwrap();
+        match key.ends_with("password") {
+            true => command.env(format!("QUIRE_{}", key.replacen('.', "__", 1).to_uppercase()), value),
+            false => command.args(["--set", setting]),
+        };
+    }
+    command
+}
+
 /// Runs a command to its end.
 pub fn output(command: &mut Command) -> Output {
     command.output().unwrap()

@@ -20,15 +20,17 @@ use std::time::Duration;
 
 const PASSWORD: &str = "quire-secret-mail";
 
-/// Settings for a mail server at this URL, as flags.
+/// Settings for a mail server at this URL.
 fn settings(smtp: &str, more: &[&str]) -> Vec<String> {
     let own = [format!("notify.smtp={smtp}"), "notify.smtp_from=Quire <quire@example.org>".to_owned()];
-    let all = own.into_iter().chain(more.iter().map(|setting| format!("notify.{setting}")));
-    all.flat_map(|setting| ["--set".to_owned(), setting]).collect()
+    own.into_iter().chain(more.iter().map(|setting| format!("notify.{setting}"))).collect()
 }
 
-fn texts(flags: &[String]) -> Vec<&str> {
-    flags.iter().map(String::as_str).collect()
+/// A worker with these settings.
+fn start(data: &Path, settings: &[String]) -> Daemon {
+    let mut command = quire(data);
+    set(&mut command, settings);
+    Daemon::spawn_as(command, &[]).ready()
 }
 
 /// A subscription to an address; its id.
@@ -57,7 +59,7 @@ fn mails_arrive_through_a_server_that_puts_off_refuses_and_goes_away() {
     let flags = settings(&smtp, &["smtp_user=ada", &password, "backoff_ms=50", "timeout_s=5"]);
     let data = folder.path().join("data");
     std::fs::create_dir(&data).unwrap();
-    let daemon = Daemon::start(&data, &texts(&flags));
+    let daemon = start(&data, &flags);
     let api = daemon.api().unwrap();
     let log = || daemon.log();
 
@@ -126,7 +128,7 @@ fn mails_arrive_through_a_server_that_puts_off_refuses_and_goes_away() {
 /// What `quire doctor` says about the mail server.
 fn doctor(data: &Path, flags: &[String], trusted: Option<&Path>) -> Value {
     let mut command = quire(data);
-    command.args(texts(flags)).args(["doctor", "--json"]);
+    set(&mut command, flags).args(["doctor", "--json"]);
     if let Some(file) = trusted {
         command.env("SSL_CERT_FILE", file);
     }
@@ -172,9 +174,10 @@ fn certificates_and_logins_are_checked_and_what_is_wrong_is_named() {
     let check = |server: &Server, cover: Cover, login: bool| {
         let login = login.then(|| {
             let set = settings("smtp://localhost", &["smtp_user=ada", &password]);
-            let flags = set.iter().filter(|text| *text != "--set").map(|text| text.split_once('=').unwrap());
-            let flags = flags.map(|(key, value)| ("--set".to_owned(), key.to_owned(), value.to_owned()));
-            let sources = quire::config::Sources { flags: flags.collect(), ..Default::default() };
+            let set = set.iter().map(|text| text.split_once('=').unwrap());
+            let variable = |key: &str| format!("QUIRE_{}", key.replacen('.', "__", 1).to_uppercase());
+            let environment = set.map(|(key, value)| (variable(key), value.to_owned())).collect();
+            let sources = quire::config::Sources { environment, ..Default::default() };
             let loaded = quire::config::load(&sources).unwrap();
             loaded.config.notify.relay().unwrap().unwrap().login.unwrap()
         });
@@ -214,7 +217,7 @@ fn a_sender_without_a_login_is_told_so_and_wrong_settings_stop_the_start() {
     let server = Server::start(&["--login", &login]);
     let smtp = format!("smtp://localhost:{}", server.port);
     let flags = settings(&smtp, &["backoff_ms=50"]);
-    let daemon = Daemon::start(data, &texts(&flags));
+    let daemon = start(data, &flags);
     let api = daemon.api().unwrap();
     let id = subscribe(&api, "mailto:ada@example.com");
     ask("POST", &format!("{api}/v1/subscriptions/{id}/test"), None, None);
@@ -230,7 +233,7 @@ fn a_sender_without_a_login_is_told_so_and_wrong_settings_stop_the_start() {
         (settings(&smtp, &["smtp_user=ada"]), "notify.smtp_password"),
         (settings("smtps://ada:quire-secret-mail@a.b", &[]), "notify.smtp_user"),
     ] {
-        let out = output(quire(data).args(texts(&flags)).args(["run", "--once"]));
+        let out = output(set(&mut quire(data), &flags).args(["run", "--once"]));
         let said = stderr(&out);
         assert!(!out.status.success() && said.contains(named) && !said.contains(PASSWORD), "{named}: {said}");
     }

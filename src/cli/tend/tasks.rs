@@ -1,5 +1,6 @@
 //! Tasks by the clock: what `quire run` keeps, and `quire tasks`, which asks it.
 
+use super::super::keys::Key;
 use super::super::print::at;
 use super::super::running::serving;
 use super::super::{App, print};
@@ -92,9 +93,8 @@ pub struct TasksArgs {
     /// The address of the running quire; that of serve.listen where it is not said
     #[arg(long, global = true, value_name = "URL")]
     to: Option<String>,
-    /// API key, where the server asks for one
-    #[arg(long, global = true, env = "QUIRE_API_KEY", hide_env_values = true)]
-    key: Option<String>,
+    #[command(flatten)]
+    key: Key,
 }
 
 /// Commands of `quire tasks`.
@@ -116,7 +116,7 @@ enum TasksCommand {
 pub fn tasks(app: &App, args: &TasksArgs) -> Result<ExitCode> {
     let base = base(app, args.to.as_deref());
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-    let key = args.key.as_ref().map(|key| format!("Bearer {key}"));
+    let key = args.key.bearer(app)?;
     let bearer = key.as_deref().unwrap_or_default();
     let answer = match &args.command {
         None => agent.get(&base).header("authorization", bearer).call(),

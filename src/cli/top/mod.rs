@@ -5,6 +5,7 @@ mod draw;
 mod tests;
 
 use super::App;
+use super::keys::Key;
 use crate::metrics::read::Exposition;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -23,9 +24,8 @@ pub struct TopArgs {
     /// The address of the running quire; that of serve.listen where it is not said
     #[arg(long, value_name = "URL")]
     to: Option<String>,
-    /// API key, where the server asks for one
-    #[arg(long, env = "QUIRE_API_KEY", hide_env_values = true)]
-    key: Option<String>,
+    #[command(flatten)]
+    key: Key,
     /// Seconds between two looks
     #[arg(long, default_value_t = 1.0)]
     every: f64,
@@ -74,7 +74,8 @@ impl Asker {
         let metrics = get("/metrics").with_context(|| format!("no quire answers at {}", self.base))?;
         let metrics = Exposition::parse(&metrics.into_body().read_to_string()?);
         let json = |path: &str| -> Result<Value> { Ok(get(path)?.into_body().read_json()?) };
-        let status = json("/v1/status").context("GET /v1/status (does it ask for a --key?)")?;
+        let status = json("/v1/status")
+            .context("GET /v1/status (does it ask for a key, by --key-file or QUIRE_API_KEY?)")?;
         // A server without tasks is shown without them.
         let tasks = json("/v1/tasks").unwrap_or(Value::Null);
         Ok(Look { at: Instant::now(), metrics, status, tasks })
@@ -121,7 +122,7 @@ impl View {
 pub fn top(app: &App, args: &TopArgs) -> Result<ExitCode> {
     let base = args.to.clone().unwrap_or_else(|| format!("http://{}", app.config.serve.listen));
     let base = base.trim_end_matches('/').to_owned();
-    let bearer = args.key.as_ref().map_or_else(String::new, |key| format!("Bearer {key}"));
+    let bearer = args.key.bearer(app)?.unwrap_or_default();
     let timeout = Some(Duration::from_secs(5));
     let agent = ureq::Agent::config_builder().timeout_global(timeout).build().into();
     let asker = Asker { agent, base: base.clone(), bearer };
