@@ -188,30 +188,92 @@ def pod(file, name, spec):
                 wrong(file, f"{container['name']}: {probe} asks {path}, which is no route")
 
 
+def manifests(folder):
+    """Every manifest of a folder, with its file."""
+    files = sorted(folder.glob("*.yaml"))
+    return [(file, doc) for file in files for doc in yaml.safe_load_all(file.read_text()) if doc]
+
+
+def selects(labels, selector):
+    return bool(selector) and selector.items() <= labels.items()
+
+
+def ports_needed(config):
+    """Ports of what the settings name."""
+    addresses = [config["kafka"]["brokers"], config["qdrant"]["url"], "x:6333", "x:4317"]
+    return {int(address.rsplit(":", 1)[1]) for address in addresses}
+
+
+def pool(file, doc, of_kind):
+    """A set of workers and what belongs to it: `of_kind` gives the manifests of a kind in the same folder."""
+    import tomllib
+
+    name, template = f"{doc['kind']} {doc['metadata']['name']}", doc["spec"]["template"]
+    labels, spec = template["metadata"]["labels"], template["spec"]
+    pod(file, name, spec)
+    if not selects(labels, doc["spec"]["selector"]["matchLabels"]):
+        wrong(file, f"{name} selects others than it makes")
+    for other in of_kind("StatefulSet"):
+        if other != doc and selects(labels, other["spec"]["selector"]["matchLabels"]):
+            wrong(file, f"{name} makes what {other['metadata']['name']} takes for its own")
+    budgets = [b for b in of_kind("PodDisruptionBudget") if selects(labels, b["spec"]["selector"]["matchLabels"])]
+    if len(budgets) != 1:
+        wrong(file, f"{name} has {len(budgets)} disruption budgets")
+    if not any(selects(labels, service["spec"]["selector"]) for service in of_kind("Service")):
+        wrong(file, f"{name} has no service")
+    policies = [p for p in of_kind("NetworkPolicy") if selects(labels, p["spec"]["podSelector"].get("matchLabels"))]
+    open_ports = {port["port"] for p in policies for rule in p["spec"]["egress"] for port in rule["ports"]}
+    scaled = [s for s in of_kind("ScaledObject") if s["spec"]["scaleTargetRef"]["name"] == doc["metadata"]["name"]]
+    if len(scaled) != 1:
+        wrong(file, f"{name} is scaled by {len(scaled)}")
+    if spec.get("serviceAccountName") not in [a["metadata"]["name"] for a in of_kind("ServiceAccount")]:
+        wrong(file, f"{name} has an account that is not there")
+    configs = {c["metadata"]["name"]: c["data"] for c in of_kind("ConfigMap")}
+    for wanted in [v["configMap"]["name"] for v in spec.get("volumes", []) if "configMap" in v]:
+        if wanted not in configs:
+            wrong(file, f"{name} mounts the settings {wanted}, which are not there")
+        for text in configs.get(wanted, {}).values():
+            config = tomllib.loads(text)
+            if spec.get("terminationGracePeriodSeconds", 30) < config["shutdown"]["drain_s"] + 10:
+                wrong(file, f"{name} is killed before it has drained")
+            for port in sorted(ports_needed(config) - open_ports):
+                wrong(file, f"{name} may not reach port {port}")
+            workers = sum(s["spec"]["maxReplicaCount"] for s in of_kind("ScaledObject"))
+            if workers > config["kafka"]["partitions"]:
+                wrong(file, f"{workers} workers are more than there are partitions")
+
+
+def gpu(file, name, spec):
+    """Who has a GPU asks for it, may go where GPUs are and takes nothing less; nobody else does."""
+    for container in spec["containers"]:
+        asked = container.get("resources", {}).get("limits", {}).get("nvidia.com/gpu")
+        devices = [v.get("value") for v in container.get("env", []) if v["name"] == "QUIRE_INFER__DEVICE"]
+        tolerated = any(t.get("key") == "nvidia.com/gpu" for t in spec.get("tolerations", []))
+        if not (container["image"].endswith("cuda") == (asked == 1) == (devices == ["gpu"]) == tolerated):
+            wrong(file, f"{name}: image, GPUs asked for, infer.device and tolerations do not fit together")
+
+
 def kubernetes(file):
-    docs = [doc for doc in yaml.safe_load_all(file.read_text()) if doc]
-    for doc in docs:
+    every = manifests(file.parent)
+    of_kind = lambda kind: [doc for _, doc in every if doc["kind"] == kind]
+    for doc in [doc for where, doc in every if where == file]:
         for key in ("apiVersion", "kind", "metadata"):
             if key not in doc:
                 wrong(file, f"a manifest lacks {key}")
         name = f"{doc['kind']} {doc['metadata']['name']}"
         if doc["kind"] in ("StatefulSet", "Deployment"):
-            spec, template = doc["spec"], doc["spec"]["template"]
-            if spec["selector"]["matchLabels"] != template["metadata"]["labels"]:
-                wrong(file, f"{name} selects others than it makes")
-            pod(file, name, template["spec"])
-            config = next((d for d in docs if d["kind"] == "ConfigMap"), {"data": {}})["data"]
-            for text in config.values():
+            pool(file, doc, of_kind)
+            gpu(file, name, doc["spec"]["template"]["spec"])
+        if doc["kind"] == "ConfigMap":
+            for text in doc["data"].values():
                 check_toml(file, text)
-                drain = re.search(r"drain_s = (\d+)", text)
-                grace = template["spec"].get("terminationGracePeriodSeconds", 30)
-                if drain and grace < int(drain[1]) + 10:
-                    wrong(file, f"{name} is killed before it has drained")
         if doc["kind"] == "ScaledObject":
             target = doc["spec"]["scaleTargetRef"]
-            all_docs = list(yaml.safe_load_all((file.parent / "quire.yaml").read_text()))
-            if not any(d["kind"] == target["kind"] and d["metadata"]["name"] == target["name"] for d in all_docs):
+            if target["name"] not in [d["metadata"]["name"] for d in of_kind(target["kind"])]:
                 wrong(file, f"{name} scales what is not there")
+            for trigger in doc["spec"]["triggers"]:
+                if "quire_lag_seconds" not in trigger["metadata"]["query"]:
+                    wrong(file, f"{name} is scaled by another signal than the work that waits")
 
 
 def unit(file):
