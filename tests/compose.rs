@@ -95,8 +95,8 @@ fn profiles_have_all_that_their_services_wait_for() {
         within.map(|(name, _)| name.clone()).collect()
     };
     assert_eq!(of("local"), ["local", "models"]);
-    assert_eq!(of("full"), ["grafana", "kafka", "models", "prometheus", "qdrant", "quire"]);
-    assert_eq!(of("gpu"), ["gpu", "grafana", "kafka", "models", "prometheus", "qdrant"]);
+    assert_eq!(of("full"), ["grafana", "kafka", "models", "prometheus", "qdrant", "quire", "tempo"]);
+    assert_eq!(of("gpu"), ["gpu", "grafana", "kafka", "models", "prometheus", "qdrant", "tempo"]);
     for profile in ["local", "full", "gpu"] {
         let there = of(profile);
         for name in &there {
@@ -153,7 +153,10 @@ fn quire_takes_its_settings_and_commands() {
     // There is no key that everybody knows: where the variable is not set, compose says which, and an empty one
     // is refused below.
     let whole = std::fs::read_to_string(root().join("docker/compose.yaml")).unwrap();
-    assert!(whole.contains("  api-key: { environment: QUIRE_API_KEY }\n") && !whole.contains(":-"), "{whole}");
+    assert!(
+        whole.contains("  api-key: { environment: QUIRE_API_KEY }\n") && !whole.contains(":-"),
+        "{whole}"
+    );
     let secret = data.path().join("api-key");
     for (worker, set) in [
         ("local", vec!["0.0.0.0:8737"]),
@@ -248,7 +251,23 @@ fn prometheus_and_grafana_find_their_files() {
     let board = std::fs::read(docker.join("grafana/dashboards/quire.json")).unwrap();
     let board: serde_json::Value = serde_json::from_slice(&board).unwrap();
     assert!(board["panels"].as_array().is_some_and(|panels| !panels.is_empty()));
-    let source = docker.join("grafana/provisioning/datasources/prometheus.yaml");
-    assert!(std::fs::read_to_string(&source).unwrap().contains("http://prometheus:9090"));
+    let sources = docker.join("grafana/provisioning/datasources");
+    for (name, address) in [("prometheus", "http://prometheus:9090"), ("tempo", "http://tempo:3200")] {
+        let source = std::fs::read_to_string(sources.join(format!("{name}.yaml"))).unwrap();
+        assert!(source.contains(&format!("type: {name}")) && source.contains(address), "{source}");
+    }
+    // Where quire sends spans, somebody takes them and keeps them in a volume; Grafana asks the port that answers.
+    let services = services();
+    for worker in ["quire", "gpu"] {
+        let endpoint = &services[worker]["environment"]["QUIRE_TELEMETRY__OTLP_ENDPOINT"];
+        assert_eq!(endpoint, "http://tempo:4317", "{worker}");
+    }
+    let tempo = std::fs::read_to_string(docker.join("tempo.yaml")).unwrap();
+    for line in ["grpc: { endpoint: \"0.0.0.0:4317\" }", "http_listen_port: 3200", "path: /var/tempo/blocks"]
+    {
+        assert!(tempo.contains(line), "{line} is not in {tempo}");
+    }
+    assert!(words(&services["tempo"]["volumes"]).contains(&"tempo:/var/tempo".to_owned()));
+    assert!(words(&services["tempo"]["command"])[0].ends_with("/etc/tempo.yaml"));
     assert!(Path::new(&docker).join("grafana/provisioning/dashboards/quire.yaml").exists());
 }
