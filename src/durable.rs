@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Result, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use uuid::Uuid;
 
@@ -34,6 +34,19 @@ fn write(folder: &Path, name: &str, bytes: &[u8], mode: u32) -> Result<()> {
 /// shared on purpose.
 pub fn make_private(folder: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// What others than its owner may do in a folder, and what to do about it; `None`: nothing, or there is none.
+pub fn open_to_others(folder: &Path) -> Option<(String, String)> {
+    let mode = fs::metadata(folder).ok()?.permissions().mode() & 0o777;
+    let may = match (mode & 0o070, mode & 0o007) {
+        (0, 0) => return None,
+        (_, 0) => "its group",
+        _ => "every user of this machine",
+    };
+    let shown = folder.display();
+    let found = format!("{shown} has mode {mode:04o}: what is in it can be reached by {may}");
+    Some((found, format!("`chmod 700 {shown}`, unless it is shared on purpose")))
 }
 
 /// Makes renames within a folder durable.

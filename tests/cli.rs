@@ -199,6 +199,21 @@ fn doctor_says_what_is_wrong_and_what_to_do() {
     assert!(json(&fine).as_array().unwrap().iter().all(|c| c["fine"] == true));
     assert!(stdout(&call(data, &["doctor"])).contains("everything is there"));
 
+    assert!(json(&fine).as_array().unwrap().iter().all(|c| c["remedy"].is_null()));
+    // A folder that was there and is open to others works, and is named; mended, it is not.
+    for (mode, who) in [(0o755, "every user"), (0o750, "its group"), (0o700, "")] {
+        std::fs::set_permissions(data, std::fs::Permissions::from_mode(mode)).unwrap();
+        let out = call(data, &["doctor", "--json"]);
+        let found = check(&out, "data folder");
+        assert!(out.status.success() && found["fine"] == true, "{found}");
+        let remedy = found["remedy"].as_str().unwrap_or_default();
+        assert_eq!(remedy.contains("chmod 700"), !who.is_empty(), "{found}");
+        assert!(found["found"].as_str().unwrap().contains(who), "{found}");
+        let log = run_once(data, &[]);
+        let warned = log.lines().filter(|line| line.contains("chmod 700")).count();
+        assert_eq!(warned, usize::from(!who.is_empty()), "{log}");
+    }
+
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = format!("serve.listen={}", taken.local_addr().unwrap());
     let blocked = data.join("a-file/below");

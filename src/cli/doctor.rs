@@ -3,6 +3,7 @@
 use super::{App, print};
 use crate::config::workers;
 use crate::consume::kafka::client;
+use crate::durable;
 use crate::error::{Class, Error, Failure, Stage};
 use crate::infer::manifests::{manifests, models_dir};
 use crate::infer::models::Models;
@@ -19,8 +20,10 @@ use std::time::Duration;
 #[derive(Serialize)]
 struct Check {
     what: &'static str,
+    /// What is not keeps quire from working.
     fine: bool,
     found: String,
+    /// What to do; where it is fine all the same, what would be better.
     remedy: Option<String>,
 }
 
@@ -40,7 +43,7 @@ impl Check {
 /// Checks; fails if anything is missing.
 pub fn doctor(app: &App) -> Result<ExitCode> {
     let mut checks = vec![
-        Check::new("data folder", data_folder(&app.config.data.dir)),
+        data_folder(&app.config.data.dir),
         Check::of("models", models(app)),
         Check::of("device", device(app)),
         Check::of("parser sandbox", child(app, Stage::Decode, Setup::Decode)),
@@ -61,7 +64,12 @@ pub fn doctor(app: &App) -> Result<ExitCode> {
         print::json(&checks)?;
     } else {
         for check in &checks {
-            println!("{} {:<15} {}", if check.fine { "✓" } else { "✗" }, check.what, check.found);
+            let sign = match (check.fine, &check.remedy) {
+                (true, None) => "✓",
+                (true, Some(_)) => "!",
+                (false, _) => "✗",
+            };
+            println!("{sign} {:<15} {}", check.what, check.found);
             if let Some(remedy) = &check.remedy {
                 println!("  {:<15} → {remedy}", "");
             }
@@ -71,10 +79,19 @@ pub fn doctor(app: &App) -> Result<ExitCode> {
     Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn data_folder(dir: &Path) -> Result<String, (String, String)> {
+fn data_folder(dir: &Path) -> Check {
+    let mut check = Check::new("data folder", writable(dir));
+    if let Some((found, remedy)) = durable::open_to_others(dir).filter(|_| check.fine) {
+        check.found = format!("{}; {found}", check.found);
+        check.remedy = Some(remedy);
+    }
+    check
+}
+
+fn writable(dir: &Path) -> Result<String, (String, String)> {
     let shown = dir.display();
     let probe = dir.join(".doctor");
-    let written = crate::durable::make_private(dir).and_then(|()| std::fs::write(&probe, b"x"));
+    let written = durable::make_private(dir).and_then(|()| std::fs::write(&probe, b"x"));
     let _ = std::fs::remove_file(&probe);
     match written {
         Ok(()) => {

@@ -69,8 +69,11 @@ pub struct Start {
 }
 
 impl Start {
-    /// With the settings that the program was started with.
+    /// With the settings that the program was started with. Says once if others may look into the data folder.
     pub fn first(app: &App) -> Result<Self> {
+        if let Some((found, remedy)) = crate::durable::open_to_others(&app.config.data.dir) {
+            tracing::warn!("{found}; {remedy}");
+        }
         // First what fails fast: the address, then the models.
         let socket = Socket::open(&app.config)?;
         let models = Models::load(&app.config.infer, &models_dir(&app.config))?;
