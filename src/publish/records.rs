@@ -1,6 +1,6 @@
 //! What a store keeps beside the documents: small records, each with a version, so that of two that
-//! change one at once the second hears of the first. Reviews, subscriptions and what is still to be
-//! told are such records.
+//! change one at once the second hears of the first. Reviews, subscriptions, what is still to be
+//! told and what tasks did are such records.
 
 use crate::error::{Class, Error, Result, Stage, named};
 use schemars::JsonSchema;
@@ -19,6 +19,8 @@ named! {
         Delivery = "delivery",
         /// What was answered to requests that may come again.
         Request = "request",
+        /// What tasks by the clock did; by the name of the task.
+        Task = "task",
     }
 }
 

@@ -72,6 +72,8 @@ fn needed(method: &Method, path: &str) -> Role {
     match *method {
         Method::GET | Method::HEAD => Role::Reader,
         _ if path.starts_with("/reviews") => Role::Reviewer,
+        // Rules of retention delete for everybody, a backup takes the place of an older one.
+        _ if path.starts_with("/tasks") => Role::Admin,
         _ => Role::Writer,
     }
 }
@@ -267,6 +269,10 @@ mod tests {
         assert!(!may(Role::Reader, needed(&Method::POST, "/documents")));
         assert!(!may(Role::Writer, needed(&Method::GET, "/v1/subscriptions")));
         assert!(may(Role::Writer, needed(&Method::POST, "/dead-letters/a/replay")));
+        for (method, path) in [(Method::POST, "/v1/tasks/retain"), (Method::DELETE, "/tasks/backup")] {
+            assert!(!may(Role::Writer, needed(&method, path)) && may(Role::Admin, needed(&method, path)));
+        }
+        assert!(may(Role::Reader, needed(&Method::GET, "/v1/tasks")));
     }
 
     #[test]

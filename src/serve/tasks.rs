@@ -23,7 +23,7 @@ pub struct Tasks {
 #[derive(Serialize, JsonSchema)]
 pub struct StartedTask {
     task: String,
-    /// Of the run, from 1 since the program started.
+    /// Of the run, counted from 1 for each task.
     number: u64,
 }
 

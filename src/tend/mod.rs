@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod backup;
 pub mod export;
+pub mod history;
 pub mod parquet;
 pub mod report;
 pub mod restore;

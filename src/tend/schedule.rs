@@ -6,20 +6,23 @@
 //! time that passed while nobody ran is not made up for: the next one is kept.
 
 use super::Run;
+use super::history::{History, REMEMBERED};
 use crate::metrics::Metrics;
 use crate::receipt::lock;
 use anyhow::{Context, Result, bail};
 use croner::Cron;
 use jiff::{SignedDuration, Timestamp, Zoned, tz::TimeZone};
 use schemars::JsonSchema;
-use serde::Serialize;
-use std::collections::VecDeque;
+use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Runs that are remembered of each task.
-const REMEMBERED: usize = 20;
+/// What a run says is kept and shown: a list of failures without end is not.
+const SAID: usize = 2_000;
+
+/// How often the runs of other workers are asked for.
+const ASK: Duration = Duration::from_secs(60);
 
 /// How often the clock is looked at; cron counts minutes.
 const TICK: Duration = Duration::from_secs(1);
@@ -49,14 +52,27 @@ struct State {
     /// What the clock said the last time.
     looked: Timestamp,
     running: Option<(Arc<Run>, Started)>,
-    past: VecDeque<Past>,
+    /// The last first.
+    past: Vec<Past>,
     number: u64,
 }
 
+impl State {
+    /// Takes what the store has over, unless something newer is known that it did not take.
+    fn learn(&mut self, past: Vec<Past>) {
+        let newest = |past: &[Past]| past.first().map(|run| run.ended_at);
+        if newest(&past) >= newest(&self.past) {
+            let numbers = past.iter().map(|run| run.started.number);
+            self.number = numbers.max().unwrap_or(0).max(self.number);
+            self.past = past;
+        }
+    }
+}
+
 /// A run that began.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Started {
-    /// Counted from 1 since the program started.
+    /// Counted from 1 for each task, across restarts; two workers may give one number.
     pub number: u64,
     /// When it began.
     pub at: Timestamp,
@@ -65,7 +81,7 @@ pub struct Started {
 }
 
 /// A run that ended.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Past {
     /// When it began, and why.
     #[serde(flatten)]
@@ -73,7 +89,7 @@ pub struct Past {
     /// When it ended.
     pub ended_at: Timestamp,
     /// `done`, `failed` or `cancelled`.
-    pub outcome: &'static str,
+    pub outcome: String,
     /// What was done, or what went wrong.
     pub said: String,
 }
@@ -113,15 +129,16 @@ pub struct Schedule {
     zone: TimeZone,
     leader: Leader,
     metrics: Arc<Metrics>,
+    history: History,
 }
 
 impl Schedule {
-    /// None yet. Times are those of `zone` (an IANA name, as Europe/Berlin).
+    /// None yet. Times are those of `zone` (an IANA name, as Europe/Berlin); what runs did is kept in `history`.
     ///
     /// Errors: there is no such zone.
-    pub fn new(zone: &str, leader: Leader, metrics: &Arc<Metrics>) -> Result<Self> {
+    pub fn new(zone: &str, leader: Leader, metrics: &Arc<Metrics>, history: History) -> Result<Self> {
         let zone = TimeZone::get(zone).with_context(|| format!("tend.zone `{zone}` is no time zone"))?;
-        Ok(Self { tasks: Vec::new(), zone, leader, metrics: Arc::clone(metrics) })
+        Ok(Self { tasks: Vec::new(), zone, leader, metrics: Arc::clone(metrics), history })
     }
 
     /// Adds a task that runs as `pattern` says (`minute hour day month weekday`); empty: when asked.
@@ -136,9 +153,27 @@ impl Schedule {
         Ok(())
     }
 
+    /// Asks for what runs did, of this worker before it was started and of others.
+    ///
+    /// Errors: the store is away.
+    pub fn remember(&self) -> Result<()> {
+        for (name, past) in self.history.all()? {
+            if let Some(task) = self.tasks.iter().find(|task| task.name == name) {
+                lock(&task.state).learn(past);
+            }
+        }
+        Ok(())
+    }
+
     /// Starts what is due until `stop` says so; then cancels what runs.
     pub fn keep(&self, stop: impl Fn() -> bool) {
+        let mut asked = Instant::now();
         while !stop() {
+            if asked.elapsed() > ASK {
+                asked = Instant::now();
+                // A store that is away is told of by those who wait for it; what is known stays.
+                let _ = self.remember();
+            }
             let leads = (self.leader)();
             self.metrics.leader(leads);
             for task in &self.tasks {
@@ -224,6 +259,7 @@ impl Schedule {
         drop(state);
         self.metrics.task_began(task.name);
         let (task, metrics, number) = (Arc::clone(task), Arc::clone(&self.metrics), started.number);
+        let history = self.history.clone();
         let thread = std::thread::Builder::new().name(format!("tend-{}", task.name));
         let name = task.name;
         let spawned = thread.spawn(move || {
@@ -243,10 +279,22 @@ impl Schedule {
             }
             let ended_at = Timestamp::now();
             metrics.task_ended(task.name, outcome, ended_at);
+            let (outcome, said) = (outcome.to_owned(), said.chars().take(SAID).collect());
+            let ended = Past { started, ended_at, outcome, said };
+            let kept = history.add(task.name, &ended);
             let mut state = lock(&task.state);
             state.running = None;
-            state.past.push_front(Past { started, ended_at, outcome, said });
-            state.past.truncate(REMEMBERED);
+            match kept {
+                Ok(past) => state.learn(past),
+                Err(error) => {
+                    tracing::warn!(
+                        task = task.name,
+                        "what the task did is forgotten at the next start: {error}"
+                    );
+                    state.past.insert(0, ended);
+                    state.past.truncate(REMEMBERED);
+                }
+            }
         });
         match spawned {
             Ok(_) => Ok(number),
@@ -271,7 +319,7 @@ impl Schedule {
                 cron: task.pattern.clone(),
                 next: state.next.filter(|_| leads),
                 running,
-                past: state.past.iter().cloned().collect(),
+                past: state.past.clone(),
             }
         };
         self.tasks.iter().map(of).collect()

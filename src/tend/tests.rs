@@ -2,14 +2,15 @@
 
 use super::audit::{self, Audit};
 use super::export::{CURSOR, Cursor, Export, Format};
+use super::history::History;
 use super::retain::{self, Eraser, Rules};
-use super::schedule::Schedule;
+use super::schedule::{Past, Schedule, Started};
 use super::{Run, report, svg};
 use crate::document::{Document, DocumentId};
 use crate::metrics::Metrics;
 use crate::publish::contract::{document, id, letter};
 use crate::publish::local::LocalStore;
-use crate::publish::{Filter, Store};
+use crate::publish::{Filter, Shelf, Store};
 use jiff::{SignedDuration, Timestamp};
 use std::fs;
 use std::path::Path;
@@ -259,11 +260,17 @@ fn until(mut is_so: impl FnMut() -> bool) -> bool {
 
 #[test]
 fn only_the_leader_starts_by_the_clock_and_runs_can_be_cancelled() {
-    let metrics = Arc::new(Metrics::new());
+    let (metrics, dir) = (Arc::new(Metrics::new()), tempfile::tempdir().unwrap());
+    let store: Arc<dyn Store> = Arc::new(filled(dir.path(), &[]));
     let (leads, stop) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let leader = Arc::clone(&leads);
-    let mut schedule =
-        Schedule::new("Europe/Berlin", Arc::new(move || leader.load(Ordering::Acquire)), &metrics).unwrap();
+    let mut schedule = Schedule::new(
+        "Europe/Berlin",
+        Arc::new(move || leader.load(Ordering::Acquire)),
+        &metrics,
+        History::of(&store),
+    )
+    .unwrap();
     let quick = Arc::new(|_: &Run| Ok("all of it".to_owned()));
     let slow = Arc::new(|run: &Run| {
         run.begin("waiting", 4);
@@ -310,4 +317,60 @@ fn only_the_leader_starts_by_the_clock_and_runs_can_be_cancelled() {
     let text = metrics.encode();
     assert!(text.contains("quire_task_runs_total{task=\"slow\",outcome=\"cancelled\"} 2"), "{text}");
     assert!(text.contains("quire_leader 1"), "{text}");
+}
+
+/// A run that ended so many seconds ago, by the clock.
+fn ended(number: u64, seconds: i64, said: &str) -> Past {
+    let ended_at = Timestamp::now() - SignedDuration::from_secs(seconds);
+    let started = Started { number, at: ended_at, by: "clock".to_owned() };
+    Past { started, ended_at, outcome: "done".to_owned(), said: said.to_owned() }
+}
+
+#[test]
+fn what_tasks_did_outlives_a_restart_and_is_known_to_other_workers() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = |store: &Arc<dyn Store>| {
+        let metrics = Arc::new(Metrics::new());
+        let mut schedule = Schedule::new("UTC", Arc::new(|| true), &metrics, History::of(store)).unwrap();
+        let work = Arc::new(|_: &Run| Ok("s".repeat(10_000)));
+        schedule.add("report", "", work.clone()).unwrap();
+        schedule.add("export", "", work).unwrap();
+        schedule.remember().unwrap();
+        schedule
+    };
+    let past = |schedule: &Schedule, name: &str| {
+        schedule.standing().into_iter().find(|task| task.name == name).unwrap().past
+    };
+    {
+        let store: Arc<dyn Store> = Arc::new(filled(dir.path(), &[]));
+        let history = History::of(&store);
+        // More than are kept; another worker's, told late, takes its place by time.
+        for (number, seconds) in (1..=25).zip((75..100).rev()) {
+            history.add("report", &ended(number, seconds, "own")).unwrap();
+        }
+        history.add("report", &ended(3, 80, "another's")).unwrap();
+        // A task that there is no more disturbs nobody.
+        history.add("gone", &ended(1, 1, "")).unwrap();
+    }
+    let store: Arc<dyn Store> = Arc::new(LocalStore::open(dir.path()).unwrap());
+    let (one, other) = (open(&store), open(&store));
+    let kept = past(&one, "report");
+    assert_eq!((kept.len(), kept[0].started.number, kept[0].said.as_str()), (20, 25, "own"));
+    assert!(kept.is_sorted_by(|a, b| a.ended_at >= b.ended_at));
+    assert!(kept.iter().any(|run| run.said == "another's") && past(&one, "export").is_empty());
+
+    assert_eq!(one.start("report", "test").unwrap(), 26, "counting goes on");
+    assert!(until(|| past(&one, "report")[0].started.number == 26));
+    let said = &past(&one, "report")[0].said;
+    assert_eq!((said.len(), past(&one, "report").len()), (2_000, 20));
+    other.remember().unwrap();
+    assert_eq!(past(&other, "report")[0].started.by, "test", "another worker knows of it");
+
+    // What a later version wrote is passed over, and taken the place of by the next run.
+    let mut record = store.record(Shelf::Task, "report").unwrap().unwrap();
+    record.version += 1;
+    record.body = serde_json::json!({ "past": "otherwise" });
+    assert!(store.put_record(&record).unwrap());
+    assert!(past(&open(&store), "report").is_empty());
+    assert_eq!(History::of(&store).add("report", &ended(1, 0, "anew")).unwrap().len(), 1);
 }

@@ -10,6 +10,7 @@ use crate::metrics::Metrics;
 use crate::publish::Store;
 use crate::serve::is_key;
 use crate::tend::export::Export;
+use crate::tend::history::History;
 use crate::tend::retain::Rules;
 use crate::tend::schedule::{Leader, Schedule};
 use crate::tend::{Run, backup, svg};
@@ -29,7 +30,7 @@ pub fn schedule(
     leader: Leader,
 ) -> Result<Schedule> {
     let tend = &config.tend;
-    let mut schedule = Schedule::new(&tend.zone, leader, metrics)?;
+    let mut schedule = Schedule::new(&tend.zone, leader, metrics, History::of(store))?;
     let shared = (config.clone(), Arc::clone(store));
     let work = |what: fn(&Config, &Arc<dyn Store>, &Run) -> Result<String>| {
         let (config, store) = shared.clone();
@@ -39,6 +40,9 @@ pub fn schedule(
     schedule.add("backup", &tend.backup, work(back_up))?;
     schedule.add("retain", &tend.retain, work(retain))?;
     schedule.add("report", &tend.report, work(report))?;
+    if let Err(error) = schedule.remember() {
+        tracing::warn!("what tasks did before is not known yet: {error:#}");
+    }
     Ok(schedule)
 }
 
