@@ -115,6 +115,12 @@ fn alerts_fire_when_they_should() {
     for alert in rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
         let fires = tested.contains(&format!("alertname: {alert}\n"));
         assert!(fires, "{alert} is not tested");
+        let rests = tested.contains(&format!("alertname: {alert}, exp_alerts: [] }}"));
+        assert!(rests, "{alert} has no case in which it does not fire");
+        assert!(
+            read("docs/operations.md").contains(&format!("`{alert}`")),
+            "{alert} is not in docs/operations.md"
+        );
     }
     for series in rules.lines().filter_map(|line| line.trim().strip_prefix("- record: ")) {
         assert!(tested.contains(&format!("- {{ expr: '{series}")), "{series} is not tested");
@@ -148,7 +154,11 @@ fn what_is_deployed_is_as_it_should_be() {
         (".dockerignore", "/data\n", ""),
         ("docker/compose.yaml", "qdrant/qdrant:v1.20.0", "qdrant/qdrant:latest"),
         ("docker/compose.yaml", "API_KEYS_FILE: /run/secrets/api-key", "API_KEYS_FILE: /run/secrets/other"),
-        ("docker/compose.yaml", "QUIRE_SERVE__API_KEYS_FILE: /run/secrets/api-key", "QUIRE_SERVE__API_KEYS: x"),
+        (
+            "docker/compose.yaml",
+            "QUIRE_SERVE__API_KEYS_FILE: /run/secrets/api-key",
+            "QUIRE_SERVE__API_KEYS: x",
+        ),
         ("docker/compose.yaml", "  api-key: {", "  other-key: {"),
         ("docker/kubernetes/quire.yaml", "value: /run/secrets/quire/api-keys", "value: /data/api-keys"),
         ("docker/kubernetes/quire.yaml", "/health/ready", "/ready"),
@@ -160,7 +170,11 @@ fn what_is_deployed_is_as_it_should_be() {
         ("docker/kubernetes/gpu.yaml", ", nvidia.com/gpu: 1", ""),
         ("docker/kubernetes/gpu.yaml", "key: nvidia.com/gpu", "key: example.com/gpu"),
         ("docker/kubernetes/gpu.yaml", "value: gpu }", "value: auto }"),
-        ("docker/kubernetes/gpu.yaml", "image: quire:cuda\n          args: [\"--c", "image: quire:cpu\n          args: [\"--c"),
+        (
+            "docker/kubernetes/gpu.yaml",
+            "image: quire:cuda\n          args: [\"--c",
+            "image: quire:cpu\n          args: [\"--c",
+        ),
         ("docker/kubernetes/gpu.yaml", "kind: PodDisruptionBudget", "kind: Budget"),
         ("docker/kubernetes/gpu.yaml", "kind: ScaledObject", "kind: Scaled"),
         ("docker/kubernetes/gpu.yaml", "quire_lag_seconds", "quire_lag_records"),
