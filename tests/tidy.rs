@@ -135,3 +135,36 @@ fn every_dependency_is_explained() {
         }
     }
 }
+
+/// What a reader of an advisory asks for: where strangers' bytes go through which crate.
+#[test]
+fn every_crate_that_sees_documents_is_in_the_table_of_security() {
+    let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let security = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let (_, table) = security.split_once("### Which code sees strangers' bytes").unwrap();
+    let folders = ["src/decode", "src/digitize", "src/sandbox", "src/feed"];
+    let sees = |path: &Path| {
+        let made = path.ends_with("samples.rs") || path.to_string_lossy().contains("tests");
+        !made && folders.iter().any(|folder| path.starts_with(folder))
+    };
+    let texts: Vec<String> =
+        sources().into_iter().filter(|(path, _)| sees(path)).map(|(_, text)| text).collect();
+    let mut found = 0;
+    for name in manifest["dependencies"].as_table().unwrap().keys() {
+        // Its code is what others derive with it, or it is ours to write with.
+        let passive = ["serde", "thiserror", "tracing", "crossbeam-channel"].contains(&name.as_str());
+        let path = format!("{}::", name.replace('-', "_"));
+        let starts = |text: &str, at: usize| {
+            !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
+        };
+        let used = texts.iter().any(|text| text.match_indices(&path).any(|(at, _)| starts(text, at)));
+        if used && !passive {
+            found += 1;
+            assert!(
+                table.contains(&format!("`{name}`")),
+                "{name} sees documents; SECURITY.md does not name it"
+            );
+        }
+    }
+    assert!(found > 20, "only {found} crates were found: the search is wrong");
+}
