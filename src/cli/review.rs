@@ -1,6 +1,7 @@
 //! `quire review`: the queue from the command line. It asks the API of a running quire, which is the
 //! one that may write to its store.
 
+use super::wish::Reading;
 use super::{App, print};
 use crate::document::{Action, Corrections, DocumentId, Given};
 use anyhow::{Context, Result, bail};
@@ -39,9 +40,11 @@ pub enum ReviewCommand {
         id: String,
         /// approve, correct, reject or reprocess
         action: Action,
-        /// The right kind, with correct
+        /// The right kind, with correct and reprocess
         #[arg(long)]
         kind: Option<String>,
+        #[command(flatten)]
+        reading: Reading,
         /// The right value of a field, as NAME=VALUE, with correct; may be given several times
         #[arg(long, value_name = "NAME=VALUE")]
         field: Vec<String>,
@@ -81,7 +84,7 @@ pub struct Server {
 }
 
 impl Server {
-    fn ask(&self, app: &App, path: &str, body: Option<&Value>) -> Result<String> {
+    pub(super) fn ask(&self, app: &App, path: &str, body: Option<&Value>) -> Result<String> {
         let base = self.to.clone().unwrap_or_else(|| format!("http://{}", app.config.serve.listen));
         let url = format!("{}/v1/{path}", base.trim_end_matches('/'));
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
@@ -127,8 +130,11 @@ pub fn review(app: &App, command: &ReviewCommand) -> Result<ExitCode> {
             let body = json!({ "by": server.by });
             println!("{}", server.ask(app, &format!("{}/claim", path(id)?), Some(&body))?);
         }
-        ReviewCommand::Decide { id, action, kind, field, comment, sure, server } => {
-            let mut corrections = Corrections { kind: kind.clone(), ..Corrections::default() };
+        ReviewCommand::Decide { id, action, kind, reading, field, comment, sure, server } => {
+            let again = *action == Action::Reprocess;
+            let options = reading.options(kind.as_ref().filter(|_| again));
+            let kind = kind.clone().filter(|_| !again);
+            let mut corrections = Corrections { kind, ..Corrections::default() };
             for pair in field {
                 let (name, value) =
                     pair.split_once('=').with_context(|| format!("`{pair}` is no NAME=VALUE"))?;
@@ -137,7 +143,7 @@ pub fn review(app: &App, command: &ReviewCommand) -> Result<ExitCode> {
             let path = path(id)?;
             let version = server.get(app, &path)?.get("version").cloned().unwrap_or_default();
             let body = json!({
-                "action": action, "version": version, "corrections": corrections,
+                "action": action, "version": version, "corrections": corrections, "options": options,
                 "comment": comment, "sure": sure, "by": server.by,
             });
             println!("{}", server.ask(app, &format!("{path}/decision"), Some(&body))?);

@@ -4,13 +4,13 @@ use super::once::Once;
 use super::reached::until_reached;
 use super::reload::{self, Socket, Start};
 use super::{App, doctor, store, tend};
-use crate::config::{Config, ServeConfig};
+use crate::config::{Config, OcrEngine, ServeConfig};
 use crate::consume::fetch::Fetcher;
 use crate::consume::folder::FolderSource;
 use crate::consume::kafka::intake::Intake;
 use crate::consume::kafka::{self, KafkaSource};
 use crate::consume::{Door, Graveyard, Inbox, Source, Watcher};
-use crate::document::{Document, Notification, ReviewEvent};
+use crate::document::{Document, Notification, Options, ReviewEvent};
 use crate::failpoint::Failpoints;
 use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
@@ -20,6 +20,7 @@ use crate::pipeline::Pipeline;
 use crate::publish::Store;
 use crate::receipt::lock;
 use crate::review::{Desk, World};
+use crate::sandbox::networks;
 use crate::serve;
 use crate::shutdown::{Shutdown, Signals};
 use crate::tend::restore;
@@ -175,6 +176,7 @@ impl Running {
             notifier,
             viewer: Arc::new(pipeline.viewer(&program)),
             models: models.revisions.clone(),
+            choices: choices(config, &pipeline),
             store: Arc::clone(&store),
             progress: pipeline.progress(),
             metrics: Arc::clone(metrics),
@@ -271,6 +273,17 @@ pub fn serving(config: &Config) -> ServeConfig {
     ServeConfig { keys_file, ..config.serve.clone() }
 }
 
+/// What can be chosen here.
+fn choices(config: &Config, pipeline: &Pipeline) -> serve::Choices {
+    let mut engines = vec![OcrEngine::Tesseract];
+    if networks::are_in(&models_dir(config).join(networks::MANIFEST)) {
+        engines.extend([OcrEngine::Ppocr, OcrEngine::Auto]);
+    }
+    let languages = doctor::installed_languages();
+    let languages = languages.into_iter().filter(|name| name != "osd" && name != "equ").collect();
+    serve::Choices { kinds: pipeline.kinds(), languages, engines }
+}
+
 /// Sends dead letters once more.
 fn revive(config: &Config) -> serve::Revive {
     let config = config.clone();
@@ -298,8 +311,8 @@ impl World for Outside {
         self.1.tell(&note, &format!("{}:{}", event.sha256, event.version))
     }
 
-    fn again(&self, document: &Document) -> crate::error::Result<()> {
-        self.0.again(document)
+    fn again(&self, document: &Document, options: &Options) -> crate::error::Result<()> {
+        self.0.again(document, options)
     }
 }
 

@@ -227,6 +227,7 @@ impl FolderSource {
             }),
             origin: None,
             force: upload.force,
+            options: upload.options,
             lineage: upload.lineage,
             trace,
         });
@@ -260,6 +261,7 @@ impl FolderSource {
             version: 0,
             origin: None,
             force: false,
+            options: upload.options,
             lineage: upload.lineage,
             trace: Trace::default(),
         };

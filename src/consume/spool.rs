@@ -2,7 +2,7 @@
 //! not at all.
 
 use super::names::escape;
-use crate::document::{DocumentId, Head, Lineage, Offspring, Priority, sha256_hex};
+use crate::document::{DocumentId, Head, Lineage, Offspring, Options, Priority, sha256_hex};
 use crate::durable::{make_private, write_whole};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -34,6 +34,9 @@ pub struct Upload {
     /// Understand it even if nothing changed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub force: bool,
+    /// How it is to be read and understood, if not as the settings say.
+    #[serde(skip_serializing_if = "Options::is_empty")]
+    pub options: Options,
     /// The span that it comes from (W3C Trace Context).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
@@ -135,6 +138,7 @@ impl Inbox {
             lineage: Some(child.lineage.clone()),
             version: Some(child.version),
             force: false,
+            options: Options::default(),
             traceparent: parent.trace.traceparent(),
         };
         self.put_as(child.id.as_str(), &child.bytes, &upload, parent.priority)

@@ -31,7 +31,7 @@ use crate::window::{InferredDocument, Window};
 use characters::Characters;
 use fields::{Review, Spec};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// What interpreting needs besides the document.
@@ -66,7 +66,10 @@ impl Interpreter {
         let ner = self.tasks.ner.as_ref();
         let entities = named::find(inferred, &text, ner, least);
         let first = passages.first().map(|passage| passage.vector.as_slice()).unwrap_or_default();
-        let kind = self.kinds.guess(&inferred.fed.document, &vector, first);
+        let kind = match &head.options.kind {
+            Some(asked) => Scored { label: asked.trim().to_owned(), confidence: 1.0 },
+            None => self.kinds.guess(&inferred.fed.document, &vector, first),
+        };
         let language = inferred.fed.language.clone();
         let pages_read = &inferred.fed.document.pages;
         let said = fields::find(&self.spec, &kind.label, &language, pages_read, &text, &entities);
@@ -89,6 +92,7 @@ impl Interpreter {
             parent: head.lineage.as_ref().map(|lineage| lineage.parent.clone()),
             children: inferred.fed.document.children.clone(),
             ingested_at: Timestamp::now(),
+            options: head.options.clone(),
             kind,
             language,
             pages,
@@ -123,6 +127,13 @@ impl Interpreter {
         }
         self.judge(&mut document);
         document
+    }
+
+    /// Every kind that is told, or that fields are found for, in alphabetical order.
+    pub fn kind_names(&self) -> Vec<String> {
+        let all: BTreeSet<&str> =
+            self.kinds.names().chain(self.spec.kind.keys().map(String::as_str)).collect();
+        all.into_iter().map(str::to_owned).collect()
     }
 
     /// Says what to do with a document by what is known of it.

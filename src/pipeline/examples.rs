@@ -151,6 +151,7 @@ impl Examples {
             version: 0,
             origin: None,
             force: false,
+            options: crate::document::Options::default(),
             lineage: None,
             tags: Vec::new(),
             trace: crate::trace::Trace::default(),

@@ -7,7 +7,7 @@
 use super::apply;
 use super::desk::{Desk, Refused, Wanted, free, say, seen};
 use super::record::{Before, Decided, Review, State};
-use crate::document::{Action, Corrections, Document, DocumentId, ReviewEvent, Reviewed};
+use crate::document::{Action, Corrections, Document, DocumentId, Options, ReviewEvent, Reviewed};
 use crate::error::Result;
 use jiff::{SignedDuration, Timestamp};
 
@@ -27,6 +27,8 @@ pub struct Request {
     pub version: u64,
     /// What to change.
     pub corrections: Corrections,
+    /// How to read it anew, with `reprocess`.
+    pub options: Options,
     /// Why, in words.
     pub comment: Option<String>,
     /// Do it though checks fail.
@@ -55,6 +57,10 @@ impl Desk {
             (Action::Correct, false) | (_, true) => {}
             _ => return Err(Refused::Wrong("only `correct` takes corrections".to_owned())),
         }
+        if request.action != Action::Reprocess && !request.options.is_empty() {
+            return Err(Refused::Bad("only `reprocess` takes `options`".to_owned()));
+        }
+        request.options.check().map_err(Refused::Bad)?;
         apply::check(&document, &request.corrections).map_err(Refused::Wrong)?;
         let now = Timestamp::now();
         let since = review.claim.as_ref().map_or(review.opened_at, |claim| claim.at);
@@ -63,6 +69,7 @@ impl Desk {
             by: request.by.clone(),
             at: now,
             corrections: request.corrections.clone(),
+            options: request.options.clone(),
             seconds: now.duration_since(since).as_secs_f64().max(0.0),
             before: Before::of(&document),
         };
@@ -137,7 +144,9 @@ impl Desk {
         };
         let Some(world) = self.world.get() else { return Ok(review) };
         match document {
-            Some(document) if decided.action == Action::Reprocess => world.again(&document)?,
+            Some(document) if decided.action == Action::Reprocess => {
+                world.again(&document, &decided.options)?
+            }
             Some(document) if !decided.corrections.text.is_empty() => {
                 self.parts.publisher.publish(&document)?
             }
@@ -191,6 +200,7 @@ fn event(review: &Review, decided: &Decided) -> ReviewEvent {
         },
         kind: review.kind.clone(),
         corrections: decided.corrections.clone(),
+        options: decided.options.clone(),
         comment: said.map(|comment| comment.text.clone()),
     }
 }

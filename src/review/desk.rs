@@ -2,7 +2,7 @@
 
 use super::record::{Claim, Comment, Review, State};
 use crate::config::ReviewConfig;
-use crate::document::{Action, Decision, Document, DocumentId, Priority, ReviewEvent};
+use crate::document::{Action, Decision, Document, DocumentId, Options, Priority, ReviewEvent};
 use crate::error::{Error, Result};
 use crate::publish::{Publisher, Selection, Shelf, Store};
 use jiff::{SignedDuration, Timestamp};
@@ -29,10 +29,10 @@ pub trait Rerun: Send + Sync {
 pub trait World: Send + Sync {
     /// Tells of a decision; it may be told twice.
     fn tell(&self, event: &ReviewEvent) -> Result<()>;
-    /// Takes the document from its source once more.
+    /// Takes the document from its source once more, to be understood as `options` say.
     ///
     /// Errors: `Reject` where its source has it no more.
-    fn again(&self, document: &Document) -> Result<()>;
+    fn again(&self, document: &Document, options: &Options) -> Result<()>;
 }
 
 /// What the desk works with.
@@ -64,6 +64,8 @@ pub enum Refused {
     Held(String),
     /// It is not possible as it is.
     Wrong(String),
+    /// What was asked for can never be done so.
+    Bad(String),
     /// These checks fail; it is done if it is asked for all the same.
     Objections(Vec<String>),
     /// The store says why.

@@ -1,7 +1,7 @@
 //! One review: everything that is known of it.
 
 use crate::document::{
-    Action, Check, Corrections, Decision, Document, DocumentId, Field, Priority, Scored, Verdict,
+    Action, Check, Corrections, Decision, Document, DocumentId, Field, Options, Priority, Scored, Verdict,
 };
 use crate::error::{Result, named};
 use crate::publish::{Record, Shelf};
@@ -88,6 +88,9 @@ pub struct Decided {
     /// What was changed.
     #[serde(default)]
     pub corrections: Corrections,
+    /// How it was to be read anew, with `reprocess`.
+    #[serde(default, skip_serializing_if = "Options::is_empty")]
+    pub options: Options,
     /// Seconds since the review was claimed, else since it was opened.
     pub seconds: f64,
     /// What the program had found.

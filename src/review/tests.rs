@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::ReviewConfig;
 use crate::document::{
-    Action, Check, Corrections, Decision, Document, Given, Outcome, Priority, ReviewEvent,
+    Action, Check, Corrections, Decision, Document, Given, Options, Outcome, Priority, ReviewEvent,
 };
 use crate::error::{Class, Error, Result, Stage};
 use crate::publish::contract::{document, id};
@@ -41,7 +41,7 @@ impl Rerun for Again {
 #[derive(Default)]
 struct Outside {
     told: Mutex<Vec<ReviewEvent>>,
-    again: Mutex<Vec<String>>,
+    again: Mutex<Vec<(String, Options)>>,
     away: AtomicBool,
 }
 
@@ -54,8 +54,8 @@ impl World for Outside {
         Ok(())
     }
 
-    fn again(&self, document: &Document) -> Result<()> {
-        lock(&self.again).push(document.id.to_string());
+    fn again(&self, document: &Document, options: &Options) -> Result<()> {
+        lock(&self.again).push((document.id.to_string(), options.clone()));
         Ok(())
     }
 }
@@ -103,7 +103,8 @@ impl Office {
     fn decide(&self, name: &str, action: Action, corrections: Corrections) -> Result<Review, Refused> {
         let version = self.desk.show(&id(name))?.version;
         let by = "ada".to_owned();
-        let request = Request { action, by, version, corrections, comment: None, sure: false };
+        let options = Options::default();
+        let request = Request { action, by, version, corrections, options, comment: None, sure: false };
         self.desk.decide(&id(name), &request)
     }
 
@@ -307,8 +308,19 @@ fn to_reprocess_asks_the_source_and_statistics_and_lessons_follow_from_decisions
     office.decide("sampled", Action::Approve, Corrections::default()).unwrap();
     let kind = Corrections { kind: Some("invoice".to_owned()), ..Corrections::default() };
     office.decide("a", Action::Correct, kind).unwrap();
-    office.decide("b", Action::Reprocess, Corrections::default()).unwrap();
-    assert_eq!(*lock(&office.outside.again), ["b"]);
+    let german = Options { languages: vec!["deu".to_owned()], ..Options::default() };
+    let ask = |action, options: &Options| {
+        let (version, by) = (office.desk.show(&id("b")).unwrap().version, "ada".to_owned());
+        let (options, corrections) = (options.clone(), Corrections::default());
+        let request = Request { action, by, version, corrections, options, comment: None, sure: false };
+        office.desk.decide(&id("b"), &request)
+    };
+    assert!(matches!(ask(Action::Approve, &german), Err(Refused::Bad(_))));
+    let wrong = Options { dpi: Some(7), ..Options::default() };
+    assert!(matches!(ask(Action::Reprocess, &wrong), Err(Refused::Bad(_))));
+    ask(Action::Reprocess, &german).unwrap();
+    assert_eq!(lock(&office.outside.told).last().unwrap().options, german);
+    assert_eq!(*lock(&office.outside.again), [("b".to_owned(), german)]);
     office.publish(doubtful("b"));
     assert_eq!(office.open(State::Open), ["b"], "it was read anew");
     let stats = office.desk.stats().unwrap();

@@ -89,3 +89,20 @@ fn words_are_placed_in_the_text_and_pages_without_originals_say_so() {
     assert_eq!(server.get("/v1/documents/a/pages/1/image").header("content-type"), "image/jpeg");
     server.get("/v1/documents/a/pages/0/image").problem(400, "/v1/documents/a/pages/0/image");
 }
+
+#[test]
+fn what_is_asked_for_goes_with_the_document_into_the_inbox() {
+    let server = Server::start(&[]);
+    let mut stored = document("a");
+    stored.sha256 = crate::document::sha256_hex(b"bytes");
+    server.store.put(&stored).unwrap();
+    std::fs::write(server.inbox.folder("done").join("a~a.txt"), b"bytes").unwrap();
+    let asked = json!({"languages": ["deu"], "engine": "tesseract", "dpi": 300, "kind": "invoice", "priority": "high"});
+    assert_eq!(post(&server, "/v1/documents/a/reprocess", &asked).status, 202);
+    let urgent = server.inbox.of_priority(crate::document::Priority::High);
+    let about = std::fs::read_dir(urgent).unwrap().map(|entry| entry.unwrap().path());
+    let about = about.filter(|path| path.extension().is_some_and(|end| end == "json")).next().unwrap();
+    let about: serde_json::Value = serde_json::from_slice(&std::fs::read(about).unwrap()).unwrap();
+    assert_eq!((&about["options"], &about["force"], &about["id"]), (&asked, &json!(true), &json!("a")));
+    assert_eq!(server.get("/v1/choices").json()["languages"], json!(["deu", "eng"]));
+}

@@ -4,7 +4,7 @@ use super::Shared;
 use super::admit::Caller;
 use super::params::{Params, path_id};
 use super::problem::{CONFLICT, NOT_FOUND, OBJECTIONS, Problem, STALE};
-use crate::document::{Action, Corrections, Priority};
+use crate::document::{Action, Corrections, Options, Priority};
 use crate::review::{Refused, Request, Review, State as ReviewState, Stats, Wanted};
 use axum::Json;
 use axum::body::Body;
@@ -59,6 +59,9 @@ pub struct Decide {
     /// What to change, with `correct`.
     #[serde(default)]
     corrections: Corrections,
+    /// How to read and understand it anew, with `reprocess`.
+    #[serde(default)]
+    options: Options,
     /// Why.
     #[serde(default)]
     comment: Option<String>,
@@ -135,11 +138,13 @@ pub async fn decide(
     Params::none(&uri)?;
     let id = path_id(id)?;
     let Json(decide) = body?;
+    shared.api.choices.allow(&decide.options)?;
     let request = Request {
         action: decide.action,
         by: caller.name(decide.by.as_deref())?,
         version: decide.version,
         corrections: decide.corrections,
+        options: decide.options,
         comment: decide.comment,
         sure: decide.sure,
     };
@@ -183,6 +188,7 @@ impl From<Refused> for Problem {
             Refused::Held(by) => Self::new(&CONFLICT, format!("{by} works on it"))
                 .with_remedy("ask for it to be handed over, or wait until the claim ends"),
             Refused::Wrong(what) => Self::new(&CONFLICT, what),
+            Refused::Bad(what) => Self::bad(what),
             Refused::Objections(list) => Self::new(&OBJECTIONS, list.join("; "))
                 .with_remedy("correct what the checks name, or send `sure: true`"),
             Refused::Failed(error) => error.into(),

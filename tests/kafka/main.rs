@@ -229,6 +229,11 @@ fn a_document_is_understood_again_by_command() {
     let second = &world.records("results", "once-more", 2)[1].json();
     assert_ne!(first["ingested_at"], second["ingested_at"]);
     assert_eq!((&first["text"], &first["origin"]), (&second["text"], &second["origin"]));
+    let asked = br#"{"command":"reprocess","kind":"note","priority":"high"}"#;
+    world.kafka.send(&topic("commands"), Some("once-more"), asked, &[]);
+    let third = &world.records("results", "once-more", 3)[2].json();
+    assert_eq!((&third["kind"]["label"], &third["priority"]), (&json!("note"), &json!("high")));
+    assert_eq!(third["options"], json!({"kind": "note", "priority": "high"}));
     let letters = world.records("dead", "once-more", 4);
     assert!(letters.iter().all(|letter| letter.header("quire-class") == Some("malformed")), "{letters:#?}");
 }

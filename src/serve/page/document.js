@@ -1,5 +1,6 @@
 // One document: its pages beside what was found in it.
 
+import { askAgain } from "./again.js";
 import { ask, card, chip, documentPath, fill, get, h, link, memory, percent, save, show, sure, toast, when } from "./base.js";
 import { checks, doubts, duplicates, entities, facts, fields, summary, timeline, tone } from "./findings.js";
 import { forget, sheets } from "./sheets.js";
@@ -41,8 +42,10 @@ function understood({ document: doc, dead }) {
 
 function actions(doc) {
   const again = async () => {
+    const options = await askAgain(doc);
+    if (!options) return;
     try {
-      await ask(`${documentPath(doc.id)}/reprocess`, { json: {} });
+      await ask(`${documentPath(doc.id)}/reprocess`, { json: options });
       toast(`${doc.name} is read again`);
     } catch (error) {
       toast(error.message);
@@ -62,7 +65,7 @@ function actions(doc) {
     h("a", { class: "button main", href: `#/review/${encodeURIComponent(doc.id)}` }, "Review"),
     h("a", { class: "button", href: `#/search?like=${encodeURIComponent(doc.id)}` }, "More like this"),
     h("button", { onclick: () => save(`${doc.id}.json`, "application/json", JSON.stringify(doc, null, 2)) }, "Export JSON"),
-    h("button", { onclick: again }, "Read again"), h("button", { class: "danger", onclick: forgetIt }, "Forget"),
+    h("button", { onclick: again }, "Read again …"), h("button", { class: "danger", onclick: forgetIt }, "Forget"),
   ];
 }
 

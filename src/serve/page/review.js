@@ -1,5 +1,6 @@
 // The queue of doubtful documents, and deciding about one.
 
+import { askAgain, choices } from "./again.js";
 import { card, chip, documentPath, empty, exports, fill, get, h, link, main, memory, percent, plain, post, reviewPath, show, since, table, toast, typing, when, words } from "./base.js";
 import { checks, duplicates, entities, summary, timeline, tone } from "./findings.js";
 import { finds, forget, sheets } from "./sheets.js";
@@ -113,7 +114,7 @@ class Decision {
     const name = h("input", { id: "who", value: who(), placeholder: "your name", autocomplete: "off", onchange: () => localStorage.setItem("who", name.value.trim()) });
     const back = h("button", { class: "main", onclick: () => { memory.undo = { id: this.doc.id, by: by() }; takeBack(); } }, "Take the decision back (u)");
     return h("div", { class: "decide" }, this.comment, h("div", { class: "row" },
-      open ? [this.approve, h("button", { class: "danger", onclick: () => this.decide("reject") }, "Reject (x)"), h("button", { onclick: () => this.decide("reprocess") }, "Read again")] : back),
+      open ? [this.approve, h("button", { class: "danger", onclick: () => this.decide("reject") }, "Reject (x)"), h("button", { onclick: () => this.again() }, "Read again …")] : back),
     h("div", { class: "row" }, h("label", { for: "who" }, "as"), name, open && [ h("button", { class: "quiet", onclick: () => this.change(this.seen.claim ? "release" : "claim"), id: "claim" }, "Claim"),
       h("button", { class: "quiet", onclick: () => this.say() }, "Only comment"),
       h("button", { class: "quiet", onclick: () => this.change("priority", { priority: "high" }) }, "Urgent")]));
@@ -147,12 +148,17 @@ class Decision {
     return all;
   }
 
-  async decide(action, sure = false) {
+  async again() {
+    const options = await askAgain(this.doc);
+    if (options) await this.decide("reprocess", false, options);
+  }
+
+  async decide(action, sure = false, options = {}) {
     const corrections = action ? {} : this.corrections();
     action ||= Object.keys(corrections).length ? "correct" : "approve";
     const { doc } = this;
     try {
-      await post(`${reviewPath(doc.id)}/decision`, { ...by(), action, version: this.seen.version, corrections, comment: this.comment.value.trim() || null, sure });
+      await post(`${reviewPath(doc.id)}/decision`, { ...by(), action, version: this.seen.version, corrections, comment: this.comment.value.trim() || null, sure, options });
       memory.undo = { id: doc.id, by: by() };
       toast(`${doc.name}: ${action}`, { name: "Undo (u)", run: takeBack });
       const { reviews } = await get("/v1/reviews?limit=100");
