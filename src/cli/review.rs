@@ -34,6 +34,19 @@ pub enum ReviewCommand {
         #[command(flatten)]
         server: Server,
     },
+    /// Take on the most urgent one that fits and that nobody has
+    ///
+    /// What fits is what your key says (`quire keys skills`), or what is named here.
+    Next {
+        /// Of this kind; may be given several times
+        #[arg(long)]
+        kind: Vec<String>,
+        /// In this language, ISO 639-1; may be given several times
+        #[arg(long)]
+        language: Vec<String>,
+        #[command(flatten)]
+        server: Server,
+    },
     /// Decide about one
     Decide {
         /// The document's id
@@ -129,6 +142,11 @@ pub fn review(app: &App, command: &ReviewCommand) -> Result<ExitCode> {
         ReviewCommand::Claim { id, server } => {
             let body = json!({ "by": server.by });
             println!("{}", server.ask(app, &format!("{}/claim", path(id)?), Some(&body))?);
+        }
+        ReviewCommand::Next { kind, language, server } => {
+            let said = |names: &Vec<String>| (!names.is_empty()).then(|| names.clone());
+            let body = json!({ "by": server.by, "kinds": said(kind), "languages": said(language) });
+            println!("{}", server.ask(app, "reviews/next", Some(&body))?);
         }
         ReviewCommand::Decide { id, action, kind, reading, field, comment, sure, server } => {
             let again = *action == Action::Reprocess;

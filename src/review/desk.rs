@@ -157,6 +157,7 @@ impl Desk {
                             name: fresh.name,
                             sha256: fresh.sha256,
                             kind: fresh.kind,
+                            language: fresh.language,
                             reasons: fresh.reasons,
                             sampled,
                             ..review
@@ -261,7 +262,7 @@ impl Desk {
     }
 
     /// Changes a review that nobody else works on.
-    fn change(
+    pub(super) fn change(
         &self,
         id: &DocumentId,
         by: &str,
@@ -319,6 +320,7 @@ fn opened(document: &Document, sampled: bool) -> Review {
         name: document.name.clone(),
         sha256: document.sha256.clone(),
         kind: document.kind.label.clone(),
+        language: Some(document.language.label.clone()),
         state: State::Open,
         version: 0,
         priority: document.priority,

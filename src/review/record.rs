@@ -37,6 +37,9 @@ pub struct Review {
     pub sha256: String,
     /// The kind that the program found.
     pub kind: String,
+    /// Its language, ISO 639-1; reviews of earlier versions do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// Where it is.
     pub state: State,
     /// Counts its changes; who changes it names the version that was seen.

@@ -1,3 +1,5 @@
+mod next;
+
 use super::*;
 use crate::config::ReviewConfig;
 use crate::document::{

@@ -60,7 +60,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 pub use choices::Choices;
-pub use keys::{Entry, Keys, check_name, is_key, read as read_keys, write as write_keys};
+pub use keys::{Entry, Keys, check_name, check_skills, is_key, read as read_keys, write as write_keys};
 use pace::Pace;
 use problem::Problem;
 use serde_json::Value;

@@ -5,7 +5,7 @@ use super::admit::Caller;
 use super::params::{Params, path_id};
 use super::problem::{CONFLICT, NOT_FOUND, OBJECTIONS, Problem, STALE};
 use crate::document::{Action, Corrections, Options, Priority};
-use crate::review::{Refused, Request, Review, State as ReviewState, Stats, Wanted};
+use crate::review::{Refused, Request, Review, Skills, State as ReviewState, Stats, Wanted};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, PathRejection};
@@ -93,6 +93,48 @@ pub async fn one(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Answer<
     Params::none(&uri)?;
     let id = path_id(id)?;
     shared.blocking(move |api| Ok(api.desk.show(&id)?)).await.map(Json)
+}
+
+/// What the next review is to be like.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Next {
+    /// Who asks; the name of the API key where there are keys.
+    by: Option<String>,
+    /// Of any of these kinds; all where it is empty, those of the key where it is left out.
+    kinds: Option<Vec<String>>,
+    /// In any of these languages, ISO 639-1; likewise.
+    languages: Option<Vec<String>>,
+}
+
+/// `POST /v1/reviews/next`
+pub async fn next(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+    body: Result<Option<Json<Next>>, JsonRejection>,
+) -> Answer<Review> {
+    Params::none(&uri)?;
+    let next = body?.map(|Json(next)| next).unwrap_or_default();
+    let by = caller.name(next.by.as_deref())?;
+    let own = caller.skills;
+    let skills =
+        Skills { kinds: next.kinds.unwrap_or(own.kinds), languages: next.languages.unwrap_or(own.languages) };
+    let found = move |api: &super::Api| api.desk.next(&by, &skills)?.ok_or_else(|| none_fits(&skills));
+    shared.blocking(found).await.map(Json)
+}
+
+/// `GET /v1/reviews/next`: the review of a document with that id.
+pub async fn of_next(state: State<Arc<Shared>>, uri: Uri) -> Answer<Review> {
+    one(state, uri, Ok(Path("next".to_owned()))).await
+}
+
+fn none_fits(skills: &Skills) -> Problem {
+    let any = |names: &[String]| if names.is_empty() { "any".to_owned() } else { names.join(", ") };
+    let (kinds, languages) = (any(&skills.kinds), any(&skills.languages));
+    Problem::new(&NOT_FOUND, "no review waits that fits and that nobody works on").with_remedy(format!(
+        "asked for were the kinds {kinds} and the languages {languages}: ask for others, or later"
+    ))
 }
 
 /// `POST /v1/reviews/{id}/claim`, `release`, `hand-over`, `priority`, `comment`, `reopen`

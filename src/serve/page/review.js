@@ -27,13 +27,30 @@ export async function queue(query) {
   if (!kind) badge(reviews.length);
   const choice = h("select", { id: "kind", onchange: () => { location.hash = choice.value ? `#/review?kind=${choice.value}` : "#/review"; } },
     h("option", { value: "" }, "all"), kinds.map((value) => h("option", { value, selected: value === kind }, value)));
+  memory.key = (event) => {
+    if (event.key !== "n" || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return false;
+    askForMe();
+    return true;
+  };
   const head = h("div", { class: "row" }, h("h2", { class: "grow" }, `Waiting (${reviews.length >= 100 ? "100 and more" : reviews.length})`),
     h("label", { for: "kind" }, "kind"), choice, reviews.length > 0 && exports("reviews", async () => reviews.map(flat)));
-  show(h("div", { class: "title" }, h("h1", {}, "Review"), reviews.length > 0 && h("a", { class: "button main", href: to(reviews[0].id) }, "Start with the first")),
+  show(h("div", { class: "title" }, h("h1", {}, "Review"), reviews.length > 0 && h("button", { class: "main", onclick: askForMe }, "Next for me (n)")),
     h("p", { class: "lead" }, "Documents that the program is not sure about: the most urgent first, then those that wait longest."),
     card(null, head, reviews.length ? table(["document", "kind", "why", "priority", "waits", "with"], reviews.map(row), "Waiting for review") : empty("Nothing waits for you.")),
     decided.length > 0 && card("Decided", table(["document", "kind", "why", "priority", "since", "decision"], decided.map(row), "Decided")));
 }
+
+/** Takes on the next review that fits whoever asks, and shows it; the queue, where none does. */
+async function forMe(none = () => {}) {
+  try {
+    location.hash = to((await post("/v1/reviews/next", by())).id);
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    none();
+    location.hash = "#/review";
+  }
+}
+const askForMe = () => forMe(() => toast("Nothing waits that fits and that nobody works on.")).catch((error) => toast(error.message));
 
 const row = (one) => h("tr", {}, h("td", { class: "name" }, h("a", { href: to(one.id) }, one.name)), h("td", {}, one.kind),
   h("td", { class: "summary" }, one.reasons.join("; ") || "a sample"), h("td", {}, chip(one.priority, one.priority)), h("td", { class: "number" }, since(one.opened_at)),
@@ -161,9 +178,8 @@ class Decision {
       await post(`${reviewPath(doc.id)}/decision`, { ...by(), action, version: this.seen.version, corrections, comment: this.comment.value.trim() || null, sure, options });
       memory.undo = { id: doc.id, by: by() };
       toast(`${doc.name}: ${action}`, { name: "Undo (u)", run: takeBack });
-      const { reviews } = await get("/v1/reviews?limit=100");
-      badge(reviews.length);
-      location.hash = reviews.length ? to(reviews[0].id) : "#/review";
+      get("/v1/reviews?limit=100").then(({ reviews }) => badge(reviews.length)).catch(() => {});
+      await forMe();
     } catch (error) {
       if (error.kind === "checks-fail") toast(error.message, { name: "Save all the same", run: () => this.decide(action, true) });
       else if (error.kind === "stale") this.stale();

@@ -29,6 +29,19 @@ pub fn reviewing(routes: Routes) -> Routes {
                 .page(i64::MAX as u64)
                 .gives::<reviews::Queue>(200)
         })
+        .add(
+            Method::POST,
+            "/reviews/next",
+            // A document may have that id.
+            post(reviews::next).get(reviews::of_next),
+            "Take on the next one that fits what the key's bearer can do, or what is asked for",
+            |about| {
+                again(about)
+                    .may_take::<reviews::Next>()
+                    .gives::<Review>(200)
+                    .fails(&[&NOT_FOUND, &CONFLICT, &MEDIA, &TOO_LARGE])
+            },
+        )
         .add(Method::GET, "/reviews/{id}", get(reviews::one), "One review with its history", |about| {
             about.gives::<Review>(200).fails(&[&NOT_FOUND])
         })
