@@ -35,6 +35,10 @@ fn subscriptions_hear_of_documents_and_decisions_whatever_is_killed() {
     let (status, decided) = ask("POST", &format!("{api}/v1/reviews/{id}/decision"), None, Some(&decision));
     assert_eq!(status, 200, "{decided}");
     assert!(wait_for(PATIENCE, || came.lock().unwrap().len() >= 3), "{}", daemon.log());
+    let taken_back =
+        ask("POST", &format!("{api}/v1/reviews/{id}/reopen"), None, Some(&json!({ "by": "bob" })));
+    assert_eq!((taken_back.0, &taken_back.1["state"]), (200, &json!("open")));
+    assert!(wait_for(PATIENCE, || came.lock().unwrap().len() >= 4), "{}", daemon.log());
     let came = came.lock().unwrap().clone();
     assert_eq!(came[0], came[1], "the same message with the same id");
     assert!(["document.finished", "document.needs_review"].contains(&came[1].1["type"].as_str().unwrap()));
@@ -44,7 +48,9 @@ fn subscriptions_hear_of_documents_and_decisions_whatever_is_killed() {
         (&last["type"], &last["data"]["reviewed"]["by"]),
         (&json!("document.reviewed"), &json!("ada"))
     );
-    assert_eq!(came.len(), 3, "nothing is told twice");
+    let undone = &came[3].1["data"]["reviewed"];
+    assert_eq!((&undone["action"], &undone["by"]), (&json!("reopen"), &json!("bob")));
+    assert_eq!(came.len(), 4, "nothing is told twice");
     assert!(daemon.terminate().0.success());
 }
 

@@ -19,6 +19,8 @@ named! {
         Reject = "reject",
         /// It is to be read and understood anew.
         Reprocess = "reprocess",
+        /// What was decided last counts no more: a person took it back.
+        Reopen = "reopen",
     }
 }
 

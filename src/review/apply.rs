@@ -110,7 +110,7 @@ pub(super) fn settle(document: &mut Document, decided: &Decided) {
     let (decision, reasons) = match decided.action {
         Action::Approve | Action::Correct => (Decision::Accept, Vec::new()),
         Action::Reject => (Decision::Reject, vec![format!("{} rejected it", decided.by)]),
-        Action::Reprocess => return,
+        Action::Reprocess | Action::Reopen => return,
     };
     document.verdict = Verdict { decision, reasons };
     document.review = Some(Reviewed {

@@ -125,7 +125,10 @@ impl Desk {
         let sampled = drawn || document.verdict.is_sample();
         let doubtful = document.verdict.decision == Decision::Review;
         loop {
-            let before = self.find(&document.id)?;
+            let before = match self.find(&document.id)? {
+                Some(review) if review.state == State::Reopening => Some(self.put_back(review)?),
+                before => before,
+            };
             let after = match before {
                 None if doubtful || sampled => opened(document, sampled),
                 None => return Ok(()),

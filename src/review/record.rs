@@ -19,6 +19,8 @@ named! {
         Open = "open",
         /// It is decided, and what follows from that is still being done.
         Deciding = "deciding",
+        /// Its decision is being taken back.
+        Reopening = "reopening",
         /// It is decided.
         Decided = "decided",
         /// No decision is needed any more: a later version of the document is beyond doubt.

@@ -266,7 +266,22 @@ fn a_decision_that_could_not_be_told_is_told_later_and_one_can_be_taken_back() {
     assert_eq!(office.desk.sweep_older(jiff::SignedDuration::ZERO).unwrap(), 1);
     assert_eq!(office.open(State::Decided), ["a"]);
     assert_eq!(lock(&office.outside.told).len(), 1);
-    office.desk.reopen(&id("a"), "ada", None).unwrap();
+    office.outside.away.store(true, Ordering::Release);
+    assert_eq!(office.desk.reopen(&id("a"), "bob", None).unwrap().state, State::Reopening);
+    let undecided = office.decide("a", Action::Approve, Corrections::default());
+    assert!(matches!(undecided, Err(Refused::Held(by)) if by == "bob"));
+    office.outside.away.store(false, Ordering::Release);
+    assert_eq!(office.desk.sweep_older(jiff::SignedDuration::ZERO).unwrap(), 1);
+    let told = lock(&office.outside.told).clone();
+    let (decided, taken_back) = (&told[0], &told[1]);
+    assert_eq!(
+        (told.len(), taken_back.reviewed.action, taken_back.reviewed.by.as_str()),
+        (2, Action::Reopen, "bob")
+    );
+    assert_eq!(taken_back.reviewed.corrected, ["kind"], "what counts no more");
+    assert!(taken_back.version > decided.version && taken_back.corrections.is_empty());
+    let asked = office.decide("a", Action::Reopen, Corrections::default());
+    assert!(matches!(asked, Err(Refused::Held(_))));
     let stored = office.stored("a");
     assert_eq!((stored.kind.label.as_str(), stored.verdict.decision), ("letter", Decision::Review));
     assert!(stored.review.is_none());
