@@ -30,7 +30,7 @@ use crate::consume::{Source, Watcher};
 use crate::error::{Error, Result, Stage};
 use crate::failpoint::Failpoints;
 use crate::infer::models::Models;
-use crate::interpret::Interpreter;
+use crate::interpret::{Interpreter, Known};
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
 use crate::progress::Progress;
@@ -58,7 +58,7 @@ pub struct Pipeline {
     engines: Threads,
     embedder: Embedder,
     desk: Arc<Desk>,
-    kinds: Vec<String>,
+    known: Known,
 }
 
 /// What of the settings the stages refuse to start with, without starting them.
@@ -91,7 +91,7 @@ impl Pipeline {
             tasks: models.tasks.clone(),
             models: models.revisions.clone(),
         });
-        let names = interpreter.kind_names();
+        let known = interpreter.known();
         let asker = Asker { embedder: embedder.clone(), writer: models.tasks.summary };
         let publisher = Arc::new(Publisher::new(config, Arc::clone(&shared.store))?);
         let desk = Arc::new(Desk::new(review::Parts {
@@ -122,19 +122,7 @@ impl Pipeline {
         let watcher: Arc<dyn Watcher> = Arc::<Shared>::clone(&shared);
         let consume = read::start_consume(&shared, source(watcher)?, to_decode, models.revisions.clone())?;
         let rest = rest.into_iter().flatten().collect();
-        Ok(Self {
-            shared,
-            board,
-            consume,
-            decode,
-            digitize,
-            feed,
-            rest,
-            engines,
-            embedder,
-            desk,
-            kinds: names,
-        })
+        Ok(Self { shared, board, consume, decode, digitize, feed, rest, engines, embedder, desk, known })
     }
 
     /// Where each document in flight is.
@@ -152,9 +140,9 @@ impl Pipeline {
         Arc::clone(&self.desk)
     }
 
-    /// The kinds of documents that are told apart, in alphabetical order.
-    pub fn kinds(&self) -> Vec<String> {
-        self.kinds.clone()
+    /// The kinds of documents and their fields.
+    pub fn known(&self) -> Known {
+        self.known.clone()
     }
 
     /// What tells subscriptions of documents.

@@ -3,7 +3,7 @@
 
 use super::wish::Reading;
 use super::{App, print};
-use crate::document::{Action, Corrections, DocumentId, Given};
+use crate::document::{Action, Corrections, DocumentId, Given, Priority};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -29,6 +29,47 @@ pub enum ReviewCommand {
     },
     /// Take one on
     Claim {
+        /// The document's id
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Give one back
+    Release {
+        /// The document's id
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Give one to somebody else
+    HandOver {
+        /// The document's id
+        id: String,
+        /// To whom
+        to: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Change how urgent one is
+    Priority {
+        /// The document's id
+        id: String,
+        /// high, normal or low
+        priority: Priority,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Say something about one
+    Comment {
+        /// The document's id
+        id: String,
+        /// What
+        text: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Take the decision about one back
+    Reopen {
         /// The document's id
         id: String,
         #[command(flatten)]
@@ -139,10 +180,18 @@ pub fn review(app: &App, command: &ReviewCommand) -> Result<ExitCode> {
     match command {
         ReviewCommand::List { server, kind } => list(app, server, kind)?,
         ReviewCommand::Show { id, server } => print::json(&server.get(app, &path(id)?)?)?,
-        ReviewCommand::Claim { id, server } => {
-            let body = json!({ "by": server.by });
-            println!("{}", server.ask(app, &format!("{}/claim", path(id)?), Some(&body))?);
+        ReviewCommand::Claim { id, server } => change(app, server, id, "claim", json!({}))?,
+        ReviewCommand::Release { id, server } => change(app, server, id, "release", json!({}))?,
+        ReviewCommand::HandOver { id, to, server } => {
+            change(app, server, id, "hand-over", json!({ "to": to }))?
         }
+        ReviewCommand::Priority { id, priority, server } => {
+            change(app, server, id, "priority", json!({ "priority": priority }))?;
+        }
+        ReviewCommand::Comment { id, text, server } => {
+            change(app, server, id, "comment", json!({ "text": text }))?;
+        }
+        ReviewCommand::Reopen { id, server } => change(app, server, id, "reopen", json!({}))?,
         ReviewCommand::Next { kind, language, server } => {
             let said = |names: &Vec<String>| (!names.is_empty()).then(|| names.clone());
             let body = json!({ "by": server.by, "kinds": said(kind), "languages": said(language) });
@@ -170,6 +219,15 @@ pub fn review(app: &App, command: &ReviewCommand) -> Result<ExitCode> {
         ReviewCommand::Export { server } => print!("{}", server.ask(app, "reports/corrections", None)?),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Changes a review and prints it as it is then.
+fn change(app: &App, server: &Server, id: &str, what: &str, mut body: Value) -> Result<()> {
+    if let (Some(by), Some(body)) = (&server.by, body.as_object_mut()) {
+        body.insert("by".to_owned(), json!(by));
+    }
+    println!("{}", server.ask(app, &format!("{}/{what}", path(id)?), Some(&body))?);
+    Ok(())
 }
 
 fn path(id: &str) -> Result<String> {

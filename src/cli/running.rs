@@ -281,7 +281,7 @@ fn choices(config: &Config, pipeline: &Pipeline) -> serve::Choices {
     }
     let languages = doctor::installed_languages();
     let languages = languages.into_iter().filter(|name| name != "osd" && name != "equ").collect();
-    serve::Choices { kinds: pipeline.kinds(), languages, engines }
+    serve::Choices { kinds: pipeline.known(), languages, engines }
 }
 
 /// Sends dead letters once more.

@@ -29,10 +29,13 @@ use crate::document::{
 use crate::tasks::{EMBEDDING, HeadOf, Tasks};
 use crate::window::{InferredDocument, Window};
 use characters::Characters;
-use fields::{Review, Spec};
+use fields::{Form, Review, Spec};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
+
+/// Kinds, and of each the fields that are looked for, with how they are read.
+pub type Known = BTreeMap<String, BTreeMap<String, Form>>;
 
 /// What interpreting needs besides the document.
 pub struct Interpreter {
@@ -129,11 +132,14 @@ impl Interpreter {
         document
     }
 
-    /// Every kind that is told, or that fields are found for, in alphabetical order.
-    pub fn kind_names(&self) -> Vec<String> {
-        let all: BTreeSet<&str> =
-            self.kinds.names().chain(self.spec.kind.keys().map(String::as_str)).collect();
-        all.into_iter().map(str::to_owned).collect()
+    /// Every kind that is told or described, with the fields that are looked for in it.
+    pub fn known(&self) -> Known {
+        let described = self.spec.kind.iter().map(|(name, kind)| {
+            let fields = kind.field.iter().map(|field| (field.name.clone(), field.form));
+            (name.clone(), fields.collect())
+        });
+        let told = self.kinds.names().map(|name| (name.to_owned(), BTreeMap::new()));
+        told.chain(described).collect()
     }
 
     /// Says what to do with a document by what is known of it.

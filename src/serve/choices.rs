@@ -5,6 +5,7 @@ use super::params::Params;
 use super::problem::Problem;
 use crate::config::OcrEngine;
 use crate::document::Options;
+use crate::interpret::Known;
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
@@ -15,8 +16,9 @@ use std::sync::Arc;
 /// What can be chosen.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct Choices {
-    /// Kinds of documents that are told here: built in, taught and described.
-    pub kinds: Vec<String>,
+    /// Kinds of documents that are told here (built in, taught and described), and of each the fields that are
+    /// looked for with their types.
+    pub kinds: Known,
     /// Languages that Tesseract can read; empty where that is not known.
     pub languages: Vec<String>,
     /// What can read pages that are pictures.

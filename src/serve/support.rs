@@ -173,7 +173,7 @@ impl Server {
             paused: Arc::default(),
             models: BTreeMap::new(),
             choices: Choices {
-                kinds: ["invoice", "letter"].map(str::to_owned).to_vec(),
+                kinds: ["invoice", "letter"].map(|kind| (kind.to_owned(), BTreeMap::new())).into(),
                 languages: ["deu", "eng"].map(str::to_owned).to_vec(),
                 engines: vec![OcrEngine::Tesseract],
             },

@@ -4,7 +4,7 @@ import { get, h } from "./base.js";
 
 let known = null;
 /** Kinds, languages and engines that there are: asked for once. */
-export const choices = async () => (known ??= await get("/v1/choices").catch(() => ({ kinds: [], languages: [], engines: [] })));
+export const choices = async () => (known ??= await get("/v1/choices").catch(() => ({ kinds: {}, languages: [], engines: [] })));
 
 const names = { tesseract: "Tesseract", ppocr: "PP-OCR", auto: "Tesseract, PP-OCR where it is in doubt" };
 
@@ -24,7 +24,7 @@ export async function askAgain(doc) {
     h("p", { class: "soft" }, "Languages, engine and resolution are of pages that are pictures."),
     languages.length > 0 && h("fieldset", { class: "choices" }, h("legend", {}, "languages; none: as the settings say"), boxes.map((box) => h("label", {}, box, box.value))),
     entry("again-engine", "engine", engine), entry("again-dpi", "dots per inch", dpi), entry("again-kind", "kind", kind),
-    h("datalist", { id: "again-kinds" }, kinds.map((value) => h("option", { value }))), entry("again-priority", "priority", priority));
+    h("datalist", { id: "again-kinds" }, Object.keys(kinds).map((value) => h("option", { value }))), entry("again-priority", "priority", priority));
   const form = h("form", { method: "dialog", class: "row end" }, h("button", { value: "no", formnovalidate: true }, "Leave it"), h("button", { value: "yes", class: "main" }, "Read it again"));
   dialog.append(form);
   return new Promise((done) => {
