@@ -146,12 +146,21 @@ def find_twin(tab, shots):
     raise AssertionError("the twin was not found when it was read again")
 
 
-def given_up(tab, dead):
+def given_up(tab, dead, shots):
     page = tab.page
     tab.open(f"#/documents/{dead}")
     expect(page.locator(".facts")).to_contain_text("what to do")
     expect(page.locator(".chip.dead")).to_be_visible()
-    saw("why a document was given up, and what to do")
+    tab.open("#/documents?state=dead")
+    row = page.locator("tbody tr", has_text=BROKEN)
+    expect(row).to_contain_text("decode")
+    tab.check("given up list")
+    page.screenshot(path=shots / "dead-light.png")
+    with page.expect_response(lambda answer: answer.url.endswith(f"/v1/dead-letters/{dead}/replay")) as answer:
+        row.get_by_role("button", name="Try").click()
+    assert answer.value.status == 202, answer.value
+    expect(page.locator("#toast")).to_contain_text(f"{BROKEN} is tried again")
+    saw("why a document was given up, and what to do; tried again by a button")
 
 
 def search(tab):
@@ -346,7 +355,7 @@ def use(tab, documents, shots):
     for step in (list_and_export, look_at_invoice, lambda tab: look_at_others(tab, shots), search, lambda tab: review(tab, shots), reports):
         step(tab)
         tab.check(f"after {tab.page.url}")
-    given_up(tab, ids[BROKEN])
+    given_up(tab, ids[BROKEN], shots)
     tab.check("given up")
     return ids
 

@@ -2,6 +2,7 @@
 
 import { askAgain } from "./again.js";
 import { ask, card, chip, documentPath, fill, get, h, link, memory, percent, save, show, sure, toast, when } from "./base.js";
+import { replay } from "./documents.js";
 import { checks, doubts, duplicates, entities, facts, fields, summary, timeline, tone } from "./findings.js";
 import { forget, sheets } from "./sheets.js";
 
@@ -24,7 +25,8 @@ function givenUp(id, state) {
   const { failure } = state;
   const rows = [["what was found", failure.reason], ["what to do", failure.remedy], ["in", failure.stage], ["class", failure.class],
     ["attempts", state.attempts], ["received", when(state.received_at)], ["given up", when(state.failed_at)], ["id", id]];
-  show(h("h1", {}, state.name || id), h("p", { class: "lead" }, chip("given up", "dead")),
+  const again = h("button", { class: "main", onclick: async () => { again.disabled = true; again.disabled = await replay(id, state.name); } }, "Try again");
+  show(h("div", { class: "title" }, h("h1", {}, state.name || id), again), h("p", { class: "lead" }, chip("given up", "dead"), h("a", { href: "#/documents?state=dead" }, "All that were given up")),
     card("Why", h("dl", { class: "facts" }, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]))));
 }
 

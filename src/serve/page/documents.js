@@ -1,7 +1,7 @@
 // The list of documents.
 
 import { choices } from "./again.js";
-import { chip, choice, empty, every100, exports, get, h, link, percent, show, table, turn, when } from "./base.js";
+import { ask, chip, choice, empty, every100, exports, get, h, link, percent, show, table, toast, turn, when } from "./base.js";
 
 const STEP = 50;
 /** The most rows that are saved at once: what a table program still opens. */
@@ -28,11 +28,43 @@ function change(query, name, value) {
   location.hash = `#/documents?${next}`;
 }
 
+/** Those that were understood, and those that were given up. */
+const tabs = (dead, given) => h("nav", { class: "tabs", "aria-label": "Which documents" },
+  h("a", { href: "#/documents", "aria-current": given ? null : "true" }, "Understood"),
+  h("a", { href: "#/documents?state=dead", "aria-current": given ? "true" : null }, `Given up (${count(dead)})`));
+
+/** Sends a document that was given up once more; true where that worked. */
+export async function replay(id, name) {
+  try {
+    await ask(`/v1/dead-letters/${encodeURIComponent(id)}/replay`, { method: "POST" });
+    toast(`${name || id} is tried again`);
+    return true;
+  } catch (error) {
+    toast(error.message);
+    return false;
+  }
+}
+
+async function givenUp() {
+  const [{ counts }, { dead_letters: letters }] = await Promise.all([get("/v1/status"), get("/v1/dead-letters?limit=100")]);
+  const line = (one) => {
+    const button = h("button", { class: "quiet", "aria-label": `Try ${one.name} again`, onclick: async () => { button.disabled = true; button.disabled = await replay(one.id, one.name); } }, "Try again");
+    return h("tr", {}, h("td", { class: "name" }, link(one.id, one.name)), h("td", {}, chip(`${one.failure.stage} · ${one.failure.class}`, "dead")),
+      h("td", { class: "summary" }, one.failure.reason, h("br"), h("small", {}, one.failure.remedy)), h("td", { class: "number" }, one.attempts),
+      h("td", { class: "time" }, h("small", {}, when(one.failed_at))), h("td", {}, button));
+  };
+  const flat = ({ failure, ...one }) => ({ id: one.id, name: one.name, stage: failure.stage, class: failure.class, reason: failure.reason, remedy: failure.remedy, attempts: one.attempts, failed_at: one.failed_at });
+  show(h("h1", {}, "Documents"), tabs(counts.dead, true), h("section", { class: "card" },
+    letters.length > 0 && h("div", { class: "row filters" }, h("small", { class: "grow" }, letters.length < counts.dead ? `The latest ${letters.length} of ${count(counts.dead)}` : "The latest first"), exports("given-up", async () => letters.map(flat))),
+    letters.length ? table(["document", "where", "why, and what to do", "tries", "given up", "again"], letters.map(line), "Documents that were given up") : empty("None was given up.")));
+}
+
 export async function documents(query) {
+  if (query.get("state") === "dead") return givenUp();
   const offset = Number(query.get("offset") || 0);
   const path = new URLSearchParams(query);
   path.set("limit", STEP);
-  const [{ documents: rows }, facets, { kinds }] = await Promise.all([get(`/v1/documents?${path}`), get("/v1/reports/documents"), choices()]);
+  const [{ documents: rows }, facets, { kinds }, { counts }] = await Promise.all([get(`/v1/documents?${path}`), get("/v1/reports/documents"), choices(), get("/v1/status")]);
   const to = (at) => {
     const next = new URLSearchParams(query);
     next.set("offset", at);
@@ -47,7 +79,7 @@ export async function documents(query) {
     [...query.keys()].some((name) => name !== "offset") && h("a", { href: "#/documents" }, "clear"),
     h("span", { class: "grow" }), rows.length > 0 && exports("documents", () => allRows(query)));
   const named = [query.getAll("entity").map((name) => h("p", {}, "Naming ", chip(name))), query.getAll("tag").map((tag) => h("p", {}, "Tagged ", chip(tag)))];
-  show(h("h1", {}, "Documents"), h("section", { class: "card" }, bar, named,
+  show(h("h1", {}, "Documents"), tabs(counts.dead, false), h("section", { class: "card" }, bar, named,
     rows.length ? table(["document", "kind", "pages", "verdict", "summary", "understood"], rows.map(row), "Documents") : nothing(query),
     turn(offset, rows.length, STEP, to, ["newer", "older"])));
 }
