@@ -154,7 +154,7 @@ impl Running {
         };
         let pipeline =
             Pipeline::start(config, metrics, Arc::clone(&store), &models, &program, failpoints, |watcher| {
-                source(&shutdown, &parts, &watcher)
+                source(&shutdown, &parts, &door, &watcher)
             })?;
         let inbox = Inbox::open(&root)?;
         let live = Arc::new(AtomicBool::new(true));
@@ -336,12 +336,12 @@ fn sweep(desk: Arc<Desk>, shutdown: Shutdown) {
 fn source(
     shutdown: &Shutdown,
     parts: &kafka::Parts,
+    door: &Door,
     watcher: &Arc<dyn Watcher>,
 ) -> crate::error::Result<Box<dyn Source>> {
     let config = &parts.config;
-    if config.kafka.brokers.is_empty() {
-        let watcher = Arc::clone(watcher);
-        let source = FolderSource::open(&config.data.dir, config.consume.clone(), watcher)?;
+    if let Door::Folder(inbox) = door {
+        let source = FolderSource::on(inbox.clone(), config.consume.clone(), Arc::clone(watcher))?;
         return Ok(Box::new(source.traced(parts.tracer.clone())));
     }
     let open = || KafkaSource::open(parts.clone(), Arc::clone(watcher));

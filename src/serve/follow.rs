@@ -4,8 +4,9 @@ use super::choices::Choices;
 use super::params::{Params, path_id};
 use super::problem::{CONFLICT, NOT_FOUND, Problem};
 use super::{Api, Shared};
-use crate::consume::Door;
+use crate::consume::{Door, Heeded};
 use crate::document::{Command, DocumentId, Options};
+use crate::error::{Class, Error, Stage};
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
@@ -14,6 +15,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -104,11 +106,30 @@ pub async fn ask(
             let document = api.store.get(&id)?.ok_or_else(|| Problem::new(&NOT_FOUND, "it is not stored"))?;
             Ok(api.door.again(&document, options)?)
         }
-        (Door::Folder(_), _) => Err(Problem::new(&CONFLICT, format!("`{what}` needs Kafka"))
-            .with_remedy("move or remove the file in the inbox; its folder is its priority")),
+        (Door::Folder(inbox), Command::Cancel {}) => heeded(api, &id, inbox.cancel(&id)),
+        (Door::Folder(inbox), Command::Priority { priority }) => {
+            heeded(api, &id, inbox.prioritise(&id, *priority))
+        }
     };
     shared.blocking(give).await?;
     Ok(StatusCode::ACCEPTED)
+}
+
+/// The answer to a wish for a document of the inbox.
+fn heeded(api: &Api, id: &DocumentId, heeded: std::io::Result<Heeded>) -> Result<(), Problem> {
+    match heeded {
+        Ok(Heeded::Yes) => Ok(()),
+        Ok(Heeded::UnderWay) => Err(Problem::new(&CONFLICT, "it is being worked on already")
+            .with_remedy("wait for it, or cancel it and send it again")),
+        Ok(Heeded::Unknown) if api.store.get(id)?.is_some() => {
+            Err(Problem::new(&CONFLICT, "it is understood; nothing of it waits or is on its way"))
+        }
+        Ok(Heeded::Unknown) => Err(Problem::new(&NOT_FOUND, "it neither waits nor is it on its way")),
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(Problem::new(&CONFLICT, e.to_string())),
+        Err(e) => {
+            Err(Error::retry(Stage::Consume, Class::Storage, format!("cannot use the inbox: {e}")).into())
+        }
+    }
 }
 
 /// What is asked for, in words of the pipeline.
