@@ -239,7 +239,7 @@ impl Desk {
     pub fn comment(&self, id: &DocumentId, by: &str, text: &str) -> Result<Review, Refused> {
         let text = text.trim();
         if text.is_empty() || text.chars().count() > COMMENT {
-            return Err(Refused::Wrong(format!("a comment has 1 to {COMMENT} characters")));
+            return Err(Refused::Bad(format!("a comment has 1 to {COMMENT} characters")));
         }
         loop {
             let mut review = self.show(id)?;
