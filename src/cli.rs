@@ -14,6 +14,7 @@ mod man;
 mod models;
 mod named;
 mod once;
+mod outside;
 mod print;
 mod reached;
 mod reindex;

@@ -1,6 +1,7 @@
 //! `quire run`: the pipeline with its ends, and the API beside it.
 
 use super::once::Once;
+use super::outside::{Outside, sweep};
 use super::reached::until_reached;
 use super::reload::{self, Socket, Start};
 use super::{App, doctor, store, tend};
@@ -10,16 +11,14 @@ use crate::consume::folder::FolderSource;
 use crate::consume::kafka::intake::Intake;
 use crate::consume::kafka::{self, KafkaSource};
 use crate::consume::{Door, Graveyard, Inbox, Source, Watcher};
-use crate::document::{Document, Notification, Options, ReviewEvent};
 use crate::failpoint::Failpoints;
 use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
 use crate::metrics::Metrics;
-use crate::notify::{self, Notifier};
+use crate::notify;
 use crate::pipeline::Pipeline;
 use crate::publish::Store;
 use crate::receipt::lock;
-use crate::review::{Desk, World};
 use crate::sandbox::networks;
 use crate::serve;
 use crate::shutdown::{Shutdown, Signals};
@@ -43,8 +42,6 @@ const DISK: Duration = Duration::from_secs(15);
 const ANSWERED: Duration = Duration::from_secs(7);
 /// How long requests that change something may take to end after that, though their senders hung up.
 const ENDED: Duration = Duration::from_secs(10);
-/// How often unfinished decisions are looked for.
-const SWEEP: Duration = Duration::from_secs(10);
 
 /// Arguments of `quire run`.
 #[derive(Args)]
@@ -296,40 +293,6 @@ fn revive(config: &Config) -> serve::Revive {
         }
         Ok(found)
     })
-}
-
-/// What is around: decisions are told, and documents taken once more, through the door.
-struct Outside(Door, Arc<Notifier>, Arc<dyn Store>);
-
-impl World for Outside {
-    fn tell(&self, event: &ReviewEvent) -> crate::error::Result<()> {
-        tracing::info!(document = %event.id, action = %event.reviewed.action, by = event.reviewed.by, "reviewed");
-        let document = self.2.get(&event.id)?;
-        let note = Notification::reviewed(event, document.as_ref());
-        self.0.reviewed(event)?;
-        // Twice with the same occasion is once.
-        self.1.tell(&note, &format!("{}:{}", event.sha256, event.version))
-    }
-
-    fn again(&self, document: &Document, options: &Options) -> crate::error::Result<()> {
-        self.0.again(document, options)
-    }
-}
-
-/// Finishes now and then what whoever decided could not finish.
-fn sweep(desk: Arc<Desk>, shutdown: Shutdown) {
-    std::thread::spawn(move || {
-        let mut next = Instant::now();
-        while !shutdown.is_asked() {
-            if Instant::now() >= next {
-                next = Instant::now() + SWEEP;
-                if let Err(error) = desk.sweep() {
-                    tracing::warn!("decisions could not be finished yet: {error}");
-                }
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
-    });
 }
 
 /// Documents come from Kafka where brokers are named, else from the inbox.
