@@ -310,6 +310,7 @@ fn answer(raw: RawDocument) {
         sentiment: None,
         classes: Vec::new(),
         written_summary: None,
+        options: quire::document::Options::default(),
         summary_refused: None,
         tags: Vec::new(),
         passages: Vec::new(),

@@ -104,6 +104,7 @@ fn made(n: u64, words: &[String], centres: &[Vec<f32>]) -> Document {
         ocr_confidence: None,
         summary: vec![SummarySentence { end: summary.len(), text: summary, start: 0, score: 1.0 }],
         written_summary: None,
+        options: quire::document::Options::default(),
         summary_refused: None,
         entities: Vec::new(),
         sentiment: None,

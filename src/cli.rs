@@ -14,6 +14,7 @@ mod man;
 mod models;
 mod named;
 mod once;
+mod outside;
 mod print;
 mod reached;
 mod reindex;
@@ -27,6 +28,7 @@ mod store;
 mod tend;
 mod top;
 mod which;
+mod wish;
 
 use crate::config::{self, Config, Loaded, Sources};
 use crate::metrics::Metrics;
@@ -102,6 +104,14 @@ enum Command {
     Convert(convert::ConvertArgs),
     /// How much is stored, waiting, in flight and dead, and the tasks by the clock; or where one document is
     Status(find::StatusArgs),
+    /// Read and understand stored documents again, as the settings or these options say
+    ///
+    /// Asks the API of a running quire, which takes them from done/ or from their topics.
+    Reprocess(wish::ReprocessArgs),
+    /// Leave documents that wait or are on their way; asks the API of a running quire
+    Cancel(wish::CancelArgs),
+    /// Change how urgent documents are that wait; asks the API of a running quire
+    Priority(wish::PriorityArgs),
     /// Find documents by meaning and by words, or like another document
     Search(find::SearchArgs),
     /// Documents that were given up: list them, look at one, send them once more
@@ -247,6 +257,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Send(args) => send::send(&context, &args),
         Command::Convert(args) => convert::convert(&context, &args),
         Command::Status(args) => find::status(&context, &args),
+        Command::Reprocess(args) => wish::reprocess(&context, &args),
+        Command::Cancel(args) => wish::cancel(&context, &args),
+        Command::Priority(args) => wish::priority(&context, &args),
         Command::Search(args) => find::search(&context, &args),
         Command::Dead(command) => dead::dead(&context, &command),
         Command::Export(args) => tend::export(&context, &args),

@@ -9,6 +9,7 @@ mod events;
 mod family;
 mod fields;
 mod form;
+mod options;
 mod reviewed;
 mod tags;
 mod understood;
@@ -17,6 +18,7 @@ pub use events::{Command, DocumentState, EVENT_SCHEMA, Event, Notification, Prog
 pub use family::{ChildSummary, Lineage, Offspring, Parent, Room};
 pub use fields::{Check, Duplicate, Field, FieldValue, Outcome, Relation, Validity};
 pub use form::{FormField, FormKind, FormValue};
+pub use options::{Options, check_kind};
 pub use reviewed::{Action, Corrections, Given, ReviewEvent, Reviewed};
 pub use tags::tags;
 pub use understood::{
@@ -118,6 +120,8 @@ pub struct Head {
     pub origin: Option<Origin>,
     /// Understand it even if nothing changed.
     pub force: bool,
+    /// How somebody asked for it to be read and understood.
+    pub options: Options,
     /// Where it stands, if it came out of another document.
     pub lineage: Option<Lineage>,
     /// The trace that it belongs to.

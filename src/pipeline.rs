@@ -14,6 +14,7 @@ pub mod limits;
 mod link;
 mod pages;
 mod read;
+mod readers;
 mod rerun;
 mod shared;
 mod understand;
@@ -29,7 +30,7 @@ use crate::consume::{Source, Watcher};
 use crate::error::{Error, Result, Stage};
 use crate::failpoint::Failpoints;
 use crate::infer::models::Models;
-use crate::interpret::Interpreter;
+use crate::interpret::{Interpreter, Known};
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
 use crate::progress::Progress;
@@ -57,6 +58,7 @@ pub struct Pipeline {
     engines: Threads,
     embedder: Embedder,
     desk: Arc<Desk>,
+    known: Known,
 }
 
 /// What of the settings the stages refuse to start with, without starting them.
@@ -89,6 +91,7 @@ impl Pipeline {
             tasks: models.tasks.clone(),
             models: models.revisions.clone(),
         });
+        let known = interpreter.known();
         let asker = Asker { embedder: embedder.clone(), writer: models.tasks.summary };
         let publisher = Arc::new(Publisher::new(config, Arc::clone(&shared.store))?);
         let desk = Arc::new(Desk::new(review::Parts {
@@ -119,7 +122,7 @@ impl Pipeline {
         let watcher: Arc<dyn Watcher> = Arc::<Shared>::clone(&shared);
         let consume = read::start_consume(&shared, source(watcher)?, to_decode, models.revisions.clone())?;
         let rest = rest.into_iter().flatten().collect();
-        Ok(Self { shared, board, consume, decode, digitize, feed, rest, engines, embedder, desk })
+        Ok(Self { shared, board, consume, decode, digitize, feed, rest, engines, embedder, desk, known })
     }
 
     /// Where each document in flight is.
@@ -135,6 +138,11 @@ impl Pipeline {
     /// Where people decide about doubtful documents.
     pub fn desk(&self) -> Arc<Desk> {
         Arc::clone(&self.desk)
+    }
+
+    /// The kinds of documents and their fields.
+    pub fn known(&self) -> Known {
+        self.known.clone()
     }
 
     /// What tells subscriptions of documents.

@@ -7,7 +7,7 @@ mod common;
 
 use common::receiver::{ask, receiver};
 use common::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -35,6 +35,10 @@ fn subscriptions_hear_of_documents_and_decisions_whatever_is_killed() {
     let (status, decided) = ask("POST", &format!("{api}/v1/reviews/{id}/decision"), None, Some(&decision));
     assert_eq!(status, 200, "{decided}");
     assert!(wait_for(PATIENCE, || came.lock().unwrap().len() >= 3), "{}", daemon.log());
+    let taken_back =
+        ask("POST", &format!("{api}/v1/reviews/{id}/reopen"), None, Some(&json!({ "by": "bob" })));
+    assert_eq!((taken_back.0, &taken_back.1["state"]), (200, &json!("open")));
+    assert!(wait_for(PATIENCE, || came.lock().unwrap().len() >= 4), "{}", daemon.log());
     let came = came.lock().unwrap().clone();
     assert_eq!(came[0], came[1], "the same message with the same id");
     assert!(["document.finished", "document.needs_review"].contains(&came[1].1["type"].as_str().unwrap()));
@@ -44,7 +48,49 @@ fn subscriptions_hear_of_documents_and_decisions_whatever_is_killed() {
         (&last["type"], &last["data"]["reviewed"]["by"]),
         (&json!("document.reviewed"), &json!("ada"))
     );
-    assert_eq!(came.len(), 3, "nothing is told twice");
+    let undone = &came[3].1["data"]["reviewed"];
+    assert_eq!((&undone["action"], &undone["by"]), (&json!("reopen"), &json!("bob")));
+    assert_eq!(came.len(), 4, "nothing is told twice");
+    assert!(daemon.terminate().0.success());
+}
+
+/// Of a German page in Tesseract's English no umlaut can come; in German, or by the networks, they do.
+#[test]
+fn a_page_is_read_again_in_another_language_and_by_another_engine() {
+    let data = tempfile::tempdir().unwrap();
+    let settings = ["--set", "digitize.engine=tesseract", "--set", "digitize.languages=eng"];
+    let daemon = Daemon::start(data.path(), &settings);
+    let api = daemon.api().unwrap();
+    let scan = std::fs::read(root().join("tests/corpus/documents/invoice-german-clean-scan.png")).unwrap();
+    drop_file(data.path(), "rechnung.png", &scan);
+    let url = format!("{api}/v1/documents/{}", id_of(&scan));
+    let read = |asked: &Value| {
+        let document = || ask("GET", &url, None, None).1["document"].clone();
+        let done = |document: &Value| document.is_object() && document["options"] == *asked;
+        assert!(wait_for(PATIENCE, || done(&document())), "{asked}: {}", daemon.log());
+        document()
+    };
+    let text = |document: &Value| document["text"].as_str().unwrap().to_owned();
+    let english = text(&read(&Value::Null));
+    assert!(english.contains("tenhof GmbH") && !english.contains('ü'), "{english}");
+    let again = |options: Value| {
+        let (status, answer) = ask("POST", &format!("{url}/reprocess"), None, Some(&options));
+        assert_eq!(status, 202, "{answer}");
+        read(&options)
+    };
+    let german = again(json!({ "languages": ["deu"], "kind": "plant-order", "priority": "high" }));
+    assert!(text(&german).contains("Gärtnerei Blütenhof GmbH"), "{german}");
+    assert_eq!((&german["kind"]["label"], &german["priority"]), (&json!("plant-order"), &json!("high")));
+    let networks = again(json!({ "languages": ["eng"], "engine": "ppocr" }));
+    assert!(text(&networks).contains('ü') && text(&networks) != text(&german), "{networks}");
+    // What there is not is said at once, and nothing changes.
+    let asked = json!({ "languages": ["xyz"] });
+    let (status, problem) = ask("POST", &format!("{url}/reprocess"), None, Some(&asked));
+    assert_eq!((status, problem["detail"].as_str().unwrap().contains("xyz")), (400, true), "{problem}");
+    // By the command line, as the settings say.
+    let asked = output(quire(data.path()).args(["reprocess", &id_of(&scan), "--to", &api]));
+    assert!(asked.status.success(), "{}", stderr(&asked));
+    assert_eq!(text(&read(&Value::Null)), english);
     assert!(daemon.terminate().0.success());
 }
 

@@ -4,7 +4,8 @@
 
 mod common;
 
-use common::{json, output, quire, run_once, stderr, stdout};
+use common::receiver::ask;
+use common::*;
 use std::fs;
 use std::path::Path;
 
@@ -72,6 +73,55 @@ fn a_kind_is_learned_measured_and_told_beside_the_built_in_ones() {
         .collect();
     found.sort();
     assert_eq!(found, ["dive-log", "invoice"]);
+}
+
+#[test]
+fn what_people_decided_is_learned_from_as_it_is_exported() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(data.path(), &[]);
+    let api = daemon.api().unwrap();
+    for (number, text) in DIVES.iter().enumerate() {
+        drop_file(data.path(), &format!("{number}.txt"), text.as_bytes());
+        let url = format!("{api}/v1/documents/{}", id_of(text.as_bytes()));
+        assert!(
+            wait_for(PATIENCE, || ask("GET", &url, None, None).1["document"].is_object()),
+            "{}",
+            daemon.log()
+        );
+    }
+    let export = |data: &Path| {
+        let out = output(quire(data).args(["review", "export", "--to", &api]));
+        assert!(out.status.success(), "{}", stderr(&out));
+        fs::write(data.join("lessons.jsonl"), stdout(&out)).unwrap();
+        data.join("lessons.jsonl")
+    };
+    let head = data.path().join("own.safetensors");
+    let learn = |lessons: &Path| {
+        output(
+            quire(data.path())
+                .args(["kinds", "learn", "--json", "--corrections"])
+                .arg(lessons)
+                .arg("--output")
+                .arg(&head),
+        )
+    };
+    let said = stderr(&learn(&export(data.path())));
+    assert!(said.contains("holds no decisions"), "{said}");
+    for text in DIVES {
+        let id = id_of(text.as_bytes());
+        let decide = ["review", "decide", &id, "correct", "--kind", "dive-log", "--to", &api];
+        let decided = output(quire(data.path()).args(decide));
+        assert!(decided.status.success(), "{}", stderr(&decided));
+    }
+    let learned = learn(&export(data.path()));
+    assert!(learned.status.success(), "{}", stderr(&learned));
+    assert_eq!(json(&learned)["documents"], 4);
+    assert!(daemon.terminate().0.success());
+    let fresh = data.path().join("fresh");
+    put(&fresh.join("dive-log"), &[NEW], "txt");
+    let test =
+        output(quire(data.path()).args(["kinds", "test", "--json"]).arg(&fresh).arg("--head").arg(&head));
+    assert_eq!(json(&test)["right"], 1, "{}", stdout(&test));
 }
 
 #[test]

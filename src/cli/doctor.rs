@@ -197,7 +197,7 @@ fn tesseract(app: &App) -> Result<String, Error> {
 }
 
 /// What lies in the folders where Tesseract looks.
-fn installed_languages() -> Vec<String> {
+pub(super) fn installed_languages() -> Vec<String> {
     let own = std::env::var_os("TESSDATA_PREFIX").map(PathBuf::from);
     let usual = std::fs::read_dir("/usr/share/tesseract-ocr").into_iter().flatten();
     let folders = own.into_iter().chain(usual.filter_map(|e| Some(e.ok()?.path().join("tessdata"))));

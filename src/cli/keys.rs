@@ -4,7 +4,8 @@
 use super::running::serving;
 use super::{App, print};
 use crate::document::sha256_hex;
-use crate::serve::{Entry, Role, check_name, read_keys, write_keys};
+use crate::review::Skills;
+use crate::serve::{Entry, Role, check_name, check_skills, read_keys, write_keys};
 use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -23,9 +24,18 @@ pub enum KeysCommand {
         /// reader: look and search; writer: send and delete, too; reviewer: decide, too; admin: everything
         #[arg(long, default_value = "reader")]
         role: Role,
+        #[command(flatten)]
+        can: Can,
     },
-    /// Names and roles
+    /// Names and roles, and what reviewers can decide about
     List,
+    /// Say what a reviewer can decide about; without kinds and languages everything
+    Skills {
+        /// Whose
+        name: String,
+        #[command(flatten)]
+        can: Can,
+    },
     /// Take a key back
     Remove {
         /// Whose
@@ -67,12 +77,31 @@ impl Key {
     }
 }
 
+/// What a reviewer can decide about.
+#[derive(Args)]
+pub struct Can {
+    /// A kind of documents that a reviewer gets with `quire review next`; may be given several times
+    #[arg(long)]
+    kind: Vec<String>,
+    /// A language of theirs, ISO 639-1; likewise
+    #[arg(long)]
+    language: Vec<String>,
+}
+
+impl Can {
+    fn skills(&self) -> Result<Skills> {
+        let skills = Skills { kinds: self.kind.clone(), languages: self.language.clone() };
+        check_skills(&skills).map_err(anyhow::Error::msg)?;
+        Ok(skills)
+    }
+}
+
 /// Runs one of them.
 pub fn keys(app: &App, command: &KeysCommand) -> Result<ExitCode> {
     let file = serving(&app.config).keys_file;
     let mut entries = read_keys(&file).map_err(anyhow::Error::msg)?;
     match command {
-        KeysCommand::Add { name, role } => {
+        KeysCommand::Add { name, role, can } => {
             let name = name.trim();
             let fine = (1..=80).contains(&name.chars().count()) && !name.chars().any(char::is_control);
             if !fine {
@@ -87,7 +116,9 @@ pub fn keys(app: &App, command: &KeysCommand) -> Result<ExitCode> {
                 .map_err(|e| anyhow::anyhow!("the system gives no random bytes: {e}"))?;
             let key = ["quire", &BASE64_URL_SAFE_NO_PAD.encode(bytes)].join("_");
             let line = format!("{role}:sha256:{}:{name}", sha256_hex(key.as_bytes()));
-            entries.push(Entry::parse(&line).map_err(anyhow::Error::msg)?);
+            let mut entry = Entry::parse(&line).map_err(anyhow::Error::msg)?;
+            entry.caller.skills = can.skills()?;
+            entries.push(entry);
             crate::durable::make_private(&app.config.data.dir).context("cannot make the data folder")?;
             write_keys(&file, &entries).with_context(|| format!("cannot write {}", file.display()))?;
             match app.json {
@@ -99,12 +130,22 @@ pub fn keys(app: &App, command: &KeysCommand) -> Result<ExitCode> {
             let rows = entries.iter().map(|entry| {
                 let caller = &entry.caller;
                 let digest = entry.digest.get(..8).unwrap_or_default().to_owned();
-                vec![caller.name.clone(), caller.role.to_string(), digest]
+                let (kinds, languages) = (caller.skills.kinds.join(", "), caller.skills.languages.join(", "));
+                vec![caller.name.clone(), caller.role.to_string(), digest, kinds, languages]
             });
             match app.json {
                 true => print::json(&rows.collect::<Vec<_>>())?,
-                false => print::table(&["name", "role", "digest"], rows.collect()),
+                false => print::table(&["name", "role", "digest", "kinds", "languages"], rows.collect()),
             }
+        }
+        KeysCommand::Skills { name, can } => {
+            let mut own = entries.iter_mut().filter(|entry| entry.caller.name == *name).peekable();
+            if own.peek().is_none() {
+                bail!("there is no key of `{name}`; `quire keys list` shows whose there are");
+            }
+            let skills = can.skills()?;
+            own.for_each(|entry| entry.caller.skills = skills.clone());
+            write_keys(&file, &entries).with_context(|| format!("cannot write {}", file.display()))?;
         }
         KeysCommand::Remove { name } => {
             let before = entries.len();

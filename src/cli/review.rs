@@ -2,8 +2,9 @@
 //! one that may write to its store.
 
 use super::keys::Key;
+use super::wish::Reading;
 use super::{App, print};
-use crate::document::{Action, Corrections, DocumentId, Given};
+use crate::document::{Action, Corrections, DocumentId, Given, Priority};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -34,15 +35,71 @@ pub enum ReviewCommand {
         #[command(flatten)]
         server: Server,
     },
+    /// Give one back
+    Release {
+        /// The document's id
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Give one to somebody else
+    HandOver {
+        /// The document's id
+        id: String,
+        /// To whom
+        to: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Change how urgent one is
+    Priority {
+        /// The document's id
+        id: String,
+        /// high, normal or low
+        priority: Priority,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Say something about one
+    Comment {
+        /// The document's id
+        id: String,
+        /// What
+        text: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Take the decision about one back
+    Reopen {
+        /// The document's id
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Take on the most urgent one that fits and that nobody has
+    ///
+    /// What fits is what your key says (`quire keys skills`), or what is named here.
+    Next {
+        /// Of this kind; may be given several times
+        #[arg(long)]
+        kind: Vec<String>,
+        /// In this language, ISO 639-1; may be given several times
+        #[arg(long)]
+        language: Vec<String>,
+        #[command(flatten)]
+        server: Server,
+    },
     /// Decide about one
     Decide {
         /// The document's id
         id: String,
         /// approve, correct, reject or reprocess
         action: Action,
-        /// The right kind, with correct
+        /// The right kind, with correct and reprocess
         #[arg(long)]
         kind: Option<String>,
+        #[command(flatten)]
+        reading: Reading,
         /// The right value of a field, as NAME=VALUE, with correct; may be given several times
         #[arg(long, value_name = "NAME=VALUE")]
         field: Vec<String>,
@@ -81,7 +138,7 @@ pub struct Server {
 }
 
 impl Server {
-    fn ask(&self, app: &App, path: &str, body: Option<&Value>) -> Result<String> {
+    pub(super) fn ask(&self, app: &App, path: &str, body: Option<&Value>) -> Result<String> {
         let base = self.to.clone().unwrap_or_else(|| format!("http://{}", app.config.serve.listen));
         let url = format!("{}/v1/{path}", base.trim_end_matches('/'));
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
@@ -123,12 +180,28 @@ pub fn review(app: &App, command: &ReviewCommand) -> Result<ExitCode> {
     match command {
         ReviewCommand::List { server, kind } => list(app, server, kind)?,
         ReviewCommand::Show { id, server } => print::json(&server.get(app, &path(id)?)?)?,
-        ReviewCommand::Claim { id, server } => {
-            let body = json!({ "by": server.by });
-            println!("{}", server.ask(app, &format!("{}/claim", path(id)?), Some(&body))?);
+        ReviewCommand::Claim { id, server } => change(app, server, id, "claim", json!({}))?,
+        ReviewCommand::Release { id, server } => change(app, server, id, "release", json!({}))?,
+        ReviewCommand::HandOver { id, to, server } => {
+            change(app, server, id, "hand-over", json!({ "to": to }))?
         }
-        ReviewCommand::Decide { id, action, kind, field, comment, sure, server } => {
-            let mut corrections = Corrections { kind: kind.clone(), ..Corrections::default() };
+        ReviewCommand::Priority { id, priority, server } => {
+            change(app, server, id, "priority", json!({ "priority": priority }))?;
+        }
+        ReviewCommand::Comment { id, text, server } => {
+            change(app, server, id, "comment", json!({ "text": text }))?;
+        }
+        ReviewCommand::Reopen { id, server } => change(app, server, id, "reopen", json!({}))?,
+        ReviewCommand::Next { kind, language, server } => {
+            let said = |names: &Vec<String>| (!names.is_empty()).then(|| names.clone());
+            let body = json!({ "by": server.by, "kinds": said(kind), "languages": said(language) });
+            println!("{}", server.ask(app, "reviews/next", Some(&body))?);
+        }
+        ReviewCommand::Decide { id, action, kind, reading, field, comment, sure, server } => {
+            let again = *action == Action::Reprocess;
+            let options = reading.options(kind.as_ref().filter(|_| again));
+            let kind = kind.clone().filter(|_| !again);
+            let mut corrections = Corrections { kind, ..Corrections::default() };
             for pair in field {
                 let (name, value) =
                     pair.split_once('=').with_context(|| format!("`{pair}` is no NAME=VALUE"))?;
@@ -137,7 +210,7 @@ pub fn review(app: &App, command: &ReviewCommand) -> Result<ExitCode> {
             let path = path(id)?;
             let version = server.get(app, &path)?.get("version").cloned().unwrap_or_default();
             let body = json!({
-                "action": action, "version": version, "corrections": corrections,
+                "action": action, "version": version, "corrections": corrections, "options": options,
                 "comment": comment, "sure": sure, "by": server.by,
             });
             println!("{}", server.ask(app, &format!("{path}/decision"), Some(&body))?);
@@ -146,6 +219,15 @@ pub fn review(app: &App, command: &ReviewCommand) -> Result<ExitCode> {
         ReviewCommand::Export { server } => print!("{}", server.ask(app, "reports/corrections", None)?),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Changes a review and prints it as it is then.
+fn change(app: &App, server: &Server, id: &str, what: &str, mut body: Value) -> Result<()> {
+    if let (Some(by), Some(body)) = (&server.by, body.as_object_mut()) {
+        body.insert("by".to_owned(), json!(by));
+    }
+    println!("{}", server.ask(app, &format!("{}/{what}", path(id)?), Some(&body))?);
+    Ok(())
 }
 
 fn path(id: &str) -> Result<String> {

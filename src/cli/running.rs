@@ -1,25 +1,25 @@
 //! `quire run`: the pipeline with its ends, and the API beside it.
 
 use super::once::Once;
+use super::outside::{Outside, sweep};
 use super::reached::until_reached;
 use super::reload::{self, Socket, Start};
 use super::{App, doctor, store, tend};
-use crate::config::{Config, ServeConfig};
+use crate::config::{Config, OcrEngine, ServeConfig};
 use crate::consume::fetch::Fetcher;
 use crate::consume::folder::FolderSource;
 use crate::consume::kafka::intake::Intake;
 use crate::consume::kafka::{self, KafkaSource};
 use crate::consume::{Door, Graveyard, Inbox, Source, Watcher};
-use crate::document::{Document, Notification, ReviewEvent};
 use crate::failpoint::Failpoints;
 use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
 use crate::metrics::Metrics;
-use crate::notify::{self, Notifier};
+use crate::notify;
 use crate::pipeline::Pipeline;
 use crate::publish::Store;
 use crate::receipt::lock;
-use crate::review::{Desk, World};
+use crate::sandbox::networks;
 use crate::serve;
 use crate::shutdown::{Shutdown, Signals};
 use crate::tend::restore;
@@ -42,8 +42,6 @@ const DISK: Duration = Duration::from_secs(15);
 const ANSWERED: Duration = Duration::from_secs(7);
 /// How long requests that change something may take to end after that, though their senders hung up.
 const ENDED: Duration = Duration::from_secs(10);
-/// How often unfinished decisions are looked for.
-const SWEEP: Duration = Duration::from_secs(10);
 
 /// Arguments of `quire run`.
 #[derive(Args)]
@@ -153,7 +151,7 @@ impl Running {
         };
         let pipeline =
             Pipeline::start(config, metrics, Arc::clone(&store), &models, &program, failpoints, |watcher| {
-                source(&shutdown, &parts, &watcher)
+                source(&shutdown, &parts, &door, &watcher)
             })?;
         let inbox = Inbox::open(&root)?;
         let live = Arc::new(AtomicBool::new(true));
@@ -175,6 +173,7 @@ impl Running {
             notifier,
             viewer: Arc::new(pipeline.viewer(&program)),
             models: models.revisions.clone(),
+            choices: choices(config, &pipeline),
             store: Arc::clone(&store),
             progress: pipeline.progress(),
             metrics: Arc::clone(metrics),
@@ -271,6 +270,17 @@ pub fn serving(config: &Config) -> ServeConfig {
     ServeConfig { keys_file, ..config.serve.clone() }
 }
 
+/// What can be chosen here.
+fn choices(config: &Config, pipeline: &Pipeline) -> serve::Choices {
+    let mut engines = vec![OcrEngine::Tesseract];
+    if networks::are_in(&models_dir(config).join(networks::MANIFEST)) {
+        engines.extend([OcrEngine::Ppocr, OcrEngine::Auto]);
+    }
+    let languages = doctor::installed_languages();
+    let languages = languages.into_iter().filter(|name| name != "osd" && name != "equ").collect();
+    serve::Choices { kinds: pipeline.known(), languages, engines }
+}
+
 /// Sends dead letters once more.
 fn revive(config: &Config) -> serve::Revive {
     let config = config.clone();
@@ -285,50 +295,16 @@ fn revive(config: &Config) -> serve::Revive {
     })
 }
 
-/// What is around: decisions are told, and documents taken once more, through the door.
-struct Outside(Door, Arc<Notifier>, Arc<dyn Store>);
-
-impl World for Outside {
-    fn tell(&self, event: &ReviewEvent) -> crate::error::Result<()> {
-        tracing::info!(document = %event.id, action = %event.reviewed.action, by = event.reviewed.by, "reviewed");
-        let document = self.2.get(&event.id)?;
-        let note = Notification::reviewed(event, document.as_ref());
-        self.0.reviewed(event)?;
-        // Twice with the same occasion is once.
-        self.1.tell(&note, &format!("{}:{}", event.sha256, event.version))
-    }
-
-    fn again(&self, document: &Document) -> crate::error::Result<()> {
-        self.0.again(document)
-    }
-}
-
-/// Finishes now and then what whoever decided could not finish.
-fn sweep(desk: Arc<Desk>, shutdown: Shutdown) {
-    std::thread::spawn(move || {
-        let mut next = Instant::now();
-        while !shutdown.is_asked() {
-            if Instant::now() >= next {
-                next = Instant::now() + SWEEP;
-                if let Err(error) = desk.sweep() {
-                    tracing::warn!("decisions could not be finished yet: {error}");
-                }
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
-    });
-}
-
 /// Documents come from Kafka where brokers are named, else from the inbox.
 fn source(
     shutdown: &Shutdown,
     parts: &kafka::Parts,
+    door: &Door,
     watcher: &Arc<dyn Watcher>,
 ) -> crate::error::Result<Box<dyn Source>> {
     let config = &parts.config;
-    if config.kafka.brokers.is_empty() {
-        let watcher = Arc::clone(watcher);
-        let source = FolderSource::open(&config.data.dir, config.consume.clone(), watcher)?;
+    if let Door::Folder(inbox) = door {
+        let source = FolderSource::on(inbox.clone(), config.consume.clone(), Arc::clone(watcher))?;
         return Ok(Box::new(source.traced(parts.tracer.clone())));
     }
     let open = || KafkaSource::open(parts.clone(), Arc::clone(watcher));

@@ -1,5 +1,6 @@
 //! Values of settings that are not plain numbers or texts.
 
+use crate::error::named;
 use serde::{Deserialize, Serialize};
 
 /// On which device models run.
@@ -46,16 +47,16 @@ impl std::fmt::Display for Precision {
     }
 }
 
-/// What reads pages that are pictures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OcrEngine {
-    /// Tesseract.
-    Tesseract,
-    /// The networks of PP-OCR.
-    Ppocr,
-    /// Tesseract, and the networks where its reading is doubtful.
-    Auto,
+named! {
+    /// What reads pages that are pictures.
+    OcrEngine {
+        /// Tesseract.
+        Tesseract = "tesseract",
+        /// The networks of PP-OCR.
+        Ppocr = "ppocr",
+        /// Tesseract, and the networks where its reading is doubtful.
+        Auto = "auto",
+    }
 }
 
 /// How the connection to Kafka is protected.

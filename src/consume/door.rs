@@ -2,7 +2,7 @@
 
 use super::kafka::intake::Intake;
 use super::spool::{Inbox, Upload};
-use crate::document::{Command, Document, DocumentId, Priority, ReviewEvent};
+use crate::document::{Command, Document, DocumentId, Options, Priority, ReviewEvent};
 use crate::error::{Class, Error, Result, Stage};
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -37,12 +37,12 @@ impl Door {
             .map_err(|e| Error::retry(Stage::Consume, Class::Storage, format!("cannot read from done/: {e}")))
     }
 
-    /// Takes a document from its source once more.
+    /// Takes a document from its source once more, to be read and understood as `options` say.
     ///
     /// Errors: `Reject` where the source has it no more.
-    pub fn again(&self, document: &Document) -> Result<()> {
+    pub fn again(&self, document: &Document, options: &Options) -> Result<()> {
         if let Self::Kafka(intake) = self {
-            return intake.command(&document.id, &Command::Reprocess {});
+            return intake.command(&document.id, &Command::Reprocess(options.clone()));
         }
         let bytes = self.original(document)?.ok_or_else(|| {
             Error::reject(Stage::Consume, Class::Unsupported, "its original is not in done/ any more")
@@ -52,9 +52,10 @@ impl Door {
             name: Some(document.name.clone()),
             tags: document.tags.clone(),
             force: true,
+            options: options.clone(),
             ..Upload::default()
         };
-        self.put(&bytes, &upload, document.priority)
+        self.put(&bytes, &upload, options.priority.unwrap_or(document.priority))
     }
 
     /// Tells of a person's decision, where there are topics.

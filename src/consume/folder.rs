@@ -18,6 +18,7 @@ use std::collections::{HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -41,7 +42,13 @@ impl FolderSource {
     /// Errors: `Fatal` where the folders cannot be made or another process has them.
     pub fn open(root: &Path, config: ConsumeConfig, watcher: Arc<dyn Watcher>) -> Result<Self> {
         let broken = |e: std::io::Error| storage(&format!("cannot use {}", root.display()), &e);
-        let inbox = Inbox::open(root).map_err(broken)?;
+        Self::on(Inbox::open(root).map_err(broken)?, config, watcher)
+    }
+
+    /// The same over folders that others put documents into, and ask for what becomes of them.
+    pub fn on(inbox: Inbox, config: ConsumeConfig, watcher: Arc<dyn Watcher>) -> Result<Self> {
+        let root = inbox.root.clone();
+        let broken = |e: std::io::Error| storage(&format!("cannot use {}", root.display()), &e);
         let held = File::create(root.join("lock")).map_err(broken)?;
         if held.try_lock().is_err() {
             let mut failure = Failure::new(
@@ -137,6 +144,10 @@ impl FolderSource {
 
     fn scan_if_due(&mut self) -> Result<()> {
         let every = Duration::from_millis(self.shared.config.poll_ms);
+        if self.shared.inbox.flights.moved.swap(false, Ordering::AcqRel) {
+            self.waiting.iter_mut().for_each(VecDeque::clear);
+            self.last_scan = None;
+        }
         let recent = self.last_scan.is_some_and(|at| at.elapsed() < every);
         if recent || self.waiting.iter().any(|queue| !queue.is_empty()) {
             return Ok(());
@@ -146,10 +157,7 @@ impl FolderSource {
         for (queue, (priority, _)) in self.waiting.iter_mut().zip(SHARES) {
             let folder = self.shared.inbox.of_priority(priority);
             let mut found = Vec::new();
-            let deeper = |path: &Path| {
-                // high/ and low/ are queues of their own, not folders within the inbox.
-                priority != Priority::Normal || !SHARES.iter().any(|(p, _)| path == folder.join(p.as_str()))
-            };
+            let deeper = |path: &Path| self.shared.inbox.is_within(priority, path);
             scan(&folder, &deeper, settled, &mut found).map_err(|e| storage("cannot read the inbox", &e))?;
             found.sort();
             queue.extend(found.into_iter().map(|(_, path)| path));
@@ -165,6 +173,7 @@ impl FolderSource {
         if lock(&self.shared.state).busy.contains(&name.name) {
             return Ok(None);
         }
+        let _moving = lock(&self.shared.inbox.flights.moving);
         let working = self.shared.inbox.folder("working");
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
         let about = path.with_file_name(about_name(&file_name));
@@ -227,12 +236,21 @@ impl FolderSource {
             }),
             origin: None,
             force: upload.force,
+            options: upload.options,
             lineage: upload.lineage,
             trace,
         });
+        let claim = shared.inbox.flights.begin(&next.name, &head.id);
+        if upload.cancelled {
+            claim.cancel();
+        }
         let begun = next.begun;
         let record = Record { shared: Arc::clone(shared), head: Arc::clone(&head), name: next };
-        let receipt = Receipt::new(permit, move |settled| record.settle(settled));
+        let receipt = Receipt::claimed(permit, claim, move |settled| record.settle(settled));
+        if let Err(cancelled) = receipt.check() {
+            receipt.resolve(Err(cancelled));
+            return Ok(None);
+        }
         if begun > shared.config.crashes {
             let reason = format!("the program ended {} times while it worked on this document", begun - 1);
             receipt.resolve(Err(Error::reject(Stage::Consume, Class::Crashed, reason)));
@@ -260,6 +278,7 @@ impl FolderSource {
             version: 0,
             origin: None,
             force: false,
+            options: upload.options,
             lineage: upload.lineage,
             trace: Trace::default(),
         };
@@ -323,7 +342,7 @@ impl Source for FolderSource {
 
 /// Files below `folder` that have not changed for `settled`, oldest first. Hidden files and
 /// unfinished downloads are passed over.
-fn scan(
+pub(super) fn scan(
     folder: &Path,
     deeper: &dyn Fn(&Path) -> bool,
     settled: Duration,

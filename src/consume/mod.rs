@@ -13,10 +13,12 @@ mod names;
 mod record;
 mod spool;
 mod turns;
+mod wishes;
 
 pub use door::Door;
 pub use graveyard::{Grave, Graveyard};
 pub use spool::{Inbox, Upload};
+pub use wishes::Heeded;
 
 use crate::document::{DeadLetter, Head, RawDocument};
 use crate::error::Result;

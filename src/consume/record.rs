@@ -70,6 +70,7 @@ impl Record {
         };
         if !delayed {
             lock(&self.shared.state).busy.remove(&self.name.name);
+            self.shared.inbox.flights.end(&self.name.name);
         }
         if let Err(e) = moved {
             // The file stays where it is; what was done for it is idempotent.

@@ -2,12 +2,14 @@
 //! not at all.
 
 use super::names::escape;
-use crate::document::{DocumentId, Head, Lineage, Offspring, Priority, sha256_hex};
+use super::wishes::Flights;
+use crate::document::{DocumentId, Head, Lineage, Offspring, Options, Priority, sha256_hex};
 use crate::durable::{make_private, write_whole};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::Result;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What a sender says about a document, kept in a hidden file beside it.
@@ -34,6 +36,12 @@ pub struct Upload {
     /// Understand it even if nothing changed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub force: bool,
+    /// Somebody cancelled it while it waited.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cancelled: bool,
+    /// How it is to be read and understood, if not as the settings say.
+    #[serde(skip_serializing_if = "Options::is_empty")]
+    pub options: Options,
     /// The span that it comes from (W3C Trace Context).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
@@ -45,7 +53,9 @@ const STOP_MARK: &str = "stopped";
 /// The folders below `data.dir`.
 #[derive(Debug, Clone)]
 pub struct Inbox {
-    root: PathBuf,
+    pub(super) root: PathBuf,
+    /// What of them this process has begun; shared by clones.
+    pub(super) flights: Arc<Flights>,
 }
 
 impl Inbox {
@@ -61,7 +71,7 @@ impl Inbox {
         for priority in [Priority::High, Priority::Low] {
             fs::create_dir_all(root.join("inbox").join(priority.as_str()))?;
         }
-        Ok(Self { root: root.to_owned() })
+        Ok(Self { root: root.to_owned(), flights: Arc::default() })
     }
 
     /// One of the folders.
@@ -75,6 +85,12 @@ impl Inbox {
             Priority::Normal => self.folder("inbox"),
             urgent => self.folder("inbox").join(urgent.as_str()),
         }
+    }
+
+    /// Whether a folder below that of a priority belongs to it: `high/` and `low/` are queues of their own.
+    pub(super) fn is_within(&self, priority: Priority, folder: &Path) -> bool {
+        let urgent = [Priority::High, Priority::Low].map(|other| self.of_priority(other));
+        priority != Priority::Normal || !urgent.iter().any(|other| other == folder)
     }
 
     /// The bytes of a document that was understood, by its id and their digest.
@@ -135,6 +151,8 @@ impl Inbox {
             lineage: Some(child.lineage.clone()),
             version: Some(child.version),
             force: false,
+            cancelled: false,
+            options: Options::default(),
             traceparent: parent.trace.traceparent(),
         };
         self.put_as(child.id.as_str(), &child.bytes, &upload, parent.priority)

@@ -1,6 +1,6 @@
 //! What is said about documents while they are under way, and what can be asked for them.
 
-use super::{DeadLetter, Decision, Document, DocumentId, Origin, Priority, ReviewEvent, Reviewed};
+use super::{DeadLetter, Decision, Document, DocumentId, Options, Origin, Priority, ReviewEvent, Reviewed};
 use crate::error::{Stage, named};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -168,8 +168,8 @@ pub enum Command {
     /// Do not go on with what was sent before this command.
     // Braces, for serde refuses unknown fields of variants with fields only.
     Cancel {},
-    /// Understand the document again from the record that it came from.
-    Reprocess {},
+    /// Understand the document again from the record that it came from, as is said here.
+    Reprocess(Options),
     /// Change how urgent it is, for what was sent before this command.
     Priority {
         /// The new one.
@@ -188,12 +188,18 @@ mod tests {
     fn commands_are_read_strictly() {
         let read = |json: &str| serde_json::from_str::<Command>(json).ok();
         assert_eq!(read(r#"{"command":"cancel"}"#), Some(Command::Cancel {}));
-        assert_eq!(read(r#"{"command":"reprocess"}"#), Some(Command::Reprocess {}));
+        assert_eq!(read(r#"{"command":"reprocess"}"#), Some(Command::Reprocess(Options::default())));
+        let german = Options { languages: vec!["deu".to_owned()], ..Options::default() };
+        let asked = Command::Reprocess(german);
+        let written = r#"{"command":"reprocess","languages":["deu"]}"#;
+        assert_eq!(read(written).as_ref(), Some(&asked));
+        assert_eq!(serde_json::to_string(&asked).unwrap(), written);
         let low = Command::Priority { priority: Priority::Low };
         assert_eq!(read(r#"{"command":"priority","priority":"low"}"#), Some(low));
         for wrong in [
             r#"{"command":"cancel","at":1}"#,
             r#"{"command":"reprocess","x":1}"#,
+            r#"{"command":"reprocess","engine":"eyes"}"#,
             r#"{"command":"priority"}"#,
         ] {
             assert_eq!(read(wrong), None, "{wrong}");

@@ -1,7 +1,7 @@
 //! What a person decided about a document.
 
 use super::fields::FieldValue;
-use super::{Document, DocumentId};
+use super::{Document, DocumentId, Options};
 use crate::error::named;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -19,6 +19,8 @@ named! {
         Reject = "reject",
         /// It is to be read and understood anew.
         Reprocess = "reprocess",
+        /// What was decided last counts no more: a person took it back.
+        Reopen = "reopen",
     }
 }
 
@@ -125,6 +127,9 @@ pub struct ReviewEvent {
     /// What was changed.
     #[serde(default, skip_serializing_if = "Corrections::is_empty")]
     pub corrections: Corrections,
+    /// How it is read anew, with `reprocess`.
+    #[serde(default, skip_serializing_if = "Options::is_empty")]
+    pub options: Options,
     /// Why, in the reviewer's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,

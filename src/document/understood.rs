@@ -1,8 +1,8 @@
 //! The understood document: what is published; and the dead letter of one that could not be.
 
 use super::{
-    Check, ChildSummary, DocumentId, Duplicate, Field, FormValue, Lineage, MediaType, Origin, Parent,
-    Priority, StageSeconds, TextSource,
+    Check, ChildSummary, DocumentId, Duplicate, Field, FormValue, Lineage, MediaType, Options, Origin,
+    Parent, Priority, StageSeconds, TextSource,
 };
 use crate::error::{Failure, named};
 use jiff::Timestamp;
@@ -56,6 +56,9 @@ pub struct Document {
     pub children: Vec<ChildSummary>,
     /// When it was understood.
     pub ingested_at: Timestamp,
+    /// How somebody asked for it to be read and understood, where that is not as the settings say.
+    #[serde(default, skip_serializing_if = "Options::is_empty")]
+    pub options: Options,
     /// The kind of document.
     pub kind: Scored,
     /// Main language, ISO 639-1, `und` if none was found.

@@ -29,10 +29,13 @@ use crate::document::{
 use crate::tasks::{EMBEDDING, HeadOf, Tasks};
 use crate::window::{InferredDocument, Window};
 use characters::Characters;
-use fields::{Review, Spec};
+use fields::{Form, Review, Spec};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::ops::Range;
+
+/// Kinds, and of each the fields that are looked for, with how they are read.
+pub type Known = BTreeMap<String, BTreeMap<String, Form>>;
 
 /// What interpreting needs besides the document.
 pub struct Interpreter {
@@ -66,7 +69,10 @@ impl Interpreter {
         let ner = self.tasks.ner.as_ref();
         let entities = named::find(inferred, &text, ner, least);
         let first = passages.first().map(|passage| passage.vector.as_slice()).unwrap_or_default();
-        let kind = self.kinds.guess(&inferred.fed.document, &vector, first);
+        let kind = match &head.options.kind {
+            Some(asked) => Scored { label: asked.trim().to_owned(), confidence: 1.0 },
+            None => self.kinds.guess(&inferred.fed.document, &vector, first),
+        };
         let language = inferred.fed.language.clone();
         let pages_read = &inferred.fed.document.pages;
         let said = fields::find(&self.spec, &kind.label, &language, pages_read, &text, &entities);
@@ -89,6 +95,7 @@ impl Interpreter {
             parent: head.lineage.as_ref().map(|lineage| lineage.parent.clone()),
             children: inferred.fed.document.children.clone(),
             ingested_at: Timestamp::now(),
+            options: head.options.clone(),
             kind,
             language,
             pages,
@@ -123,6 +130,16 @@ impl Interpreter {
         }
         self.judge(&mut document);
         document
+    }
+
+    /// Every kind that is told or described, with the fields that are looked for in it.
+    pub fn known(&self) -> Known {
+        let described = self.spec.kind.iter().map(|(name, kind)| {
+            let fields = kind.field.iter().map(|field| (field.name.clone(), field.form));
+            (name.clone(), fields.collect())
+        });
+        let told = self.kinds.names().map(|name| (name.to_owned(), BTreeMap::new()));
+        told.chain(described).collect()
     }
 
     /// Says what to do with a document by what is known of it.

@@ -44,6 +44,7 @@ fn document(id: &str, kind: &str, text: &str) -> Document {
         sentiment: None,
         classes: Vec::new(),
         written_summary: None,
+        options: crate::document::Options::default(),
         summary_refused: None,
         passages: Vec::new(),
         coverage: 1.0,

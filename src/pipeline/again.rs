@@ -91,6 +91,7 @@ fn head(stored: &Document) -> Head {
         version: stored.version,
         origin: stored.origin.clone(),
         force: true,
+        options: stored.options.clone(),
         lineage: stored.parent.clone().map(|parent| Lineage {
             parent,
             depth: 1,

@@ -83,6 +83,7 @@ fn ask(text: &str, write: Write) -> Outcome {
         version: 0,
         origin: None,
         force: false,
+        options: crate::document::Options::default(),
         lineage: None,
         trace: Default::default(),
         tags: Vec::new(),

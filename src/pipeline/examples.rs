@@ -73,6 +73,19 @@ impl Examples {
     /// Errors: what keeps it from being read, as in the pipeline; `Reject` where it holds no text.
     pub fn read(&mut self, name: &str, bytes: &[u8]) -> Result<Read> {
         let document = self.text(name, bytes)?;
+        self.signs(document)
+    }
+
+    /// Reads a document of this name by its text, as a result has it: pages joined by form feeds.
+    ///
+    /// Errors: `Reject` where it is empty.
+    pub fn read_text(&self, name: &str, text: &str) -> Result<Read> {
+        let pages = text.split('\u{c}').map(PageText::plain).collect();
+        let sha256 = sha256_hex(text.as_bytes());
+        self.signs(self.whole(name, sha256, text.len(), (MediaType::Text, pages))?)
+    }
+
+    fn signs(&self, document: TextDocument) -> Result<Read> {
         let fed = feed::feed(document, &self.asker.embedder.readers)?;
         let inferred = self.asker.wait(fed)?;
         let (mean, first) = interpret::vectors(&inferred);
@@ -151,6 +164,7 @@ impl Examples {
             version: 0,
             origin: None,
             force: false,
+            options: crate::document::Options::default(),
             lineage: None,
             tags: Vec::new(),
             trace: crate::trace::Trace::default(),

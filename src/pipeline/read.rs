@@ -3,10 +3,11 @@
 use super::embed::unstarted;
 use super::link::{From, Threads, To, caught, spawn, work};
 use super::pages::{Complete, PageBoard, Reading, add_seconds};
+use super::readers::Readers;
 use super::shared::Shared;
 use crate::config::workers;
 use crate::consume::{Source, Taken, Watcher};
-use crate::decode::{Child, Decoded};
+use crate::decode::{Child, Decoded, Limits};
 use crate::document::{
     ChildSummary, DocumentId, Head, Lineage, Offspring, PagedDocument, Parent, RawDocument, Room,
     TextDocument,
@@ -14,7 +15,7 @@ use crate::document::{
 use crate::error::{Class, Error, Result, Stage};
 use crate::publish::{Standing, forget};
 use crate::receipt::{Receipt, lock};
-use crate::sandbox::{Reply, Request, Worker};
+use crate::sandbox::{Reply, Request};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -228,15 +229,15 @@ pub fn start_digitize(
     let mut threads = Threads::new();
     for index in 0..workers(shared.config.digitize.workers) {
         let (shared, board, to_feed) = (Arc::clone(shared), Arc::clone(board), to_feed.clone());
-        let mut worker = shared.sandbox(Stage::Digitize, program);
+        let mut readers = Readers::new(&shared, program);
         if index == 0 {
             super::limits::warn_of_missing_networks(&shared.config);
             // A language that is not installed shows now, not at the first scan.
-            super::limits::warn_of_missing_filter(worker.start()?);
+            super::limits::warn_of_missing_filter(readers.usual().start()?);
         }
         let run = move || {
             while let Some((reading, page)) = board.take() {
-                caught(Stage::Digitize, || read_page(&shared, &mut worker, &reading, page, &to_feed));
+                caught(Stage::Digitize, || read_page(&shared, &mut readers, &reading, page, &to_feed));
             }
         };
         threads.push(spawn(Stage::Digitize, index, run).map_err(unstarted)?);
@@ -246,7 +247,7 @@ pub fn start_digitize(
 
 fn read_page(
     shared: &Shared,
-    worker: &mut Worker,
+    readers: &mut Readers,
     reading: &Reading,
     page: usize,
     to_feed: &To<TextDocument>,
@@ -254,11 +255,13 @@ fn read_page(
     let (started, began) = (Instant::now(), SystemTime::now());
     let _about = reading.head.log_span().entered();
     let number = u32::try_from(page + 1).unwrap_or(u32::MAX);
+    let options = &reading.head.options;
     let limits = shared.limits(reading.head.lineage.as_ref());
+    let limits = Limits { dpi: options.dpi.unwrap_or(limits.dpi), ..limits };
     let request = Request::Digitize { media_type: reading.media_type, page: number, limits };
     let result = match reading.failure().or_else(|| reading.unwanted()) {
         Some(error) => Err(error),
-        None => match worker.call(&request, &reading.head.sha256, &reading.bytes) {
+        None => match readers.call(shared, options, &request, &reading.head.sha256, &reading.bytes) {
             Ok(Reply::Page(text)) => Ok(text),
             Ok(Reply::Decoded(_) | Reply::Painted { .. }) => {
                 Err(Error::reject(Stage::Digitize, Class::Internal, "the reader answered another question"))

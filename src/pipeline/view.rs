@@ -4,8 +4,10 @@
 //! documents are never looked at, and words with boxes would be several times as long as the text.
 //! What was made last is kept, within [`KEPT`].
 
+use super::readers::Readers;
 use super::shared::Shared;
-use crate::document::{Document, MediaType, Page, PageText};
+use crate::decode::Limits;
+use crate::document::{Document, MediaType, Options, Page, PageText};
 use crate::error::{Class, Error, Result, Stage};
 use crate::receipt::lock;
 use crate::sandbox::{Reply, Request, Worker};
@@ -24,7 +26,7 @@ const WIDTH: u32 = 1240;
 pub struct Viewer {
     shared: Arc<Shared>,
     pictures: Mutex<Worker>,
-    readers: Mutex<Worker>,
+    readers: Mutex<Readers>,
     kept: Mutex<VecDeque<(String, u32, Kept)>>,
 }
 
@@ -40,7 +42,7 @@ impl Viewer {
         Self {
             shared: Arc::clone(shared),
             pictures: Mutex::new(shared.sandbox(Stage::Decode, program)),
-            readers: Mutex::new(shared.sandbox(Stage::Digitize, program)),
+            readers: Mutex::new(Readers::new(shared, program)),
             kept: Mutex::default(),
         }
     }
@@ -76,7 +78,8 @@ impl Look for Viewer {
 
     fn words(&self, document: &Document, bytes: &[u8], page: u32) -> Result<Arc<PageText>> {
         let find = |kept: &Kept| if let Kept::Words(found) = kept { Some(Arc::clone(found)) } else { None };
-        if let Some(found) = self.find(&document.sha256, page, find) {
+        let way = way(document);
+        if let Some(found) = self.find(&way, page, find) {
             return Ok(found);
         }
         let (media_type, limits) = (document.media_type, self.shared.limits(None));
@@ -111,16 +114,25 @@ impl Look for Viewer {
         let text = match image {
             Some(text) => text,
             None => {
+                let options = &document.options;
+                let limits = Limits { dpi: options.dpi.unwrap_or(limits.dpi), ..limits };
                 let request = Request::Digitize { media_type, page, limits };
-                let reply = lock(&self.readers).call(&request, &document.sha256, bytes)?;
+                let (shared, sha256) = (&self.shared, &document.sha256);
+                let reply = lock(&self.readers).call(shared, options, &request, sha256, bytes)?;
                 let Reply::Page(text) = reply else { return Err(another_question()) };
                 text
             }
         };
         let text = Arc::new(text);
-        self.keep(&document.sha256, page, Kept::Words(Arc::clone(&text)));
+        self.keep(&way, page, Kept::Words(Arc::clone(&text)));
         Ok(text)
     }
+}
+
+/// What the words of a page depend on: the content, and how it was read.
+fn way(document: &Document) -> String {
+    let Options { languages, engine, dpi, .. } = &document.options;
+    format!("{} {languages:?} {engine:?} {dpi:?}", document.sha256)
 }
 
 fn another_question() -> Error {

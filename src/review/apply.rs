@@ -3,16 +3,14 @@
 use super::record::Decided;
 use crate::document::{
     Action, Corrections, Decision, Document, Field, FieldValue, Given, Outcome, Reviewed, Scored, Validity,
-    Verdict,
+    Verdict, check_kind,
 };
 use std::collections::BTreeMap;
 
 /// Says what is wrong with corrections of this document, if something is.
 pub fn check(document: &Document, corrections: &Corrections) -> Result<(), String> {
-    if let Some(kind) = &corrections.kind
-        && (kind.trim().is_empty() || kind.chars().count() > 80 || kind.chars().any(char::is_control))
-    {
-        return Err("the kind must be 1 to 80 characters".to_owned());
+    if let Some(kind) = &corrections.kind {
+        check_kind(kind)?;
     }
     for (name, given) in &corrections.fields {
         if name.trim().is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
@@ -112,7 +110,7 @@ pub(super) fn settle(document: &mut Document, decided: &Decided) {
     let (decision, reasons) = match decided.action {
         Action::Approve | Action::Correct => (Decision::Accept, Vec::new()),
         Action::Reject => (Decision::Reject, vec![format!("{} rejected it", decided.by)]),
-        Action::Reprocess => return,
+        Action::Reprocess | Action::Reopen => return,
     };
     document.verdict = Verdict { decision, reasons };
     document.review = Some(Reviewed {

@@ -6,13 +6,15 @@
 
 use super::apply;
 use super::desk::{Desk, Refused, Wanted, free, say, seen};
-use super::record::{Before, Decided, Review, State};
-use crate::document::{Action, Corrections, Document, DocumentId, ReviewEvent, Reviewed};
+use super::record::{Before, Decided, Entry, Review, State};
+use crate::document::{Action, Corrections, Document, DocumentId, Options, ReviewEvent, Reviewed};
 use crate::error::Result;
 use jiff::{SignedDuration, Timestamp};
 
 /// The version of [`ReviewEvent`].
 const EVENT_SCHEMA: u32 = 1;
+/// What the history says where a decision is taken back.
+const REOPENED: &str = "reopened";
 /// How old an unfinished decision is before somebody else finishes it.
 const UNFINISHED: SignedDuration = SignedDuration::from_secs(30);
 
@@ -27,6 +29,8 @@ pub struct Request {
     pub version: u64,
     /// What to change.
     pub corrections: Corrections,
+    /// How to read it anew, with `reprocess`.
+    pub options: Options,
     /// Why, in words.
     pub comment: Option<String>,
     /// Do it though checks fail.
@@ -40,8 +44,13 @@ impl Desk {
         let mut review = self.show(id)?;
         seen(&review, Some(request.version))?;
         free(&review, &request.by)?;
-        if review.state == State::Deciding {
-            return Err(Refused::Wrong("a decision is being carried out".to_owned()));
+        if request.action == Action::Reopen {
+            return Err(Refused::Bad(
+                "a decision is taken back with POST /v1/reviews/{id}/reopen".to_owned(),
+            ));
+        }
+        if matches!(review.state, State::Deciding | State::Reopening) {
+            return Err(Refused::Wrong("a decision is being carried out or taken back".to_owned()));
         }
         if review.state == State::Decided {
             return Err(Refused::Wrong("it is decided; open it again first".to_owned()));
@@ -55,6 +64,10 @@ impl Desk {
             (Action::Correct, false) | (_, true) => {}
             _ => return Err(Refused::Wrong("only `correct` takes corrections".to_owned())),
         }
+        if request.action != Action::Reprocess && !request.options.is_empty() {
+            return Err(Refused::Bad("only `reprocess` takes `options`".to_owned()));
+        }
+        request.options.check().map_err(Refused::Bad)?;
         apply::check(&document, &request.corrections).map_err(Refused::Wrong)?;
         let now = Timestamp::now();
         let since = review.claim.as_ref().map_or(review.opened_at, |claim| claim.at);
@@ -63,6 +76,7 @@ impl Desk {
             by: request.by.clone(),
             at: now,
             corrections: request.corrections.clone(),
+            options: request.options.clone(),
             seconds: now.duration_since(since).as_secs_f64().max(0.0),
             before: Before::of(&document),
         };
@@ -89,37 +103,61 @@ impl Desk {
             (State::Decided, Some(decided)) => decided,
             _ => return Err(Refused::Wrong("there is no decision to take back".to_owned())),
         };
-        review.state = State::Open;
-        review.note(by, "reopened", format!("the decision of {}", decided.by));
+        review.state = State::Reopening;
+        review.note(by, REOPENED, format!("the decision of {}", decided.by));
         self.lease(&mut review, by, Timestamp::now());
         let seen = review.version;
         let review = self.put(review)?.ok_or(Refused::Stale(seen))?;
-        if let Some(document) = self.parts.store.get(id)?
+        Ok(self.put_back(review)?)
+    }
+
+    /// Carries out that a decision is taken back: the document first, then the world is told, then it is open.
+    /// Each step can be done twice.
+    pub(super) fn put_back(&self, review: Review) -> Result<Review> {
+        let Some(decided) = review.decision.clone() else { return Ok(review) };
+        if let Some(document) = self.parts.store.get(&review.id)?
             && document.sha256 == review.sha256
             && document.review.is_some()
         {
             self.parts.publisher.amend(&decided.before.restored(document))?;
         }
-        Ok(review)
+        let (Some(world), Some(event)) = (self.world.get(), taken_back(&review, &decided)) else {
+            return Ok(review);
+        };
+        if let Err(error) = world.tell(&event) {
+            tracing::warn!(document = %review.id, "that a decision is taken back could not be told yet: {error}");
+            return Ok(review);
+        }
+        let open = Review { state: State::Open, ..review.clone() };
+        Ok(self.put(open)?.unwrap_or(review))
     }
 
-    /// Finishes decisions that whoever made them could not finish. How many there were.
+    /// Finishes decisions that whoever made or took them back could not finish. How many there were.
     pub fn sweep(&self) -> Result<usize> {
         self.sweep_older(UNFINISHED)
     }
 
     /// Those older than `age`.
     pub(super) fn sweep_older(&self, age: SignedDuration) -> Result<usize> {
-        let wanted = Wanted { state: vec![State::Deciding], ..Wanted::default() };
+        let wanted = Wanted { state: vec![State::Deciding, State::Reopening], ..Wanted::default() };
         let now = Timestamp::now();
         let mut finished = 0;
         for review in self.list(&wanted, 100, 0)? {
             // Also one that was made before the clock was set back.
-            let old = |decided: &Decided| now.duration_since(decided.at).abs() > age;
-            if review.decision.as_ref().is_some_and(old) {
-                self.finish(review, None)?;
-                finished += 1;
+            let old = |at: Timestamp| now.duration_since(at).abs() > age;
+            let taken_back = review.state == State::Reopening;
+            let since = match taken_back {
+                true => reopened(&review).map(|entry| entry.at),
+                false => review.decision.as_ref().map(|decided| decided.at),
+            };
+            if !since.is_some_and(old) {
+                continue;
             }
+            match taken_back {
+                true => self.put_back(review)?,
+                false => self.finish(review, None)?,
+            };
+            finished += 1;
         }
         Ok(finished)
     }
@@ -137,7 +175,9 @@ impl Desk {
         };
         let Some(world) = self.world.get() else { return Ok(review) };
         match document {
-            Some(document) if decided.action == Action::Reprocess => world.again(&document)?,
+            Some(document) if decided.action == Action::Reprocess => {
+                world.again(&document, &decided.options)?
+            }
             Some(document) if !decided.corrections.text.is_empty() => {
                 self.parts.publisher.publish(&document)?
             }
@@ -175,6 +215,20 @@ impl Desk {
     }
 }
 
+/// That a person took the decision back, if one did.
+fn taken_back(review: &Review, decided: &Decided) -> Option<ReviewEvent> {
+    let entry = reopened(review)?;
+    let corrected = decided.corrections.names();
+    let reviewed = Reviewed { action: Action::Reopen, by: entry.by.clone(), at: entry.at, corrected };
+    let (corrections, options) = (Corrections::default(), Options::default());
+    Some(ReviewEvent { reviewed, corrections, options, comment: None, ..event(review, decided) })
+}
+
+/// When a person opened it again the last time.
+fn reopened(review: &Review) -> Option<&Entry> {
+    review.history.iter().rev().find(|entry| entry.what == REOPENED)
+}
+
 fn event(review: &Review, decided: &Decided) -> ReviewEvent {
     let said = review.comments.last().filter(|comment| comment.at >= decided.at && comment.by == decided.by);
     ReviewEvent {
@@ -191,6 +245,7 @@ fn event(review: &Review, decided: &Decided) -> ReviewEvent {
         },
         kind: review.kind.clone(),
         corrections: decided.corrections.clone(),
+        options: decided.options.clone(),
         comment: said.map(|comment| comment.text.clone()),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::record::{Claim, Comment, Review, State};
 use crate::config::ReviewConfig;
-use crate::document::{Action, Decision, Document, DocumentId, Priority, ReviewEvent};
+use crate::document::{Action, Decision, Document, DocumentId, Options, Priority, ReviewEvent};
 use crate::error::{Error, Result};
 use crate::publish::{Publisher, Selection, Shelf, Store};
 use jiff::{SignedDuration, Timestamp};
@@ -29,10 +29,10 @@ pub trait Rerun: Send + Sync {
 pub trait World: Send + Sync {
     /// Tells of a decision; it may be told twice.
     fn tell(&self, event: &ReviewEvent) -> Result<()>;
-    /// Takes the document from its source once more.
+    /// Takes the document from its source once more, to be understood as `options` say.
     ///
     /// Errors: `Reject` where its source has it no more.
-    fn again(&self, document: &Document) -> Result<()>;
+    fn again(&self, document: &Document, options: &Options) -> Result<()>;
 }
 
 /// What the desk works with.
@@ -64,6 +64,8 @@ pub enum Refused {
     Held(String),
     /// It is not possible as it is.
     Wrong(String),
+    /// What was asked for can never be done so.
+    Bad(String),
     /// These checks fail; it is done if it is asked for all the same.
     Objections(Vec<String>),
     /// The store says why.
@@ -123,7 +125,10 @@ impl Desk {
         let sampled = drawn || document.verdict.is_sample();
         let doubtful = document.verdict.decision == Decision::Review;
         loop {
-            let before = self.find(&document.id)?;
+            let before = match self.find(&document.id)? {
+                Some(review) if review.state == State::Reopening => Some(self.put_back(review)?),
+                before => before,
+            };
             let after = match before {
                 None if doubtful || sampled => opened(document, sampled),
                 None => return Ok(()),
@@ -155,6 +160,7 @@ impl Desk {
                             name: fresh.name,
                             sha256: fresh.sha256,
                             kind: fresh.kind,
+                            language: fresh.language,
                             reasons: fresh.reasons,
                             sampled,
                             ..review
@@ -233,7 +239,7 @@ impl Desk {
     pub fn comment(&self, id: &DocumentId, by: &str, text: &str) -> Result<Review, Refused> {
         let text = text.trim();
         if text.is_empty() || text.chars().count() > COMMENT {
-            return Err(Refused::Wrong(format!("a comment has 1 to {COMMENT} characters")));
+            return Err(Refused::Bad(format!("a comment has 1 to {COMMENT} characters")));
         }
         loop {
             let mut review = self.show(id)?;
@@ -259,7 +265,7 @@ impl Desk {
     }
 
     /// Changes a review that nobody else works on.
-    fn change(
+    pub(super) fn change(
         &self,
         id: &DocumentId,
         by: &str,
@@ -317,6 +323,7 @@ fn opened(document: &Document, sampled: bool) -> Review {
         name: document.name.clone(),
         sha256: document.sha256.clone(),
         kind: document.kind.label.clone(),
+        language: Some(document.language.label.clone()),
         state: State::Open,
         version: 0,
         priority: document.priority,

@@ -8,6 +8,7 @@
 mod apply;
 mod decide;
 mod desk;
+mod next;
 mod record;
 mod stats;
 #[cfg(test)]
@@ -16,5 +17,6 @@ mod tests;
 pub use apply::{check, value};
 pub use decide::Request;
 pub use desk::{Desk, Parts, Refused, Rerun, Wanted, World};
+pub use next::Skills;
 pub use record::{Before, Claim, Comment, Decided, Entry, Review, State};
 pub use stats::{Group, Lesson, Stats};

@@ -1,7 +1,7 @@
 //! One review: everything that is known of it.
 
 use crate::document::{
-    Action, Check, Corrections, Decision, Document, DocumentId, Field, Priority, Scored, Verdict,
+    Action, Check, Corrections, Decision, Document, DocumentId, Field, Options, Priority, Scored, Verdict,
 };
 use crate::error::{Result, named};
 use crate::publish::{Record, Shelf};
@@ -19,6 +19,8 @@ named! {
         Open = "open",
         /// It is decided, and what follows from that is still being done.
         Deciding = "deciding",
+        /// Its decision is being taken back.
+        Reopening = "reopening",
         /// It is decided.
         Decided = "decided",
         /// No decision is needed any more: a later version of the document is beyond doubt.
@@ -37,6 +39,9 @@ pub struct Review {
     pub sha256: String,
     /// The kind that the program found.
     pub kind: String,
+    /// Its language, ISO 639-1; reviews of earlier versions do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// Where it is.
     pub state: State,
     /// Counts its changes; who changes it names the version that was seen.
@@ -88,6 +93,9 @@ pub struct Decided {
     /// What was changed.
     #[serde(default)]
     pub corrections: Corrections,
+    /// How it was to be read anew, with `reprocess`.
+    #[serde(default, skip_serializing_if = "Options::is_empty")]
+    pub options: Options,
     /// Seconds since the review was claimed, else since it was opened.
     pub seconds: f64,
     /// What the program had found.

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::publish::{Selection, Shelf, Store};
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -52,7 +52,7 @@ pub struct Stats {
 }
 
 /// A correction, to learn from.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Lesson {
     /// The document.
     pub id: DocumentId,

@@ -1,7 +1,9 @@
+mod next;
+
 use super::*;
 use crate::config::ReviewConfig;
 use crate::document::{
-    Action, Check, Corrections, Decision, Document, Given, Outcome, Priority, ReviewEvent,
+    Action, Check, Corrections, Decision, Document, Given, Options, Outcome, Priority, ReviewEvent,
 };
 use crate::error::{Class, Error, Result, Stage};
 use crate::publish::contract::{document, id};
@@ -41,7 +43,7 @@ impl Rerun for Again {
 #[derive(Default)]
 struct Outside {
     told: Mutex<Vec<ReviewEvent>>,
-    again: Mutex<Vec<String>>,
+    again: Mutex<Vec<(String, Options)>>,
     away: AtomicBool,
 }
 
@@ -54,8 +56,8 @@ impl World for Outside {
         Ok(())
     }
 
-    fn again(&self, document: &Document) -> Result<()> {
-        lock(&self.again).push(document.id.to_string());
+    fn again(&self, document: &Document, options: &Options) -> Result<()> {
+        lock(&self.again).push((document.id.to_string(), options.clone()));
         Ok(())
     }
 }
@@ -103,7 +105,8 @@ impl Office {
     fn decide(&self, name: &str, action: Action, corrections: Corrections) -> Result<Review, Refused> {
         let version = self.desk.show(&id(name))?.version;
         let by = "ada".to_owned();
-        let request = Request { action, by, version, corrections, comment: None, sure: false };
+        let options = Options::default();
+        let request = Request { action, by, version, corrections, options, comment: None, sure: false };
         self.desk.decide(&id(name), &request)
     }
 
@@ -263,7 +266,22 @@ fn a_decision_that_could_not_be_told_is_told_later_and_one_can_be_taken_back() {
     assert_eq!(office.desk.sweep_older(jiff::SignedDuration::ZERO).unwrap(), 1);
     assert_eq!(office.open(State::Decided), ["a"]);
     assert_eq!(lock(&office.outside.told).len(), 1);
-    office.desk.reopen(&id("a"), "ada", None).unwrap();
+    office.outside.away.store(true, Ordering::Release);
+    assert_eq!(office.desk.reopen(&id("a"), "bob", None).unwrap().state, State::Reopening);
+    let undecided = office.decide("a", Action::Approve, Corrections::default());
+    assert!(matches!(undecided, Err(Refused::Held(by)) if by == "bob"));
+    office.outside.away.store(false, Ordering::Release);
+    assert_eq!(office.desk.sweep_older(jiff::SignedDuration::ZERO).unwrap(), 1);
+    let told = lock(&office.outside.told).clone();
+    let (decided, taken_back) = (&told[0], &told[1]);
+    assert_eq!(
+        (told.len(), taken_back.reviewed.action, taken_back.reviewed.by.as_str()),
+        (2, Action::Reopen, "bob")
+    );
+    assert_eq!(taken_back.reviewed.corrected, ["kind"], "what counts no more");
+    assert!(taken_back.version > decided.version && taken_back.corrections.is_empty());
+    let asked = office.decide("a", Action::Reopen, Corrections::default());
+    assert!(matches!(asked, Err(Refused::Held(_))));
     let stored = office.stored("a");
     assert_eq!((stored.kind.label.as_str(), stored.verdict.decision), ("letter", Decision::Review));
     assert!(stored.review.is_none());
@@ -307,8 +325,19 @@ fn to_reprocess_asks_the_source_and_statistics_and_lessons_follow_from_decisions
     office.decide("sampled", Action::Approve, Corrections::default()).unwrap();
     let kind = Corrections { kind: Some("invoice".to_owned()), ..Corrections::default() };
     office.decide("a", Action::Correct, kind).unwrap();
-    office.decide("b", Action::Reprocess, Corrections::default()).unwrap();
-    assert_eq!(*lock(&office.outside.again), ["b"]);
+    let german = Options { languages: vec!["deu".to_owned()], ..Options::default() };
+    let ask = |action, options: &Options| {
+        let (version, by) = (office.desk.show(&id("b")).unwrap().version, "ada".to_owned());
+        let (options, corrections) = (options.clone(), Corrections::default());
+        let request = Request { action, by, version, corrections, options, comment: None, sure: false };
+        office.desk.decide(&id("b"), &request)
+    };
+    assert!(matches!(ask(Action::Approve, &german), Err(Refused::Bad(_))));
+    let wrong = Options { dpi: Some(7), ..Options::default() };
+    assert!(matches!(ask(Action::Reprocess, &wrong), Err(Refused::Bad(_))));
+    ask(Action::Reprocess, &german).unwrap();
+    assert_eq!(lock(&office.outside.told).last().unwrap().options, german);
+    assert_eq!(*lock(&office.outside.again), [("b".to_owned(), german)]);
     office.publish(doubtful("b"));
     assert_eq!(office.open(State::Open), ["b"], "it was read anew");
     let stats = office.desk.stats().unwrap();

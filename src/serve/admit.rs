@@ -4,6 +4,7 @@ use super::Shared;
 use super::once::once;
 use super::problem::{BUSY, FORBIDDEN, INTERNAL, Problem, RATE, ROLE, UNAUTHORIZED};
 use crate::error::named;
+use crate::review::Skills;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, header};
@@ -37,6 +38,8 @@ pub struct Caller {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// What reviews it gets if it asks for the next one.
+    pub skills: Skills,
 }
 
 impl Caller {

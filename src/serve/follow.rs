@@ -1,20 +1,21 @@
 //! One document's way, told as it goes; and what can be asked for it on the way.
 
+use super::choices::Choices;
 use super::params::{Params, path_id};
 use super::problem::{CONFLICT, NOT_FOUND, Problem};
 use super::{Api, Shared};
-use crate::consume::Door;
-use crate::document::{Command, DocumentId, Priority};
+use crate::consume::{Door, Heeded};
+use crate::document::{Command, DocumentId, Options};
+use crate::error::{Class, Error, Stage};
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -87,41 +88,61 @@ async fn look(shared: &Arc<Shared>, id: &DocumentId) -> Result<(&'static str, Va
     shared.blocking(find).await
 }
 
-/// What is asked for.
-#[derive(Deserialize, JsonSchema, Default)]
-#[serde(deny_unknown_fields, default)]
-pub struct Ask {
-    /// How urgent it becomes, with `priority`.
-    priority: Option<Priority>,
-}
-
 /// `POST /v1/documents/{id}/cancel`, `reprocess`, `priority`
 pub async fn ask(
     State(shared): State<Arc<Shared>>,
     uri: Uri,
     path: Result<Path<(String, String)>, PathRejection>,
-    body: Result<Option<Json<Ask>>, JsonRejection>,
+    body: Result<Option<Json<Options>>, JsonRejection>,
 ) -> Result<StatusCode, Problem> {
     Params::none(&uri)?;
     let Path((id, what)) = path.map_err(|e| Problem::bad(e.body_text()))?;
     let id = super::params::document_id(&id)?;
-    let ask = body?.map(|Json(ask)| ask).unwrap_or_default();
-    let command = match (what.as_str(), ask.priority) {
-        ("cancel", _) => Command::Cancel {},
-        ("reprocess", _) => Command::Reprocess {},
-        ("priority", Some(priority)) => Command::Priority { priority },
-        ("priority", None) => return Err(Problem::bad("`priority` is missing in the body")),
-        _ => return Err(Problem::new(&NOT_FOUND, format!("there is nothing called `{what}` to do"))),
-    };
+    let options = body?.map(|Json(options)| options).unwrap_or_default();
+    let command = command(&what, options, &shared.api.choices)?;
     let give = move |api: &Api| match (&api.door, &command) {
         (Door::Kafka(intake), _) => Ok(intake.command(&id, &command)?),
-        (Door::Folder(_), Command::Reprocess {}) => {
+        (Door::Folder(_), Command::Reprocess(options)) => {
             let document = api.store.get(&id)?.ok_or_else(|| Problem::new(&NOT_FOUND, "it is not stored"))?;
-            Ok(api.door.again(&document)?)
+            Ok(api.door.again(&document, options)?)
         }
-        (Door::Folder(_), _) => Err(Problem::new(&CONFLICT, format!("`{what}` needs Kafka"))
-            .with_remedy("move or remove the file in the inbox; its folder is its priority")),
+        (Door::Folder(inbox), Command::Cancel {}) => heeded(api, &id, inbox.cancel(&id)),
+        (Door::Folder(inbox), Command::Priority { priority }) => {
+            heeded(api, &id, inbox.prioritise(&id, *priority))
+        }
     };
     shared.blocking(give).await?;
     Ok(StatusCode::ACCEPTED)
+}
+
+/// The answer to a wish for a document of the inbox.
+fn heeded(api: &Api, id: &DocumentId, heeded: std::io::Result<Heeded>) -> Result<(), Problem> {
+    match heeded {
+        Ok(Heeded::Yes) => Ok(()),
+        Ok(Heeded::UnderWay) => Err(Problem::new(&CONFLICT, "it is being worked on already")
+            .with_remedy("wait for it, or cancel it and send it again")),
+        Ok(Heeded::Unknown) if api.store.get(id)?.is_some() => {
+            Err(Problem::new(&CONFLICT, "it is understood; nothing of it waits or is on its way"))
+        }
+        Ok(Heeded::Unknown) => Err(Problem::new(&NOT_FOUND, "it neither waits nor is it on its way")),
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(Problem::new(&CONFLICT, e.to_string())),
+        Err(e) => {
+            Err(Error::retry(Stage::Consume, Class::Storage, format!("cannot use the inbox: {e}")).into())
+        }
+    }
+}
+
+/// What is asked for, in words of the pipeline.
+fn command(what: &str, options: Options, choices: &Choices) -> Result<Command, Problem> {
+    let bare = Options { priority: options.priority, ..Options::default() } == options;
+    match (what, options.priority) {
+        ("reprocess", _) => choices.allow(&options).map(|()| Command::Reprocess(options)),
+        ("cancel" | "priority", _) if !bare => Err(Problem::bad(format!(
+            "`languages`, `engine`, `dpi` and `kind` go with `reprocess`, not `{what}`"
+        ))),
+        ("cancel", _) => Ok(Command::Cancel {}),
+        ("priority", Some(priority)) => Ok(Command::Priority { priority }),
+        ("priority", None) => Err(Problem::bad("`priority` is missing in the body")),
+        _ => Err(Problem::new(&NOT_FOUND, format!("there is nothing called `{what}` to do"))),
+    }
 }

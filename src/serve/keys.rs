@@ -6,6 +6,7 @@ use crate::config::ServeConfig;
 use crate::document::sha256_hex;
 use crate::durable::write_private;
 use crate::receipt::lock;
+use crate::review::Skills;
 use axum::http::{HeaderMap, header};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -29,8 +30,18 @@ pub fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
+/// Says what is wrong with what a reviewer is said to be able to do, if anything is.
+pub fn check_skills(skills: &Skills) -> Result<(), String> {
+    let fine =
+        |name: &&String| !name.trim().is_empty() && name.len() <= 80 && !name.contains([',', '\t', '\n']);
+    match skills.kinds.iter().chain(&skills.languages).find(|name| !fine(name)) {
+        Some(name) => Err(format!("`{name}` is no name of a kind or language")),
+        None => Ok(()),
+    }
+}
+
 /// One entry: `KEY`, which may do everything, or `ROLE:sha256:HEX` with the digest of a key, or
-/// `ROLE:sha256:HEX:NAME`.
+/// `ROLE:sha256:HEX:NAME`; behind the name, after tabs, `kinds=A,B` and `languages=A,B` for reviewers.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// SHA-256 of the key, in hex.
@@ -47,7 +58,10 @@ impl Entry {
         if is_key(text) {
             let digest = sha256_hex(text.as_bytes());
             let name = format!("key-{}", digest.get(..8).unwrap_or_default());
-            return Ok(Self { digest, caller: Caller { name, role: Role::Admin } });
+            return Ok(Self {
+                digest,
+                caller: Caller { name, role: Role::Admin, skills: Skills::default() },
+            });
         }
         let known = || Role::ALL.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
         let role = role.unwrap_or_default();
@@ -57,14 +71,32 @@ impl Entry {
             return Err("after `sha256:` come 64 hex digits".to_owned());
         }
         let short = format!("key-{}", digest.get(..8).unwrap_or_default());
-        let name = parts.next().map_or(short, str::to_owned);
+        let mut columns = parts.next().map(|rest| rest.split('\t'));
+        let name = columns.as_mut().and_then(Iterator::next).map_or(short, str::to_owned);
         check_name(&name)?;
-        Ok(Self { digest, caller: Caller { name, role } })
+        let mut skills = Skills::default();
+        for column in columns.into_iter().flatten() {
+            let listed = |names: &str| names.split(',').map(|name| name.trim().to_owned()).collect();
+            match column.split_once('=') {
+                Some(("kinds", names)) => skills.kinds = listed(names),
+                Some(("languages", names)) => skills.languages = listed(names),
+                _ => return Err(format!("`{column}` is neither kinds=A,B nor languages=A,B")),
+            }
+        }
+        check_skills(&skills)?;
+        Ok(Self { digest, caller: Caller { name, role, skills } })
     }
 
     /// As it is written.
     pub fn line(&self) -> String {
-        format!("{}:sha256:{}:{}", self.caller.role, self.digest, self.caller.name)
+        let Caller { name, role, skills } = &self.caller;
+        let mut line = format!("{role}:sha256:{}:{name}", self.digest);
+        for (what, names) in [("kinds", &skills.kinds), ("languages", &skills.languages)] {
+            if !names.is_empty() {
+                line += &format!("\t{what}={}", names.join(","));
+            }
+        }
+        line
     }
 }
 
@@ -148,7 +180,7 @@ impl Keys {
     /// Who bears the key that came with a request; `None`: none did, or nobody knows it.
     pub fn bearer(&self, headers: &HeaderMap) -> Option<Caller> {
         if !self.are_asked_for() {
-            return Some(Caller { name: LOCAL.to_owned(), role: Role::Admin });
+            return Some(Caller { name: LOCAL.to_owned(), role: Role::Admin, skills: Skills::default() });
         }
         let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok())?;
         let (scheme, given) = given.split_once(' ')?;
@@ -215,7 +247,20 @@ mod tests {
         assert_eq!(ask("secret"), Some(("ada".to_owned(), Role::Reviewer)));
         assert_eq!(ask("plain").map(|caller| caller.1), Some(Role::Admin));
         assert_eq!(ask(&digest), None, "the digest is no key");
-        for wrong in ["boss:sha256:00", "reader:sha256:12"] {
+        let line = format!("reviewer:sha256:{digest}:ada b.\tkinds=invoice,purchase order\tlanguages=de");
+        let able = Entry::parse(&line).unwrap();
+        assert_eq!((able.caller.name.as_str(), able.line()), ("ada b.", line.clone()));
+        let skills = Skills {
+            kinds: vec!["invoice".to_owned(), "purchase order".to_owned()],
+            languages: vec!["de".to_owned()],
+        };
+        assert_eq!(able.caller.skills, skills);
+        for wrong in [
+            "boss:sha256:00",
+            "reader:sha256:12",
+            format!("{line}\tshoe=42").as_str(),
+            format!("{line},").as_str(),
+        ] {
             assert!(Entry::parse(wrong).is_err(), "{wrong}");
         }
         let local = Entry::parse(&format!("reader:sha256:{digest}: local "));

@@ -4,6 +4,7 @@
 mod admin;
 mod admit;
 mod body;
+mod choices;
 mod describe;
 mod documents;
 mod follow;
@@ -58,7 +59,8 @@ use axum::http::header;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-pub use keys::{Entry, Keys, check_name, is_key, read as read_keys, write as write_keys};
+pub use choices::Choices;
+pub use keys::{Entry, Keys, check_name, check_skills, is_key, read as read_keys, write as write_keys};
 use pace::Pace;
 use problem::Problem;
 use serde_json::Value;
@@ -121,6 +123,8 @@ pub struct Api {
     pub viewer: View,
     /// The model behind each task, as `name@revision`.
     pub models: BTreeMap<String, String>,
+    /// Kinds, languages and engines.
+    pub choices: Choices,
     /// Limits.
     pub config: ServeConfig,
     /// Who may ask.

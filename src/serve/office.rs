@@ -2,7 +2,7 @@
 
 use super::Look;
 use crate::config::{ReviewConfig, Sources, load};
-use crate::document::{Document, PageText, ReviewEvent, Word};
+use crate::document::{Document, Options, PageText, ReviewEvent, Word};
 use crate::error::Result;
 use crate::publish::{Publisher, Store};
 use crate::review::{Desk, Parts, Rerun, World};
@@ -23,7 +23,7 @@ impl World for Nothing {
     fn tell(&self, _: &ReviewEvent) -> Result<()> {
         Ok(())
     }
-    fn again(&self, _: &Document) -> Result<()> {
+    fn again(&self, _: &Document, _: &Options) -> Result<()> {
         Ok(())
     }
 }

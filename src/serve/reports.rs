@@ -8,6 +8,7 @@ use crate::document::Relation;
 use crate::publish::Facets;
 use crate::publish::groups::{self, Groups, Wanted};
 use crate::receipt::lock;
+use crate::review::Skills;
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
@@ -65,6 +66,9 @@ pub struct Me {
     role: Role,
     /// Whether keys are asked for.
     keys: bool,
+    /// What reviews it gets if it asks for the next one; nothing named: all.
+    #[serde(flatten)]
+    skills: Skills,
 }
 
 /// `GET /v1/me`
@@ -73,5 +77,5 @@ pub async fn me(
     axum::extract::Extension(caller): axum::extract::Extension<super::admit::Caller>,
 ) -> Json<Me> {
     let keys = shared.api.keys.are_asked_for();
-    Json(Me { name: caller.name, role: caller.role, keys })
+    Json(Me { name: caller.name, role: caller.role, keys, skills: caller.skills })
 }

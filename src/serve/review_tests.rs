@@ -57,6 +57,33 @@ fn a_review_is_claimed_decided_and_taken_back_over_http() {
 }
 
 #[test]
+fn the_next_review_is_what_the_key_can_or_what_is_asked_for() {
+    let digest = crate::document::sha256_hex(b"secret");
+    let server = Server::start(&[&format!("reviewer:sha256:{digest}:ada\tkinds=invoice\tlanguages=en")]);
+    for (id, kind) in [("a", "letter"), ("b", "invoice"), ("next", "letter")] {
+        let mut document = document(id);
+        (document.verdict.decision, document.kind.label) = (Decision::Review, kind.to_owned());
+        server.store.put(&document).unwrap();
+        server.shared.api.desk.published(&document).unwrap();
+    }
+    let headers = [("authorization", "Bearer secret"), ("content-type", "application/json")];
+    let next = |body: &str| server.ask("POST", "/v1/reviews/next", &headers, body.as_bytes());
+    let me = server.ask("GET", "/v1/me", &headers, b"").json();
+    assert_eq!((&me["kinds"], &me["languages"]), (&json!(["invoice"]), &json!(["en"])));
+    let mine = next("{}").json();
+    assert_eq!(
+        (&mine["id"], &mine["claim"]["by"], &mine["language"]),
+        (&json!("b"), &json!("ada"), &json!("en"))
+    );
+    next("{}").problem(404, "/v1/reviews/next");
+    assert!(next("{}").json()["remedy"].as_str().unwrap().contains("kinds invoice"));
+    assert_eq!(next(r#"{"kinds": ["letter"]}"#).json()["id"], "a");
+    // A document of that name can still be looked at, and is handed out like any other.
+    assert_eq!(server.ask("GET", "/v1/reviews/next", &headers, b"").json()["id"], "next");
+    assert_eq!(next(r#"{"kinds": []}"#).json()["id"], "next");
+}
+
+#[test]
 fn roles_bound_what_a_key_may_do() {
     let digest = crate::document::sha256_hex(b"secret");
     let server = Server::start(&[&format!("reader:sha256:{digest}:ada")]);
@@ -88,4 +115,21 @@ fn words_are_placed_in_the_text_and_pages_without_originals_say_so() {
     assert_eq!(starts, [Some(0), None, Some(3)]);
     assert_eq!(server.get("/v1/documents/a/pages/1/image").header("content-type"), "image/jpeg");
     server.get("/v1/documents/a/pages/0/image").problem(400, "/v1/documents/a/pages/0/image");
+}
+
+#[test]
+fn what_is_asked_for_goes_with_the_document_into_the_inbox() {
+    let server = Server::start(&[]);
+    let mut stored = document("a");
+    stored.sha256 = crate::document::sha256_hex(b"bytes");
+    server.store.put(&stored).unwrap();
+    std::fs::write(server.inbox.folder("done").join("a~a.txt"), b"bytes").unwrap();
+    let asked = json!({"languages": ["deu"], "engine": "tesseract", "dpi": 300, "kind": "invoice", "priority": "high"});
+    assert_eq!(post(&server, "/v1/documents/a/reprocess", &asked).status, 202);
+    let urgent = server.inbox.of_priority(crate::document::Priority::High);
+    let about = std::fs::read_dir(urgent).unwrap().map(|entry| entry.unwrap().path());
+    let about = about.filter(|path| path.extension().is_some_and(|end| end == "json")).next().unwrap();
+    let about: serde_json::Value = serde_json::from_slice(&std::fs::read(about).unwrap()).unwrap();
+    assert_eq!((&about["options"], &about["force"], &about["id"]), (&asked, &json!(true), &json!("a")));
+    assert_eq!(server.get("/v1/choices").json()["languages"], json!(["deu", "eng"]));
 }

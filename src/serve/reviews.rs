@@ -4,8 +4,8 @@ use super::Shared;
 use super::admit::Caller;
 use super::params::{Params, path_id};
 use super::problem::{CONFLICT, NOT_FOUND, OBJECTIONS, Problem, STALE};
-use crate::document::{Action, Corrections, Priority};
-use crate::review::{Refused, Request, Review, State as ReviewState, Stats, Wanted};
+use crate::document::{Action, Corrections, Options, Priority};
+use crate::review::{Refused, Request, Review, Skills, State as ReviewState, Stats, Wanted};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, PathRejection};
@@ -59,6 +59,9 @@ pub struct Decide {
     /// What to change, with `correct`.
     #[serde(default)]
     corrections: Corrections,
+    /// How to read and understand it anew, with `reprocess`.
+    #[serde(default)]
+    options: Options,
     /// Why.
     #[serde(default)]
     comment: Option<String>,
@@ -90,6 +93,48 @@ pub async fn one(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Answer<
     Params::none(&uri)?;
     let id = path_id(id)?;
     shared.blocking(move |api| Ok(api.desk.show(&id)?)).await.map(Json)
+}
+
+/// What the next review is to be like.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Next {
+    /// Who asks; the name of the API key where there are keys.
+    by: Option<String>,
+    /// Of any of these kinds; all where it is empty, those of the key where it is left out.
+    kinds: Option<Vec<String>>,
+    /// In any of these languages, ISO 639-1; likewise.
+    languages: Option<Vec<String>>,
+}
+
+/// `POST /v1/reviews/next`
+pub async fn next(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+    body: Result<Option<Json<Next>>, JsonRejection>,
+) -> Answer<Review> {
+    Params::none(&uri)?;
+    let next = body?.map(|Json(next)| next).unwrap_or_default();
+    let by = caller.name(next.by.as_deref())?;
+    let own = caller.skills;
+    let skills =
+        Skills { kinds: next.kinds.unwrap_or(own.kinds), languages: next.languages.unwrap_or(own.languages) };
+    let found = move |api: &super::Api| api.desk.next(&by, &skills)?.ok_or_else(|| none_fits(&skills));
+    shared.blocking(found).await.map(Json)
+}
+
+/// `GET /v1/reviews/next`: the review of a document with that id.
+pub async fn of_next(state: State<Arc<Shared>>, uri: Uri) -> Answer<Review> {
+    one(state, uri, Ok(Path("next".to_owned()))).await
+}
+
+fn none_fits(skills: &Skills) -> Problem {
+    let any = |names: &[String]| if names.is_empty() { "any".to_owned() } else { names.join(", ") };
+    let (kinds, languages) = (any(&skills.kinds), any(&skills.languages));
+    Problem::new(&NOT_FOUND, "no review waits that fits and that nobody works on").with_remedy(format!(
+        "asked for were the kinds {kinds} and the languages {languages}: ask for others, or later"
+    ))
 }
 
 /// `POST /v1/reviews/{id}/claim`, `release`, `hand-over`, `priority`, `comment`, `reopen`
@@ -135,11 +180,13 @@ pub async fn decide(
     Params::none(&uri)?;
     let id = path_id(id)?;
     let Json(decide) = body?;
+    shared.api.choices.allow(&decide.options)?;
     let request = Request {
         action: decide.action,
         by: caller.name(decide.by.as_deref())?,
         version: decide.version,
         corrections: decide.corrections,
+        options: decide.options,
         comment: decide.comment,
         sure: decide.sure,
     };
@@ -183,6 +230,7 @@ impl From<Refused> for Problem {
             Refused::Held(by) => Self::new(&CONFLICT, format!("{by} works on it"))
                 .with_remedy("ask for it to be handed over, or wait until the claim ends"),
             Refused::Wrong(what) => Self::new(&CONFLICT, what),
+            Refused::Bad(what) => Self::bad(what),
             Refused::Objections(list) => Self::new(&OBJECTIONS, list.join("; "))
                 .with_remedy("correct what the checks name, or send `sure: true`"),
             Refused::Failed(error) => error.into(),

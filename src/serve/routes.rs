@@ -1,20 +1,19 @@
 //! Every path with its handler and its description.
 
+mod reviewing;
+
 use super::describe::{About, Routes};
 use super::problem::{
-    CONFLICT, IN_FLIGHT, MEDIA, NO_DIRECTION, NO_PICTURE, NOT_FETCHED, NOT_FOUND, NOT_READY, OBJECTIONS,
-    REUSED, SLOW, STALE, TOO_LARGE,
+    CONFLICT, IN_FLIGHT, MEDIA, NO_DIRECTION, NO_PICTURE, NOT_FETCHED, NOT_FOUND, NOT_READY, REUSED, SLOW,
+    STALE, TOO_LARGE,
 };
 use super::{
-    admin, documents, follow, live, metrics, openapi, pages, ready, reports, reviews, search, subscriptions,
+    admin, choices, documents, follow, live, metrics, openapi, pages, ready, reports, search, subscriptions,
 };
 use super::{tasks, upload};
 use crate::consume::envelope::WrittenEnvelope;
-use crate::document::{DocumentId, Relation};
+use crate::document::{DocumentId, Options};
 use crate::notify::{DeliveryState, Draft, Subscription, WithSecret};
-use crate::publish::Facets;
-use crate::publish::groups::Groups;
-use crate::review::{Lesson, Review, State, Stats};
 use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
 use axum::routing::{delete, get, post, put};
@@ -22,7 +21,7 @@ use serde_json::{Value, json};
 
 /// Everything under `/v1`.
 pub fn v1() -> Routes {
-    let routes = operations(reviewing(flow(Routes::new("/v1"))));
+    let routes = operations(reviewing::reviewing(flow(Routes::new("/v1"))));
     telling(routes)
 }
 
@@ -157,7 +156,7 @@ fn flow(routes: Routes) -> Routes {
             |about| {
                 again(about)
                     .what(&["cancel", "reprocess", "priority"])
-                    .may_take::<follow::Ask>()
+                    .may_take::<Options>()
                     .empty(202)
                     .fails(&[&NOT_FOUND, &CONFLICT, &MEDIA, &TOO_LARGE])
             },
@@ -185,83 +184,19 @@ fn flow(routes: Routes) -> Routes {
         })
 }
 
-fn lines(mut about: About<'_>) -> About<'_> {
-    let schema = json!(about.schema_of::<Lesson>());
-    about.answers(200, json!({ "application/x-ndjson": { "schema": {}, "x-line": schema } }))
-}
-
-fn reviewing(routes: Routes) -> Routes {
-    routes
-        .add(Method::GET, "/reviews", get(reviews::list), "The queue, the most urgent first", |mut about| {
-            let states = json!({ "type": "array", "items": about.schema_of::<State>() });
-            about
-                .query("state", states, "open if absent")
-                .query("kind", words(), "any of these kinds")
-                .query("held_by", text(80), "only those that this person works on")
-                .page(i64::MAX as u64)
-                .gives::<reviews::Queue>(200)
-        })
-        .add(Method::GET, "/reviews/{id}", get(reviews::one), "One review with its history", |about| {
-            about.gives::<Review>(200).fails(&[&NOT_FOUND])
-        })
-        .add(Method::POST, "/reviews/{id}/decision", post(reviews::decide), "Decide", |about| {
-            again(about).takes::<reviews::Decide>().gives::<Review>(200).fails(&[
-                &NOT_FOUND,
-                &STALE,
-                &CONFLICT,
-                &OBJECTIONS,
-                &MEDIA,
-                &TOO_LARGE,
-            ])
-        })
-        .add(
-            Method::POST,
-            "/reviews/{id}/{what}",
-            post(reviews::change),
-            "Take it on, give it back, hand it over, comment on it",
-            |about| {
-                again(about)
-                    .what(&["claim", "release", "hand-over", "priority", "comment", "reopen"])
-                    .may_take::<reviews::Change>()
-                    .gives::<Review>(200)
-                    .fails(&[&NOT_FOUND, &STALE, &CONFLICT, &MEDIA, &TOO_LARGE])
-            },
-        )
-        .add(Method::GET, "/reports/reviews", get(reviews::stats), "Time to decision, agreement", |about| {
-            about.gives::<Stats>(200)
-        })
-        .add(
-            Method::GET,
-            "/reports/corrections",
-            get(reviews::lessons),
-            "What was corrected, by lines",
-            lines,
-        )
-        .add(Method::GET, "/reports/documents", get(reports::documents), "How many have what", |about| {
-            about.filter().gives::<Facets>(200)
-        })
-        .add(
-            Method::GET,
-            "/reports/duplicates",
-            get(reports::duplicates),
-            "Groups of documents that are much like each other, the largest first",
-            |mut about| {
-                let relations = json!({ "type": "array", "items": about.schema_of::<Relation>() });
-                about
-                    .filter()
-                    .query("relation", relations, "only by these; any if absent")
-                    .page(i64::MAX as u64)
-                    .gives::<Groups>(200)
-            },
-        )
-}
-
 fn operations(routes: Routes) -> Routes {
     let any = || json!({ "application/json": { "schema": { "type": "object" } } });
     routes
         .add(Method::GET, "/models", get(reports::models), "The models", |about| {
             about.gives::<reports::Models>(200)
         })
+        .add(
+            Method::GET,
+            "/choices",
+            get(choices::choices),
+            "Kinds, languages and engines that there are here",
+            |about| about.gives::<choices::Choices>(200),
+        )
         .add(Method::GET, "/me", get(reports::me), "Who asks, and what it may do", |about| {
             about.gives::<reports::Me>(200)
         })

@@ -1,8 +1,8 @@
 //! For tests: a server on a real socket.
 
 pub use super::memory::MemoryStore;
-use super::{Api, Changes, Keys, Shared, bind, guarded, serve, share};
-use crate::config::{NotifyConfig, ServeConfig, Sources, load};
+use super::{Api, Changes, Choices, Keys, Shared, bind, guarded, serve, share};
+use crate::config::{NotifyConfig, OcrEngine, ServeConfig, Sources, load};
 use crate::consume::{Door, Inbox, Upload};
 use crate::document::{DeadLetter, Decision, Document, DocumentId, MediaType, Priority, Scored, Verdict};
 use crate::error::{Class, Error, Failure, Result, Stage};
@@ -44,6 +44,7 @@ pub fn document(id: &str) -> Document {
         sentiment: None,
         classes: Vec::new(),
         written_summary: None,
+        options: crate::document::Options::default(),
         summary_refused: None,
         passages: Vec::new(),
         coverage: 1.0,
@@ -171,6 +172,11 @@ impl Server {
             settings: json!({ "serve": { "api_keys": "<redacted>" } }),
             paused: Arc::default(),
             models: BTreeMap::new(),
+            choices: Choices {
+                kinds: ["invoice", "letter"].map(|kind| (kind.to_owned(), BTreeMap::new())).into(),
+                languages: ["deu", "eng"].map(str::to_owned).to_vec(),
+                engines: vec![OcrEngine::Tesseract],
+            },
             store: Arc::clone(&store) as Arc<dyn Store>,
             progress: Arc::clone(&progress),
             metrics: Arc::clone(&metrics),

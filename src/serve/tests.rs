@@ -41,6 +41,7 @@ fn in_flight(server: &Server, name: &str) {
         version: 0,
         origin: None,
         force: false,
+        options: Default::default(),
         lineage: None,
         trace: Default::default(),
         tags: Vec::new(),

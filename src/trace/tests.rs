@@ -109,6 +109,7 @@ fn head() -> Head {
         version: 0,
         origin: None,
         force: false,
+        options: crate::document::Options::default(),
         lineage: None,
         trace: Default::default(),
         tags: Vec::new(),

@@ -222,14 +222,20 @@ fn a_document_is_understood_again_by_command() {
     world.send("once-more", b"A note about the station.", &[]);
     world.state("once-more", "done");
     let first = world.result("once-more");
-    for nonsense in ["", "{", r#"{"command":"explode"}"#, r#"{"command":"cancel","x":1}"#] {
+    let wrong = r#"{"command":"reprocess","dpi":7}"#;
+    for nonsense in ["", "{", r#"{"command":"explode"}"#, r#"{"command":"cancel","x":1}"#, wrong] {
         world.kafka.send(&topic("commands"), Some("once-more"), nonsense.as_bytes(), &[]);
     }
     world.kafka.send(&topic("commands"), Some("once-more"), br#"{"command":"reprocess"}"#, &[]);
     let second = &world.records("results", "once-more", 2)[1].json();
     assert_ne!(first["ingested_at"], second["ingested_at"]);
     assert_eq!((&first["text"], &first["origin"]), (&second["text"], &second["origin"]));
-    let letters = world.records("dead", "once-more", 4);
+    let asked = br#"{"command":"reprocess","kind":"note","priority":"high"}"#;
+    world.kafka.send(&topic("commands"), Some("once-more"), asked, &[]);
+    let third = &world.records("results", "once-more", 3)[2].json();
+    assert_eq!((&third["kind"]["label"], &third["priority"]), (&json!("note"), &json!("high")));
+    assert_eq!(third["options"], json!({"kind": "note", "priority": "high"}));
+    let letters = world.records("dead", "once-more", 5);
     assert!(letters.iter().all(|letter| letter.header("quire-class") == Some("malformed")), "{letters:#?}");
 }
 

@@ -4,11 +4,10 @@
 use super::measures::{MEASURES, character_error_rate, spearman};
 use super::{Clock, Spent, show};
 use crate::cli::App;
-use crate::config::OcrEngine;
 use crate::digitize::Reader;
 use crate::infer::manifests::models_dir;
 use crate::sandbox::networks;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -59,13 +58,13 @@ pub fn run(app: &App, args: &OcrArgs) -> Result<()> {
     let config = &app.config.digitize;
     let engines = match args.engines.as_slice() {
         [] => vec![config.engine],
-        names => names.iter().map(|name| engine(name)).collect::<Result<_>>()?,
+        names => names.iter().map(|name| name.parse().map_err(anyhow::Error::msg)).collect::<Result<_>>()?,
     };
     let folder = models_dir(&app.config).join(networks::MANIFEST);
     let mut readers = Vec::new();
     for engine in engines {
         let made = Reader::new(engine, &config.languages, config.retry_below, networks::read(&folder))?;
-        readers.push((name_of(engine), made));
+        readers.push((engine.to_string(), made));
     }
     let mut figures = Vec::new();
     for path in images(&args.images)? {
@@ -151,17 +150,6 @@ fn correlations(engine: &str, figures: &[&Figure]) -> Vec<Vec<String>> {
         vec![format!("rank correlation with CER: {name}"), engine.to_owned(), String::new(), correlation]
     };
     MEASURES.iter().map(|(name, _)| name).map(row).collect()
-}
-
-fn engine(name: &str) -> Result<OcrEngine> {
-    let known = [OcrEngine::Tesseract, OcrEngine::Ppocr, OcrEngine::Auto];
-    let found = known.into_iter().find(|engine| name_of(*engine) == name);
-    found.ok_or_else(|| anyhow!("`{name}` is no engine: tesseract, ppocr or auto"))
-}
-
-/// The name that it has in settings.
-fn name_of(engine: OcrEngine) -> String {
-    serde_json::to_value(engine).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// The images that are named, and those in folders that are, in order.

@@ -45,10 +45,15 @@ pub fn examples(root: &Path) -> Result<Vec<Found>> {
     Ok(found)
 }
 
+/// How many examples each kind has.
+pub fn counts(found: &[Found]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    found.iter().for_each(|one| *counts.entry(one.kind.clone()).or_default() += 1);
+    counts
+}
+
 /// Every kind has `least` examples.
-pub fn enough(found: &[Found], least: usize) -> Result<()> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    found.iter().for_each(|one| *counts.entry(&one.kind).or_default() += 1);
+pub fn enough(counts: &BTreeMap<String, usize>, least: usize) -> Result<()> {
     if let Some((kind, count)) = counts.iter().find(|(_, count)| **count < least) {
         let s = if *count == 1 { "" } else { "s" };
         bail!("the kind {kind} has {count} example{s}; give {least} at least, better ten");
@@ -71,7 +76,8 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(entries)
 }
 
-fn is_kind(name: &str) -> bool {
+/// Whether a kind can be called so.
+pub fn is_kind(name: &str) -> bool {
     let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=40).contains(&name.len()) && name.chars().all(fine) && !name.starts_with('-')
 }

@@ -1,5 +1,6 @@
 //! `quire kinds`: teaching kinds of documents by examples, and measuring how well they are told.
 
+mod corrections;
 mod folder;
 
 use super::{App, print};
@@ -9,6 +10,7 @@ use crate::interpret::{Guess, LEAST_EXAMPLES, Lesson, Score};
 use crate::pipeline::{Examples, Read};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
+use corrections::Corrections;
 use folder::Found;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -33,7 +35,13 @@ pub enum KindsCommand {
 #[derive(Args)]
 pub struct LearnArgs {
     /// Folder of folders
-    folder: PathBuf,
+    #[arg(required_unless_present = "corrections")]
+    folder: Option<PathBuf>,
+    /// Learn from what people decided, too: lines that `quire review export` wrote
+    ///
+    /// The texts are learned from as they were corrected. Kinds with fewer than three examples in all are left out.
+    #[arg(long, value_name = "FILE")]
+    corrections: Option<PathBuf>,
     /// File to write
     #[arg(long, short, value_name = "FILE", default_value = "kinds.safetensors")]
     output: PathBuf,
@@ -77,9 +85,19 @@ pub fn kinds(app: &App, command: &KindsCommand) -> Result<ExitCode> {
 }
 
 fn learn(app: &App, args: &LearnArgs) -> Result<ExitCode> {
-    let found = folder::examples(&args.folder)?;
+    let found = args.folder.as_ref().map_or_else(|| Ok(Vec::new()), |folder| folder::examples(folder))?;
+    let mut counts = folder::counts(&found);
+    let decided = match &args.corrections {
+        Some(file) => corrections::read(file, &counts, LEAST_EXAMPLES)?,
+        None => Corrections::default(),
+    };
+    decided.left_out.iter().for_each(|what| eprintln!("left out: {what}"));
+    decided.lessons.iter().for_each(|lesson| *counts.entry(lesson.kind.clone()).or_default() += 1);
+    if counts.is_empty() {
+        bail!("nothing is left to learn from");
+    }
     // Before minutes of reading, not after them.
-    folder::enough(&found, LEAST_EXAMPLES)?;
+    folder::enough(&counts, LEAST_EXAMPLES)?;
     let (examples, read) = read(app, None, args.alone, &found)?;
     let lesson = |(found, read): (&Found, Read)| Lesson {
         path: found.path.display().to_string(),
@@ -87,7 +105,16 @@ fn learn(app: &App, args: &LearnArgs) -> Result<ExitCode> {
         group: found.group.clone(),
         signs: read.signs,
     };
-    let lessons: Vec<Lesson> = found.iter().zip(read).map(lesson).collect();
+    let mut lessons: Vec<Lesson> = found.iter().zip(read).map(lesson).collect();
+    for crate::review::Lesson { id, sha256, kind, text, .. } in decided.lessons {
+        let read = examples.read_text(id.as_str(), &text).with_context(|| id.to_string())?;
+        lessons.push(Lesson {
+            path: id.to_string(),
+            kind,
+            group: format!("decided/{sha256}"),
+            signs: read.signs,
+        });
+    }
     let taught = examples.teach(&lessons, args.alone)?;
     let about = &taught.head.about;
     let bytes = taught.head.write().map_err(anyhow::Error::msg)?;

@@ -5,10 +5,10 @@
 use super::board::Board;
 use super::client::{self, Context};
 use super::dead::{Sent, find};
-use super::record::Record;
+use super::record::{Record, options_header};
 use super::settle::{Output, Subject, Value};
 use super::topics::{Lane, Topics};
-use crate::document::{Command, DocumentId, Origin, Priority};
+use crate::document::{Command, DocumentId, Options, Origin, Priority};
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::receipt::lock;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -125,7 +125,7 @@ impl Commands {
             match &command {
                 Command::Cancel {} => entry.cancelled = Some(at),
                 Command::Priority { priority } => entry.priority = Some((at, *priority)),
-                Command::Reprocess {} => return,
+                Command::Reprocess(_) => return,
             }
             asked.order.insert((at, message.partition(), message.offset()), id.clone());
             while asked.order.len() > REMEMBERED {
@@ -142,16 +142,16 @@ impl Commands {
                 let of = |record: &Record| record.version <= at && record.id().is_ok_and(|own| own == id);
                 board.lock().queues.reprioritise(priority, of);
             }
-            Command::Reprocess {} => {}
+            Command::Reprocess(_) => {}
         }
     }
 
     /// Does what exactly one worker must do for a command; gives what leaves.
     pub fn act(&self, record: &Record, board: &Board) -> Vec<Output> {
-        let parsed = record.value.as_ref().map(|value| serde_json::from_slice::<Command>(value));
+        let parsed = record.value.as_ref().map(|value| parse(value));
         let id = record.key.as_ref().and_then(|key| DocumentId::parse(std::str::from_utf8(key).ok()?));
         match (id, parsed) {
-            (Some(id), Some(Ok(Command::Reprocess {}))) => self.reprocess(record, id, board),
+            (Some(id), Some(Ok(Command::Reprocess(options)))) => self.reprocess(record, id, &options, board),
             (Some(_), Some(Ok(_))) => Vec::new(),
             (id, parsed) => {
                 let why = match parsed {
@@ -170,8 +170,8 @@ impl Commands {
         }
     }
 
-    /// Sends the document's record once more.
-    fn reprocess(&self, record: &Record, id: DocumentId, board: &Board) -> Vec<Output> {
+    /// Sends the document's record once more, with what is asked for.
+    fn reprocess(&self, record: &Record, id: DocumentId, options: &Options, board: &Board) -> Vec<Output> {
         let subject = Subject { name: id.to_string(), id };
         let found = (self.whence)(&subject.id).and_then(|origin| {
             let origin = origin.ok_or_else(|| gone("nothing is stored of this document"))?;
@@ -187,7 +187,8 @@ impl Commands {
                     ("quire-origin", origin.to_string()),
                 ];
                 headers.extend(own.map(|(name, value)| (name.to_owned(), value.into_bytes())));
-                let topic = self.topics.lane(Lane::Normal);
+                headers.extend(options_header(options));
+                let topic = self.topics.lane(Lane::of_priority(options.priority.unwrap_or(Priority::Normal)));
                 vec![Output {
                     topic,
                     key: key.or(record.key.clone()),
@@ -201,6 +202,15 @@ impl Commands {
                 vec![board.outcomes.failed(record, &subject, reasons)]
             }
         }
+    }
+}
+
+/// Reads a command; says what is wrong with it.
+fn parse(value: &[u8]) -> std::result::Result<Command, String> {
+    let command = serde_json::from_slice(value).map_err(|e| e.to_string())?;
+    match &command {
+        Command::Reprocess(options) => options.check().map(|()| command),
+        _ => Ok(command),
     }
 }
 

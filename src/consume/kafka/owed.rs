@@ -4,7 +4,7 @@ use super::board::Board;
 use super::record::Record;
 use super::settle::{FRAMING, Output, Subject};
 use super::topics::Lane;
-use crate::document::{DeadLetter, Document, DocumentState, Head, Offspring};
+use crate::document::{DeadLetter, Document, DocumentState, Head, Offspring, Options};
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::receipt::Settled;
 use std::sync::Arc;
@@ -75,6 +75,8 @@ impl Owed {
             not_before: 0,
             version: child.version,
             priority: self.head.priority,
+            // They are asked of the document itself.
+            options: Options::default(),
             lineage: Some(child.lineage),
             ..record.clone()
         };

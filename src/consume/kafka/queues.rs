@@ -161,6 +161,7 @@ pub(super) mod tests {
             origin: Origin { topic: "t".to_owned(), partition: 0, offset },
             priority: lane.priority(),
             force: false,
+            options: Default::default(),
             lineage: None,
             traceparent: None,
             spans: Default::default(),

@@ -1,7 +1,7 @@
 //! A record of a topic, as it came; and what its headers say.
 
 use super::topics::{Lane, Topics};
-use crate::document::{DocumentId, Lineage, Origin, Priority, sha256_hex};
+use crate::document::{DocumentId, Lineage, Options, Origin, Priority, sha256_hex};
 use crate::error::{Class, Error, Result, Stage};
 use crate::trace::{Context, Trace};
 use rdkafka::Message;
@@ -56,6 +56,8 @@ pub struct Record {
     pub priority: Priority,
     /// Understand it even if nothing changed.
     pub force: bool,
+    /// How it is to be read and understood.
+    pub options: Options,
     /// Where its document stands, if that came out of another one.
     pub lineage: Option<Lineage>,
     /// The span that it comes from, as its sender or the try before said.
@@ -99,6 +101,7 @@ impl Record {
             origin: said("origin").and_then(|o| parse_origin(&o)).unwrap_or(here),
             priority: said("priority").and_then(|p| p.parse().ok()).unwrap_or(lane.priority()),
             force: said("force").is_some(),
+            options: said("options").map_or_else(Options::default, |json| asked(&json)),
             lineage: said("lineage").and_then(|json| serde_json::from_str(&json).ok()),
             headers,
         })
@@ -168,6 +171,22 @@ impl Record {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What a command asked for. It was checked before it came here; what a later version of quire wrote may not
+/// be understood, and is then left to the settings.
+fn asked(json: &str) -> Options {
+    let read = serde_json::from_str::<Options>(json).map_err(|e| e.to_string());
+    read.and_then(|options| options.check().map(|()| options)).unwrap_or_else(|error| {
+        tracing::warn!("the header quire-options is not heeded: {error}");
+        Options::default()
+    })
+}
+
+/// The header in which options travel, where there are any.
+pub fn options_header(options: &Options) -> Option<Pair> {
+    let json = (!options.is_empty()).then(|| serde_json::to_vec(options).ok()).flatten();
+    json.map(|json| (format!("{OWN}options"), json))
 }
 
 /// Reads `topic/partition/offset`.

@@ -1,6 +1,6 @@
 //! What a settled record leads to: the records that leave in the transaction which settles it.
 
-use super::record::{Pair, Record};
+use super::record::{Pair, Record, options_header};
 use super::topics::{Lane, Topics};
 use crate::config::ConsumeConfig;
 use crate::consume::backoff;
@@ -264,6 +264,7 @@ impl Outcomes {
             headers.push(("quire-force".to_owned(), b"1".to_vec()));
         }
         headers.extend(lineage(record));
+        headers.extend(options_header(&record.options));
         // The next try is of the same trace, below this one.
         let span = record.spans.traceparent();
         headers.extend(span.map(|span| ("quire-traceparent".to_owned(), span.into_bytes())));

@@ -262,6 +262,7 @@ impl Taker {
             version: record.version,
             origin: Some(record.origin.clone()),
             force: record.force,
+            options: record.options.clone(),
             lineage: record.lineage.clone(),
             trace: record.spans.clone(),
         });

@@ -35,7 +35,7 @@ mod taxes;
 
 pub use dates::find as find_dates;
 pub use recognise::{Recognised, recognise};
-pub use spec::{Kind, Review, Spec, load};
+pub use spec::{Form, Kind, Review, Spec, load};
 
 use super::characters::Characters;
 use crate::document::{Check, Entity, Field, FieldValue, PageText, Scored, Validity};

@@ -74,6 +74,12 @@ impl Kinds {
         }
     }
 
+    /// The kinds that the head, the format or nothing else tells. Those of the user's file are in its [`Spec`].
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let learned = self.head.iter().flat_map(|head| head.about.kinds.iter().map(String::as_str));
+        learned.chain(FORMATS).chain([OTHER])
+    }
+
     /// The probability of each kind; none for a document without text.
     fn shares(&self, document: &TextDocument, mean: &[f32], first: &[f32]) -> Vec<(String, f32)> {
         if mean.is_empty() {
@@ -104,12 +110,18 @@ impl Kinds {
     }
 }
 
+/// Kinds that the format says.
+const FORMATS: [&str; 3] = [EMAIL, PRESENTATION, SPREADSHEET];
+const EMAIL: &str = "email";
+const PRESENTATION: &str = "presentation";
+const SPREADSHEET: &str = "spreadsheet";
+
 /// What the format says.
 fn told(media_type: MediaType) -> Option<&'static str> {
     match media_type {
-        MediaType::Email | MediaType::Msg => Some("email"),
-        MediaType::Pptx | MediaType::Odp => Some("presentation"),
-        MediaType::Xlsx | MediaType::Ods | MediaType::Csv => Some("spreadsheet"),
+        MediaType::Email | MediaType::Msg => Some(EMAIL),
+        MediaType::Pptx | MediaType::Odp => Some(PRESENTATION),
+        MediaType::Xlsx | MediaType::Ods | MediaType::Csv => Some(SPREADSHEET),
         _ => None,
     }
 }

@@ -24,6 +24,7 @@ pub fn document(text: &str) -> TextDocument {
         version: 0,
         origin: None,
         force: false,
+        options: crate::document::Options::default(),
         lineage: None,
         tags: Vec::new(),
         trace: crate::trace::Trace::default(),

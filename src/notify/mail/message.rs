@@ -130,6 +130,7 @@ fn decided(note: &Notification, name: &str) -> String {
         Action::Correct => format!("{by} corrected {name}: {}.", corrected.join(", ")),
         Action::Reject => format!("{by} rejected {name}."),
         Action::Reprocess => format!("{by} wants {name} to be read and understood anew."),
+        Action::Reopen => format!("{by} took the decision about {name} back."),
     }
 }
 

@@ -140,6 +140,7 @@ fn mails_say_what_happened_in_plain_sentences() {
     assert_eq!(decided(Action::Correct), "bob corrected letter.pdf: kind, total.");
     assert_eq!(decided(Action::Reject), "bob rejected letter.pdf.");
     assert_eq!(decided(Action::Reprocess), "bob wants letter.pdf to be read and understood anew.");
+    assert_eq!(decided(Action::Reopen), "bob took the decision about letter.pdf back.");
     let bytes = bytes(&Delivery::test("5ub"), "mailto:ada@example.com");
     let test = MessageParser::default().parse(&bytes).unwrap();
     assert_eq!(test.subject(), Some("quire: a test message"));

@@ -68,6 +68,7 @@ pub fn document(name: &str, texts: &[&str]) -> Document {
         sentiment: None,
         classes: Vec::new(),
         written_summary: None,
+        options: crate::document::Options::default(),
         summary_refused: None,
         passages,
         coverage: 1.0,

@@ -132,6 +132,45 @@ function needKey(refused) {
 /** Whether a key that is pressed there is text. */
 export const typing = (target) => ["TEXTAREA", "SELECT"].includes(target.tagName) || (target.tagName === "INPUT" && target.type !== "checkbox");
 
+/** A name that is asked for; empty where it is left. */
+export function asked(question, label, yes) {
+  return new Promise((done) => {
+    const input = h("input", { id: "asked", autocomplete: "off", maxlength: 80, required: true });
+    const dialog = h("dialog", { "aria-label": question }, h("p", {}, question),
+      h("form", { method: "dialog" }, h("div", { class: "entry" }, h("label", { for: "asked" }, label), input),
+        h("div", { class: "row end" }, h("button", { value: "no", formnovalidate: true }, "Leave it"), h("button", { value: "yes", class: "main" }, yes))));
+    dialog.addEventListener("close", () => { dialog.remove(); done(dialog.returnValue === "yes" ? input.value.trim() : ""); }, { once: true });
+    document.body.append(dialog);
+    dialog.showModal();
+    input.focus();
+  });
+}
+
+/** A choice of one value, with what it filters before it. */
+export function choice(name, values, now, change) {
+  const list = values.includes(now) || !now ? values : [...values, now];
+  const box = h("select", { id: name, onchange: () => change(box.value) },
+    h("option", { value: "" }, "all"), list.map((value) => h("option", { value, selected: value === now }, value)));
+  return h("span", { class: "filter" }, h("label", { for: name }, name), box);
+}
+
+/** Rows `from` on of a list that the API gives by `limit` and `offset`: `path` ends in ? or &. */
+export async function every100(path, name, most) {
+  const rows = [];
+  while (rows.length < most) {
+    const page = (await get(`${path}limit=100&offset=${rows.length}`))[name];
+    rows.push(...page);
+    if (page.length < 100) break;
+  }
+  return rows.slice(0, most);
+}
+
+/** Links to the rows before and after those that are shown; `to` gives the way to a first row. */
+export const turn = (offset, shown, step, to, [before, after]) => h("div", { class: "row" },
+  offset > 0 && h("a", { href: to(Math.max(0, offset - step)) }, `← ${before}`),
+  shown > 0 && h("small", { class: "grow" }, `${count(offset + 1)} to ${count(offset + shown)}`),
+  shown === step && h("a", { href: to(offset + step) }, `${after} →`));
+
 /** A yes or no, on the page. */
 export function sure(question, yes) {
   return new Promise((done) => {

@@ -1,6 +1,8 @@
 // One document: its pages beside what was found in it.
 
+import { askAgain } from "./again.js";
 import { ask, card, chip, documentPath, fill, get, h, link, memory, percent, save, show, sure, toast, when } from "./base.js";
+import { replay } from "./documents.js";
 import { checks, doubts, duplicates, entities, facts, fields, summary, timeline, tone } from "./findings.js";
 import { forget, sheets } from "./sheets.js";
 
@@ -23,7 +25,8 @@ function givenUp(id, state) {
   const { failure } = state;
   const rows = [["what was found", failure.reason], ["what to do", failure.remedy], ["in", failure.stage], ["class", failure.class],
     ["attempts", state.attempts], ["received", when(state.received_at)], ["given up", when(state.failed_at)], ["id", id]];
-  show(h("h1", {}, state.name || id), h("p", { class: "lead" }, chip("given up", "dead")),
+  const again = h("button", { class: "main", onclick: async () => { again.disabled = true; again.disabled = await replay(id, state.name); } }, "Try again");
+  show(h("div", { class: "title" }, h("h1", {}, state.name || id), again), h("p", { class: "lead" }, chip("given up", "dead"), h("a", { href: "#/documents?state=dead" }, "All that were given up")),
     card("Why", h("dl", { class: "facts" }, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]))));
 }
 
@@ -41,8 +44,10 @@ function understood({ document: doc, dead }) {
 
 function actions(doc) {
   const again = async () => {
+    const options = await askAgain(doc);
+    if (!options) return;
     try {
-      await ask(`${documentPath(doc.id)}/reprocess`, { json: {} });
+      await ask(`${documentPath(doc.id)}/reprocess`, { json: options });
       toast(`${doc.name} is read again`);
     } catch (error) {
       toast(error.message);
@@ -62,7 +67,7 @@ function actions(doc) {
     h("a", { class: "button main", href: `#/review/${encodeURIComponent(doc.id)}` }, "Review"),
     h("a", { class: "button", href: `#/search?like=${encodeURIComponent(doc.id)}` }, "More like this"),
     h("button", { onclick: () => save(`${doc.id}.json`, "application/json", JSON.stringify(doc, null, 2)) }, "Export JSON"),
-    h("button", { onclick: again }, "Read again"), h("button", { class: "danger", onclick: forgetIt }, "Forget"),
+    h("button", { onclick: again }, "Read again …"), h("button", { class: "danger", onclick: forgetIt }, "Forget"),
   ];
 }
 

@@ -1,34 +1,18 @@
 // The list of documents.
 
-import { chip, count, empty, exports, get, h, link, percent, show, table, when } from "./base.js";
+import { choices } from "./again.js";
+import { ask, chip, choice, empty, every100, exports, get, h, link, percent, show, table, toast, turn, when } from "./base.js";
 
 const STEP = 50;
 /** The most rows that are saved at once: what a table program still opens. */
 const MOST = 10000;
 
-const kinds = ["invoice", "receipt", "letter", "email", "contract", "resume", "statement", "report", "form", "article", "presentation", "spreadsheet", "notice", "other"];
 const filters = ["kind", "verdict", "language", "since", "until", "entity", "tag"];
 
 /** All rows that pass the filters, page after page. */
-export async function allRows(query) {
-  const rows = [];
-  while (rows.length < MOST) {
-    const path = new URLSearchParams([...query].filter(([name]) => filters.includes(name)));
-    path.set("limit", 100);
-    path.set("offset", rows.length);
-    const { documents } = await get(`/v1/documents?${path}`);
-    rows.push(...documents);
-    if (documents.length < 100) break;
-  }
-  return rows.slice(0, MOST);
-}
-
-function choice(name, values, query) {
-  const now = query.get(name) || "";
-  const list = values.includes(now) || !now ? values : [...values, now];
-  const box = h("select", { id: name, onchange: () => change(query, name, box.value) },
-    h("option", { value: "" }, "all"), list.map((value) => h("option", { value, selected: value === now }, value)));
-  return h("span", { class: "filter" }, h("label", { for: name }, name), box);
+export function allRows(query) {
+  const path = new URLSearchParams([...query].filter(([name]) => filters.includes(name)));
+  return every100(`/v1/documents?${path}&`, "documents", MOST);
 }
 
 function date(name, label, query) {
@@ -44,29 +28,60 @@ function change(query, name, value) {
   location.hash = `#/documents?${next}`;
 }
 
+/** Those that were understood, and those that were given up. */
+const tabs = (dead, given) => h("nav", { class: "tabs", "aria-label": "Which documents" },
+  h("a", { href: "#/documents", "aria-current": given ? null : "true" }, "Understood"),
+  h("a", { href: "#/documents?state=dead", "aria-current": given ? "true" : null }, `Given up (${count(dead)})`));
+
+/** Sends a document that was given up once more; true where that worked. */
+export async function replay(id, name) {
+  try {
+    await ask(`/v1/dead-letters/${encodeURIComponent(id)}/replay`, { method: "POST" });
+    toast(`${name || id} is tried again`);
+    return true;
+  } catch (error) {
+    toast(error.message);
+    return false;
+  }
+}
+
+async function givenUp() {
+  const [{ counts }, { dead_letters: letters }] = await Promise.all([get("/v1/status"), get("/v1/dead-letters?limit=100")]);
+  const line = (one) => {
+    const button = h("button", { class: "quiet", "aria-label": `Try ${one.name} again`, onclick: async () => { button.disabled = true; button.disabled = await replay(one.id, one.name); } }, "Try again");
+    return h("tr", {}, h("td", { class: "name" }, link(one.id, one.name)), h("td", {}, chip(`${one.failure.stage} · ${one.failure.class}`, "dead")),
+      h("td", { class: "summary" }, one.failure.reason, h("br"), h("small", {}, one.failure.remedy)), h("td", { class: "number" }, one.attempts),
+      h("td", { class: "time" }, h("small", {}, when(one.failed_at))), h("td", {}, button));
+  };
+  const flat = ({ failure, ...one }) => ({ id: one.id, name: one.name, stage: failure.stage, class: failure.class, reason: failure.reason, remedy: failure.remedy, attempts: one.attempts, failed_at: one.failed_at });
+  show(h("h1", {}, "Documents"), tabs(counts.dead, true), h("section", { class: "card" },
+    letters.length > 0 && h("div", { class: "row filters" }, h("small", { class: "grow" }, letters.length < counts.dead ? `The latest ${letters.length} of ${count(counts.dead)}` : "The latest first"), exports("given-up", async () => letters.map(flat))),
+    letters.length ? table(["document", "where", "why, and what to do", "tries", "given up", "again"], letters.map(line), "Documents that were given up") : empty("None was given up.")));
+}
+
 export async function documents(query) {
+  if (query.get("state") === "dead") return givenUp();
   const offset = Number(query.get("offset") || 0);
   const path = new URLSearchParams(query);
   path.set("limit", STEP);
-  const [{ documents: rows }, facets] = await Promise.all([get(`/v1/documents?${path}`), get("/v1/reports/documents")]);
+  const [{ documents: rows }, facets, { kinds }, { counts }] = await Promise.all([get(`/v1/documents?${path}`), get("/v1/reports/documents"), choices(), get("/v1/status")]);
   const to = (at) => {
     const next = new URLSearchParams(query);
     next.set("offset", at);
     return `#/documents?${next}`;
   };
   const own = facets.kind.map((one) => one.value);
+  const one = (name, values) => choice(name, values, query.get(name) || "", (value) => change(query, name, value));
   const bar = h("div", { class: "row filters" },
-    choice("kind", [...new Set([...own, ...kinds])], query), choice("verdict", ["accept", "review", "reject"], query),
-    choice("language", facets.language.map((one) => one.value), query),
+    one("kind", [...new Set([...own, ...Object.keys(kinds)])]), one("verdict", ["accept", "review", "reject"]),
+    one("language", facets.language.map((one) => one.value)),
     date("since", "from", query), date("until", "before", query),
     [...query.keys()].some((name) => name !== "offset") && h("a", { href: "#/documents" }, "clear"),
     h("span", { class: "grow" }), rows.length > 0 && exports("documents", () => allRows(query)));
   const named = [query.getAll("entity").map((name) => h("p", {}, "Naming ", chip(name))), query.getAll("tag").map((tag) => h("p", {}, "Tagged ", chip(tag)))];
-  show(h("h1", {}, "Documents"), h("section", { class: "card" }, bar, named,
+  show(h("h1", {}, "Documents"), tabs(counts.dead, false), h("section", { class: "card" }, bar, named,
     rows.length ? table(["document", "kind", "pages", "verdict", "summary", "understood"], rows.map(row), "Documents") : nothing(query),
-    h("div", { class: "row" }, offset > 0 && h("a", { href: to(Math.max(0, offset - STEP)) }, "← newer"),
-      rows.length > 0 && h("small", { class: "grow" }, `${count(offset + 1)} to ${count(offset + rows.length)}`),
-      rows.length === STEP && h("a", { href: to(offset + STEP) }, "older →"))));
+    turn(offset, rows.length, STEP, to, ["newer", "older"])));
 }
 
 const nothing = (query) => ([...query.keys()].length

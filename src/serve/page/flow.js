@@ -41,7 +41,7 @@ export function flow() {
     const last = h("div", { class: "card" }, h("b", {}, lately.toFixed(1), h("small", {}, " /s")), h("span", {}, "documents understood"), spark(done, "Documents understood per second, the last minute"));
     fill(tiles, last, tile(count(status.counts.documents), "documents", `${count(status.counts.passages)} passages`),
       tile(count(status.in_flight.length), "in flight", `of at most ${count(value("quire_in_flight_documents_bound"))}`),
-      tile(count(status.counts.dead), "given up", status.counts.dead ? "quire dead list says why" : "none"));
+      tile(count(status.counts.dead), "given up", status.counts.dead ? h("a", { href: "#/documents?state=dead" }, "why, and once more") : "none"));
     fill(list, stages.map((stage) => stageOf(stage, value, rate)));
     fill(engine, facts(value, rate, status));
     fill(flight, inFlight(status.in_flight));

@@ -1,12 +1,12 @@
 // The page. Plain modules of the browser, no framework: it asks the API below /v1 and draws what it
 // hears. Everything from documents goes in as text nodes, never as markup. Here: ways and keys.
 
-import { get, h, main, memory, show, typing } from "./base.js";
+import { h, main, memory, show, typing } from "./base.js";
 import { one as oneDocument } from "./document.js";
 import { documents } from "./documents.js";
 import { flow } from "./flow.js";
 import { reports } from "./reports.js";
-import { badge, queue, review, takeBack } from "./review.js";
+import { count, queue, review, takeBack } from "./review.js";
 import { search } from "./search.js";
 
 const views = {
@@ -76,4 +76,4 @@ document.addEventListener("keydown", (event) => {
 document.getElementById("help-button").addEventListener("click", () => document.getElementById("help").showModal());
 window.addEventListener("hashchange", route);
 route();
-get("/v1/reviews?limit=100").then(({ reviews }) => badge(reviews.length)).catch(() => {});
+count();

@@ -1,18 +1,23 @@
 // The queue of doubtful documents, and deciding about one.
 
-import { card, chip, documentPath, empty, exports, fill, get, h, link, main, memory, percent, plain, post, reviewPath, show, since, table, toast, typing, when, words } from "./base.js";
+import { askAgain, choices } from "./again.js";
+import { asked, card, chip, choice, documentPath, empty, every100, exports, fill, get, h, link, main, memory, percent, plain, post, reviewPath, show, since, table, toast, turn, typing, when, words } from "./base.js";
 import { checks, duplicates, entities, summary, timeline, tone } from "./findings.js";
 import { finds, forget, sheets } from "./sheets.js";
 
-const kinds = ["invoice", "receipt", "letter", "email", "contract", "resume", "statement", "report", "form", "article", "presentation", "spreadsheet", "notice", "other"];
+const STEP = 50;
+/** The most rows that are saved at once. */
+const MOST = 10000;
 const to = (id) => `#/review/${encodeURIComponent(id)}`;
 
-/** The number beside "Review" above. */
-export function badge(number) {
+function badge(number) {
   const box = document.getElementById("open-count");
   box.hidden = !number;
   fill(box, number >= 100 ? "99+" : String(number), h("span", { class: "unseen" }, " waiting"));
 }
+
+/** Says beside "Review" how many wait. */
+export const count = () => get("/v1/reviews?limit=100").then(({ reviews }) => badge(reviews.length)).catch(() => {});
 
 /* Who decides, where no keys say it */
 const who = () => (localStorage.getItem("who") || "").trim();
@@ -20,19 +25,38 @@ const by = () => (who() ? { by: who() } : {});
 
 export async function queue(query) {
   const kind = query.get("kind") || "";
-  const filter = kind && `&kind=${encodeURIComponent(kind)}`;
-  const [{ reviews }, { reviews: decided }] = await Promise.all([
-    get(`/v1/reviews?limit=100${filter}`), get(`/v1/reviews?state=decided,closed&limit=10${filter}`)]);
-  if (!kind) badge(reviews.length);
-  const choice = h("select", { id: "kind", onchange: () => { location.hash = choice.value ? `#/review?kind=${choice.value}` : "#/review"; } },
-    h("option", { value: "" }, "all"), kinds.map((value) => h("option", { value, selected: value === kind }, value)));
-  const head = h("div", { class: "row" }, h("h2", { class: "grow" }, `Waiting (${reviews.length >= 100 ? "100 and more" : reviews.length})`),
-    h("label", { for: "kind" }, "kind"), choice, reviews.length > 0 && exports("reviews", async () => reviews.map(flat)));
-  show(h("div", { class: "title" }, h("h1", {}, "Review"), reviews.length > 0 && h("a", { class: "button main", href: to(reviews[0].id) }, "Start with the first")),
+  const offset = Number(query.get("offset") || 0);
+  const filter = kind && `kind=${encodeURIComponent(kind)}&`;
+  const [{ reviews }, { reviews: decided }, { kinds }] = await Promise.all([
+    get(`/v1/reviews?${filter}limit=${STEP}&offset=${offset}`), get(`/v1/reviews?${filter}state=decided,closed&limit=10`), choices()]);
+  count();
+  const at = (of, first) => `#/review?${new URLSearchParams({ ...(of && { kind: of }), ...(first && { offset: first }) })}`;
+  memory.key = (event) => {
+    if (event.key !== "n" || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return false;
+    askForMe();
+    return true;
+  };
+  const head = h("div", { class: "row" }, h("h2", { class: "grow" }, "Waiting"),
+    choice("kind", Object.keys(kinds), kind, (value) => { location.hash = at(value); }),
+    reviews.length > 0 && exports("reviews", async () => (await every100(`/v1/reviews?${filter}`, "reviews", MOST)).map(flat)));
+  show(h("div", { class: "title" }, h("h1", {}, "Review"), reviews.length > 0 && h("button", { class: "main", onclick: askForMe }, "Next for me (n)")),
     h("p", { class: "lead" }, "Documents that the program is not sure about: the most urgent first, then those that wait longest."),
-    card(null, head, reviews.length ? table(["document", "kind", "why", "priority", "waits", "with"], reviews.map(row), "Waiting for review") : empty("Nothing waits for you.")),
+    card(null, head, reviews.length ? table(["document", "kind", "why", "priority", "waits", "with"], reviews.map(row), "Waiting for review") : empty("Nothing waits for you."),
+      turn(offset, reviews.length, STEP, (first) => at(kind, first), ["more urgent", "later"])),
     decided.length > 0 && card("Decided", table(["document", "kind", "why", "priority", "since", "decision"], decided.map(row), "Decided")));
 }
+
+/** Takes on the next review that fits whoever asks, and shows it; the queue, where none does. */
+async function forMe(none = () => {}) {
+  try {
+    location.hash = to((await post("/v1/reviews/next", by())).id);
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    none();
+    location.hash = "#/review";
+  }
+}
+const askForMe = () => forMe(() => toast("Nothing waits that fits and that nobody works on.")).catch((error) => toast(error.message));
 
 const row = (one) => h("tr", {}, h("td", { class: "name" }, h("a", { href: to(one.id) }, one.name)), h("td", {}, one.kind),
   h("td", { class: "summary" }, one.reasons.join("; ") || "a sample"), h("td", {}, chip(one.priority, one.priority)), h("td", { class: "number" }, since(one.opened_at)),
@@ -41,32 +65,35 @@ const row = (one) => h("tr", {}, h("td", { class: "name" }, h("a", { href: to(on
 const flat = (one) => ({ id: one.id, name: one.name, kind: one.kind, state: one.state, priority: one.priority, opened_at: one.opened_at, reasons: one.reasons.join("; "), with: one.claim?.by ?? "" });
 
 export async function review(id) {
-  const [state, first] = await Promise.all([get(documentPath(id)), get(reviewPath(id))]);
+  const [state, first, { kinds }] = await Promise.all([get(documentPath(id)), get(reviewPath(id)), choices()]);
   const doc = state.document;
   if (!doc) { show(h("h1", {}, id), empty("The document is not stored at the moment.")); return; }
   forget();
-  new Decision(doc, first).draw();
+  new Decision(doc, first, kinds).draw();
 }
 
 /** One review on the screen: what was seen of it, and what the person changed so far. */
 class Decision {
-  constructor(doc, seen) {
+  constructor(doc, seen, kinds) {
     this.doc = doc;
+    this.kinds = kinds;
     this.seen = seen;
     this.status = h("p", { class: "lead", role: "status" });
     this.history = h("section", { class: "card" });
     this.approve = h("button", { class: "main", onclick: () => this.decide() }, "Approve (a)");
+    this.urgency = h("select", { id: "priority", onchange: () => this.change("priority", { priority: this.urgency.value }) }, ["high", "normal", "low"].map((value) => h("option", { value }, value)));
     this.comment = h("textarea", { id: "comment", rows: 1, placeholder: "Comment (optional)", "aria-label": "Comment" });
     this.kind = this.input("kind", doc.kind.label, { list: "kinds" });
     this.texts = new Map();
+    this.added = [];
   }
 
   draw() {
     const { doc } = this;
     const form = h("section", { class: "card" }, h("h2", {}, "Why a person should look"),
       this.seen.reasons.length ? h("ul", { class: "reasons" }, this.seen.reasons.map((reason) => h("li", {}, reason))) : h("p", { class: "soft" }, "A sample, to check what is not doubted."),
-      h("datalist", { id: "kinds" }, kinds.map((value) => h("option", { value }))),
-      h("div", { class: "entry" }, h("label", { for: "kind" }, "kind"), this.kind, chip(percent(doc.kind.confidence))), this.fields(), this.text(), this.bar());
+      h("datalist", { id: "kinds" }, Object.keys(this.kinds).map((value) => h("option", { value }))),
+      h("div", { class: "entry" }, h("label", { for: "kind" }, "kind"), this.kind, chip(percent(doc.kind.confidence))), this.fields(), this.missing(), this.text(), this.bar());
     show(h("h1", {}, doc.name), this.status, h("div", { class: "split" }, sheets(doc), h("div", { class: "findings" }, form, this.history,
       checks(doc), summary(doc), entities(doc), tone(doc), duplicates(doc), timeline(doc))));
     this.told();
@@ -92,6 +119,23 @@ class Decision {
     });
   }
 
+  /** A field that was not found: one of its kind that is looked for, or any other. */
+  missing() {
+    const found = new Set((this.doc.fields || []).map((field) => field.name));
+    const names = Object.keys(this.kinds[this.doc.kind.label] || {}).filter((name) => !found.has(name));
+    const box = h("div");
+    const add = () => {
+      const number = box.childNodes.length;
+      const name = this.input(`added-name-${number}`, "", { list: "missing", placeholder: "name", "aria-label": "Name of the added field", maxlength: 200 });
+      const value = this.input(`added-${number}`, "", { placeholder: "value", "aria-label": "Value of the added field" });
+      this.added.push([name, value]);
+      box.append(h("div", { class: "entry" }, name, value));
+      name.focus();
+    };
+    return h("div", {}, h("datalist", { id: "missing" }, names.map((value) => h("option", { value }))), box,
+      h("button", { class: "quiet", onclick: add }, "Add a field"));
+  }
+
   /** The text of each page, for what was misread. */
   text() {
     const characters = Array.from(this.doc.text);
@@ -113,10 +157,10 @@ class Decision {
     const name = h("input", { id: "who", value: who(), placeholder: "your name", autocomplete: "off", onchange: () => localStorage.setItem("who", name.value.trim()) });
     const back = h("button", { class: "main", onclick: () => { memory.undo = { id: this.doc.id, by: by() }; takeBack(); } }, "Take the decision back (u)");
     return h("div", { class: "decide" }, this.comment, h("div", { class: "row" },
-      open ? [this.approve, h("button", { class: "danger", onclick: () => this.decide("reject") }, "Reject (x)"), h("button", { onclick: () => this.decide("reprocess") }, "Read again")] : back),
+      open ? [this.approve, h("button", { class: "danger", onclick: () => this.decide("reject") }, "Reject (x)"), h("button", { onclick: () => this.again() }, "Read again …")] : back),
     h("div", { class: "row" }, h("label", { for: "who" }, "as"), name, open && [ h("button", { class: "quiet", onclick: () => this.change(this.seen.claim ? "release" : "claim"), id: "claim" }, "Claim"),
-      h("button", { class: "quiet", onclick: () => this.say() }, "Only comment"),
-      h("button", { class: "quiet", onclick: () => this.change("priority", { priority: "high" }) }, "Urgent")]));
+      h("button", { class: "quiet", onclick: () => this.handOver() }, "Hand over …"), h("label", { for: "priority" }, "priority"), this.urgency],
+      h("button", { class: "quiet", onclick: () => this.say() }, "Only comment")));
   }
 
   /** Shows what is known of the review by now. */
@@ -126,6 +170,7 @@ class Decision {
       seen.claim && chip(`with ${seen.claim.by} until ${new Date(seen.claim.until).toLocaleTimeString("en-GB", { timeStyle: "short" })}`),
       seen.decision && chip(`${seen.decision.action} by ${seen.decision.by}`, seen.decision.action),
       h("a", { href: "#/review" }, "The queue"), " · ", link(this.doc.id, "The document"));
+    this.urgency.value = seen.priority;
     const claim = document.getElementById("claim");
     if (claim) claim.textContent = seen.claim ? "Release (c)" : "Claim (c)";
     fill(this.history, h("h2", {}, "History"), seen.comments.map((said) => h("p", {}, h("b", {}, said.by), ": ", said.text)),
@@ -141,23 +186,30 @@ class Decision {
     const all = {};
     if (this.kind.value !== this.kind.dataset.was) all.kind = this.kind.value.trim();
     const changed = [...main.querySelectorAll("input[data-name]")].filter((input) => input.value !== input.dataset.was);
-    if (changed.length) all.fields = Object.fromEntries(changed.map((input) => [input.dataset.name, input.value.trim() || null]));
+    const added = this.added.map((pair) => pair.map((input) => input.value.trim())).filter(([name, value]) => name && value);
+    const forms = this.kinds[all.kind || this.doc.kind.label] || {};
+    const fields = [...changed.map((input) => [input.dataset.name, input.value.trim() || null]), ...added.map(([name, value]) => [name, typed(forms[name], value)])];
+    if (fields.length) all.fields = Object.fromEntries(fields);
     const texts = [...this.texts].filter(([, text]) => text !== null);
     if (texts.length) all.text = Object.fromEntries(texts);
     return all;
   }
 
-  async decide(action, sure = false) {
+  async again() {
+    const options = await askAgain(this.doc);
+    if (options) await this.decide("reprocess", false, options);
+  }
+
+  async decide(action, sure = false, options = {}) {
     const corrections = action ? {} : this.corrections();
     action ||= Object.keys(corrections).length ? "correct" : "approve";
     const { doc } = this;
     try {
-      await post(`${reviewPath(doc.id)}/decision`, { ...by(), action, version: this.seen.version, corrections, comment: this.comment.value.trim() || null, sure });
+      await post(`${reviewPath(doc.id)}/decision`, { ...by(), action, version: this.seen.version, corrections, comment: this.comment.value.trim() || null, sure, options });
       memory.undo = { id: doc.id, by: by() };
       toast(`${doc.name}: ${action}`, { name: "Undo (u)", run: takeBack });
-      const { reviews } = await get("/v1/reviews?limit=100");
-      badge(reviews.length);
-      location.hash = reviews.length ? to(reviews[0].id) : "#/review";
+      count();
+      await forMe();
     } catch (error) {
       if (error.kind === "checks-fail") toast(error.message, { name: "Save all the same", run: () => this.decide(action, true) });
       else if (error.kind === "stale") this.stale();
@@ -177,8 +229,14 @@ class Decision {
       this.seen = await post(`${reviewPath(this.doc.id)}/${what}`, { ...by(), ...more });
       this.told();
     } catch (error) {
+      this.told();
       toast(error.message);
     }
+  }
+
+  async handOver() {
+    const name = await asked(`Who shall decide about ${this.doc.name}?`, "name", "Hand it over");
+    if (name) await this.change("hand-over", { to: name });
   }
 
   async say() {
@@ -199,6 +257,15 @@ class Decision {
     else return false;
     return true;
   }
+}
+
+/** A value as the type that a field is read as, where it can be; else as it is written. */
+function typed(form, text) {
+  const [amount, currency = null] = text.split(" ");
+  if (form === "date" && /^\d{4}-\d\d-\d\d$/.test(text)) return { type: "date", value: text };
+  if (!/^-?\d+(\.\d+)?$/.test(amount)) return text;
+  if (form === "amount" && /^\S+( [A-Z]{3})?$/.test(text)) return { type: "amount", value: { amount, currency } };
+  return form === "number" && currency === null ? { type: "number", value: amount } : text;
 }
 
 /** Takes the last decision back. */
