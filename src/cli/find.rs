@@ -10,7 +10,8 @@ use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
 use crate::pipeline::Embedder;
 use crate::publish::examples::Examples;
-use crate::publish::{Counts, Hit, Query, Store};
+use crate::publish::{By, Counts, Hit, Query, Store};
+use crate::serve::Mode;
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
@@ -38,6 +39,12 @@ pub struct SearchArgs {
     /// And less like this one; may be given several times
     #[arg(long, value_name = "ID|FILE")]
     unlike: Vec<String>,
+    /// What of the words counts: hybrid, words or meaning
+    #[arg(long, default_value_t = Mode::Hybrid)]
+    mode: Mode,
+    /// What is listed: document, each with its best passage; or passage, several of one document too
+    #[arg(long, default_value_t = By::Document)]
+    by: By,
     #[command(flatten)]
     which: Which,
     /// At most this many
@@ -140,8 +147,11 @@ fn files(inbox: &Inbox, folder: &str) -> usize {
 pub fn search(app: &App, args: &SearchArgs) -> Result<ExitCode> {
     let filter = args.which.filter();
     let text = args.text.join(" ");
-    // Without words no model is needed.
-    let models = match text.is_empty() {
+    if args.mode == Mode::Words && !(args.like.is_empty() && args.unlike.is_empty()) {
+        bail!("examples are compared by their meaning: leave out --mode words, or the examples");
+    }
+    // Where no meaning of words is looked for no model is needed.
+    let models = match text.is_empty() || args.mode == Mode::Words {
         true => None,
         false => Some(Models::load(&app.config.infer, &models_dir(&app.config))?),
     };
@@ -155,8 +165,12 @@ pub fn search(app: &App, args: &SearchArgs) -> Result<ExitCode> {
         None => Vec::new(),
     };
     let hits = match examples.is_empty() {
-        true => store.search(&Query { text: &text, vector: &vector, filter: &filter, limit: args.limit })?,
-        false => examples.search(store.as_ref(), &vector, &filter, args.limit)?,
+        true => {
+            let text = if args.mode == Mode::Meaning { "" } else { &text };
+            let (by, limit) = (args.by, args.limit);
+            store.search(&Query { text, vector: &vector, filter: &filter, by, limit })?
+        }
+        false => examples.search(store.as_ref(), &vector, &filter, args.by, args.limit)?,
     };
     if app.json {
         print::json(&hits)?;

@@ -227,6 +227,7 @@ impl About<'_> {
                 "id" if documents => json!(self.schemas.read.subschema_for::<crate::document::DocumentId>()),
                 "id" => json!({ "type": "string", "pattern": "^[A-Za-z0-9_]{1,100}$" }),
                 "page" => json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX }),
+                "number" => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
                 _ => json!({ "type": "string", "minLength": 1 }),
             };
             self.parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": schema }));

@@ -61,6 +61,7 @@ use axum::routing::get;
 pub use keys::{Entry, Keys, check_name, is_key, read as read_keys, write as write_keys};
 use pace::Pace;
 use problem::Problem;
+pub use search::Mode;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;

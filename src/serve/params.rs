@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 /// The parameters of a [`Filter`].
 pub const FILTER: [&str; 7] = ["kind", "language", "entity", "since", "until", "verdict", "tag"];
@@ -56,6 +57,13 @@ impl Params {
                 "query parameter `{name}` must be a number from {least} to {most}, is `{text}`"
             ))
         })
+    }
+
+    /// One of a few words; `default` where none is given.
+    pub fn choice<T: FromStr<Err = String>>(&self, name: &str, default: T) -> Result<T, Problem> {
+        let Some(text) = self.one(name)? else { return Ok(default) };
+        let wrong = |e| Problem::bad(format!("query parameter `{name}`: {e}"));
+        text.trim().to_lowercase().parse().map_err(wrong)
     }
 
     /// How many rows are asked for.

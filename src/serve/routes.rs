@@ -12,7 +12,7 @@ use super::{tasks, upload};
 use crate::consume::envelope::WrittenEnvelope;
 use crate::document::{DocumentId, Relation};
 use crate::notify::{DeliveryState, Draft, Subscription, WithSecret};
-use crate::publish::Facets;
+use crate::publish::{By, Facets};
 use crate::publish::groups::Groups;
 use crate::review::{Lesson, Review, State, Stats};
 use axum::extract::DefaultBodyLimit;
@@ -102,10 +102,13 @@ fn searched(mut about: About<'_>) -> About<'_> {
     let ids = about.schema_of::<DocumentId>();
     let examples = json!({ "type": "array", "maxItems": search::EXAMPLES, "items": ids });
     let query = json!({ "type": "string", "minLength": 1, "maxLength": 2_000 });
+    let (modes, by) = (json!(about.schema_of::<search::Mode>()), json!(about.schema_of::<By>()));
     about
         .query("q", query, "what to search for; needed where `like` names nothing")
         .query("like", examples.clone(), "more like these documents, which are left out of the answer")
         .query("unlike", examples, "less like those; beside `q` or `like`")
+        .query("mode", modes, "what of `q` counts; hybrid if absent")
+        .query("by", by, "what is ranked: document if absent")
         .filter()
         .page(900)
         .query(
@@ -140,6 +143,13 @@ fn flow(routes: Routes) -> Routes {
             "/documents/{id}/similar",
             get(search::similar),
             "Documents like this one",
+            |about| about.filter().limit().gives::<search::Found>(200).fails(&[&NOT_FOUND]),
+        )
+        .add(
+            Method::GET,
+            "/documents/{id}/passages/{number}/similar",
+            get(search::passages),
+            "Passages like one of its passages",
             |about| about.filter().limit().gives::<search::Found>(200).fails(&[&NOT_FOUND]),
         )
         .add(

@@ -236,7 +236,7 @@ fn lists_search_and_similarity_pass_their_filters_on() {
     assert_eq!(server.get("/v1/documents/a/similar?language=en,de").json()["hits"][0]["name"], "b.txt");
     let asked = lock(&server.store.asked).clone();
     assert!(asked[0].contains("[\"letter\"]") && asked[0].contains("2026-07-01T00:00:00Z"), "{asked:?}");
-    assert_eq!(asked[1], "search unpaid invoices [15.0] [\"letter\", \"invoice\"] 1");
+    assert_eq!(asked[1], "search unpaid invoices [15.0] [\"letter\", \"invoice\"] document 1");
     assert_eq!(asked[2], "nearest [] [\"en\", \"de\"] 20");
 
     let none = "/v1/documents/none/similar";

@@ -15,6 +15,7 @@ mod collections;
 mod connection;
 mod failure;
 mod filter;
+mod near;
 mod points;
 mod read;
 mod records;
@@ -28,8 +29,8 @@ mod write;
 mod tests;
 
 use super::{
-    Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, PassageRow, Place, Query, Record, Records, Related,
-    Selection, Shelf, Standing, Store,
+    By, Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Related, Selection,
+    Shelf, Standing, Store, Vectored,
 };
 use crate::config::QdrantConfig;
 use crate::document::{Document, DocumentId, Relation};
@@ -269,12 +270,17 @@ impl Store for QdrantStore {
         vector: &[f32],
         except: &[DocumentId],
         filter: &Filter,
+        by: By,
         limit: usize,
     ) -> Result<Vec<Hit>> {
-        self.run(search::near(self, vector, except, filter, limit))
+        self.run(near::near(self, vector, except, filter, (by, limit)))
     }
 
-    fn passages_near(&self, vector: &[f32], ids: &[DocumentId]) -> Result<Vec<Option<PassageRow>>> {
-        self.run(search::passages_near(self, vector, ids))
+    fn passage_vector(&self, id: &DocumentId, number: u32) -> Result<Option<Vec<f32>>> {
+        self.run(near::passage_vector(self, id, number))
+    }
+
+    fn passages_near(&self, vector: &[f32], ids: &[DocumentId], most: usize) -> Result<Vec<Vec<Vectored>>> {
+        self.run(near::passages_near(self, vector, ids, most))
     }
 }

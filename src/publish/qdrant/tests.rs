@@ -8,6 +8,7 @@ use tonic::Code;
 
 #[path = "../../../tests/common/qdrant_fake/mod.rs"]
 mod fake;
+mod passages;
 mod real;
 mod renewal;
 mod snapshots;
@@ -112,6 +113,7 @@ fn a_put_that_fails_midway_is_whole_when_done_again() {
             let seen = &hits[0].passage.as_ref().unwrap().text;
             let stored = store.get(&id("a")).unwrap().unwrap();
             assert!(stored.text.contains(seen), "{seen} of {}", stored.text);
+            passages::are_those_of(&store, &stored);
             store.put(&new).unwrap();
             holds_exactly(&fake, &new);
             assert_eq!(fake.points("passages").len(), NEW.len());

@@ -3,26 +3,25 @@
 import { card, chip, count, empty, exports, fill, get, h, link, percent, show } from "./base.js";
 
 const STEP = 20;
+/** Characters of a passage that are shown. */
+const SHOWN = 320;
 /** Examples of one sort at most, as the API takes them. */
 const EXAMPLES = 10;
 const dimensions = ["kind", "verdict", "language", "entity"];
 const filters = [...dimensions, "since", "until", "tag"];
 
-/** A text with the words of the query marked. */
-export function marked(text, query) {
-  const wanted = query.toLowerCase().split(/[^\p{L}\p{N}]+/u).filter((word) => word.length > 2);
-  if (!wanted.length) return text;
-  return text.split(new RegExp(`(${wanted.join("|")})`, "iu")).map((part, index) => (index % 2 ? h("mark", {}, part) : part));
-}
-
-/** The part of a passage around the first word of the query. */
-function excerpt(text, query) {
-  const wanted = query.toLowerCase().split(/[^\p{L}\p{N}]+/u).filter((word) => word.length > 2);
-  const lower = text.toLowerCase();
-  const first = Math.min(...wanted.map((word) => lower.indexOf(word)).filter((at) => at >= 0));
-  if (text.length <= 320) return text;
-  const from = Number.isFinite(first) && first > 200 ? text.indexOf(" ", first - 120) + 1 : 0;
-  return `${from ? "… " : ""}${text.slice(from, from + 320)} …`;
+/** A passage with the words that were looked for marked; of a long one the part around the first of them.
+ * Ranges count characters, of which strings of the browser have two for some. */
+export function marked(text, ranges) {
+  const letters = Array.from(text);
+  const first = ranges[0]?.[0] ?? 0;
+  const long = letters.length > SHOWN;
+  const from = long && first > 200 ? letters.indexOf(" ", first - 120) + 1 : 0;
+  const to = long ? from + SHOWN : letters.length;
+  const part = (start, end) => letters.slice(start, Math.min(end, to)).join("");
+  const seen = ranges.filter(([start]) => start >= from && start < to);
+  return [from > 0 && "… ", seen.map(([start, end], at) => [part(at ? seen[at - 1][1] : from, start), h("mark", {}, part(start, end))]),
+    part(seen.at(-1)?.[1] ?? from, to), to < letters.length && " …"];
 }
 
 const filtersOf = (query, without) => new URLSearchParams([...query].filter(([name]) => name !== without && filters.includes(name)));
@@ -129,13 +128,11 @@ function dates(query, go) {
 }
 
 function hit(one, query) {
-  const text = query.get("q") || "";
   const by = (name, label) => query.getAll(name).length < EXAMPLES && h("a", { href: byExample(query, name, one.id) }, label, h("span", { class: "unseen" }, `: ${one.name}`));
   const why = [one.similarity !== null && `${percent(one.similarity)} alike in meaning`, one.keyword_rank && `words: no. ${one.keyword_rank}`].filter(Boolean).join(" · ");
-  const passage = one.passage ? excerpt(one.passage.text, text) : one.summary;
   return h("article", { class: "hit" }, h("div", { class: "row" }, link(one.id, one.name), chip(one.kind), chip(one.verdict, one.verdict),
     one.passage && one.pages > 1 && h("small", {}, `page ${one.passage.page} of ${one.pages}`), h("span", { class: "grow" }), h("small", {}, why)),
-  h("p", {}, marked(passage, text)),
+  h("p", {}, marked(one.passage?.text ?? one.summary, one.highlights)),
   h("small", { class: "by" }, by("like", "more like this"), by("unlike", "less like this")));
 }
 
