@@ -16,6 +16,7 @@ mod pairs;
 pub mod qdrant;
 mod query;
 mod records;
+pub mod series;
 mod words;
 
 pub use forget::{SEVERAL, forget};
@@ -30,6 +31,7 @@ use crate::error::{Class, Error, Stage};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use series::{Dimension, OnDay};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -90,6 +92,10 @@ pub trait Store: Records + Send + Sync {
 
     /// How many documents of those that pass `filter` have what.
     fn facets(&self, filter: &Filter) -> Result<Facets>;
+
+    /// How many documents of those that pass `filter` have which of `values` on which day; in no order,
+    /// and nothing where there are none.
+    fn by_day(&self, filter: &Filter, by: Dimension, values: &[String]) -> Result<Vec<OnDay>>;
 
     /// How many documents, passages and dead letters there are.
     fn counts(&self) -> Result<Counts>;

@@ -26,6 +26,10 @@ pub struct Filter {
     pub verdict: Vec<String>,
     /// Tags; case does not matter.
     pub tag: Vec<String>,
+    /// Where it came from: topics, or `inbox`.
+    pub source: Vec<String>,
+    /// Tones, as `negative`.
+    pub sentiment: Vec<String>,
 }
 
 impl Filter {
@@ -86,7 +90,15 @@ impl Hit {
     pub(crate) fn near(document: DocumentRow, score: f32) -> Self {
         let score = score.clamp(-1.0, 1.0);
         let (highlights, pairs) = (Vec::new(), Vec::new());
-        Self { score, similarity: Some(score), keyword_rank: None, document, passage: None, highlights, pairs }
+        Self {
+            score,
+            similarity: Some(score),
+            keyword_rank: None,
+            document,
+            passage: None,
+            highlights,
+            pairs,
+        }
     }
 
     /// Its place among equals.

@@ -2,6 +2,7 @@
 
 use crate::document::{DeadLetter, Document, DocumentId, Relation};
 use crate::error::{Class, Error, Result, Stage};
+use crate::publish::series::{Dimension, OnDay};
 use crate::publish::{
     By, Counts, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Related, Selection, Shelf,
     Standing, Store, Vectored,
@@ -114,6 +115,11 @@ impl Store for MemoryStore {
 
     fn facets(&self, _: &Filter) -> Result<Facets> {
         Ok(Facets::default())
+    }
+
+    fn by_day(&self, filter: &Filter, by: Dimension, values: &[String]) -> Result<Vec<OnDay>> {
+        self.ask(format!("by_day {:?} {by} {values:?}", filter.source))?;
+        Ok(Vec::new())
     }
 
     fn put(&self, document: &Document) -> Result<()> {

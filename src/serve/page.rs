@@ -24,6 +24,7 @@ macro_rules! files {
 const FILES: &[(&str, &str, &str)] = files! {
     "page.css": CSS,
     "page.js": JS,
+    "passages.js": JS,
     "base.js": JS,
     "charts.js": JS,
     "document.js": JS,

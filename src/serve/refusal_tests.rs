@@ -65,6 +65,10 @@ const CASES: &[Case] = &[
     ("GET", "/status?x=1", "", 400, "`x`"),
     ("GET", "/models?x=1", "", 400, "`x`"),
     ("GET", "/reports/documents?until=x", "", 400, "until"),
+    ("GET", "/reports/series", "", 400, "`by` is missing"),
+    ("GET", "/reports/series?by=colour", "", 400, "kind, language"),
+    ("GET", "/reports/series?by=kind&step=hour", "", 400, "day, week, month"),
+    ("GET", "/reports/series?by=kind&since=x", "", 400, "since"),
     ("GET", "/reports/duplicates?relation=twin", "", 400, "relation"),
     ("GET", "/reports/duplicates?offset=-1", "", 400, "offset"),
     ("GET", "/reports/reviews?x=1", "", 400, "`x`"),
@@ -259,6 +263,7 @@ fn whatever_is_said_of_documents_and_filters_them_is_described() {
         "/v1/documents/{id}/similar",
         "/v1/documents/{id}/passages/{number}/similar",
         "/v1/reports/documents",
+        "/v1/reports/series",
         "/v1/reports/duplicates",
     ] {
         let described = named(path, "get", "query");

@@ -1,29 +1,30 @@
 //! Every path with its handler and its description.
 
+mod telling;
+
 use super::describe::{About, Routes};
 use super::problem::{
     CONFLICT, IN_FLIGHT, MEDIA, NO_DIRECTION, NO_PICTURE, NOT_FETCHED, NOT_FOUND, NOT_READY, OBJECTIONS,
     REUSED, SLOW, STALE, TOO_LARGE,
 };
 use super::{
-    admin, documents, follow, live, metrics, openapi, pages, ready, reports, reviews, search, subscriptions,
+    admin, documents, follow, live, metrics, openapi, pages, ready, reports, reviews, search, tasks, upload,
 };
-use super::{tasks, upload};
 use crate::consume::envelope::WrittenEnvelope;
 use crate::document::{DocumentId, Relation};
-use crate::notify::{DeliveryState, Draft, Subscription, WithSecret};
-use crate::publish::{By, Facets};
 use crate::publish::groups::Groups;
+use crate::publish::series::{Dimension, Series, Step};
+use crate::publish::{By, Facets};
 use crate::review::{Lesson, Review, State, Stats};
 use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
 
 /// Everything under `/v1`.
 pub fn v1() -> Routes {
     let routes = operations(reviewing(flow(Routes::new("/v1"))));
-    telling(routes)
+    telling::telling(routes)
 }
 
 fn words() -> Value {
@@ -200,6 +201,16 @@ fn lines(mut about: About<'_>) -> About<'_> {
     about.answers(200, json!({ "application/x-ndjson": { "schema": {}, "x-line": schema } }))
 }
 
+fn over_time(mut about: About<'_>) -> About<'_> {
+    let (by, step) = (json!(about.schema_of::<Dimension>()), json!(about.schema_of::<Step>()));
+    about
+        .needs("by", by, "what is counted by")
+        .query("step", step, "how long a point is: day if absent")
+        .filter()
+        .limit()
+        .gives::<Series>(200)
+}
+
 fn reviewing(routes: Routes) -> Routes {
     routes
         .add(Method::GET, "/reviews", get(reviews::list), "The queue, the most urgent first", |mut about| {
@@ -250,6 +261,13 @@ fn reviewing(routes: Routes) -> Routes {
         .add(Method::GET, "/reports/documents", get(reports::documents), "How many have what", |about| {
             about.filter().gives::<Facets>(200)
         })
+        .add(
+            Method::GET,
+            "/reports/series",
+            get(reports::over_time),
+            "How many have what, over time",
+            over_time,
+        )
         .add(
             Method::GET,
             "/reports/duplicates",
@@ -306,78 +324,6 @@ fn operations(routes: Routes) -> Routes {
         .add(Method::GET, "/openapi.json", get(openapi), "This description", |about| {
             about.answers(200, any())
         })
-}
-
-fn telling(routes: Routes) -> Routes {
-    routes
-        .add(Method::GET, "/subscriptions", get(subscriptions::list), "Who hears of what", |about| {
-            about.gives::<subscriptions::Subscribed>(200)
-        })
-        .add(Method::POST, "/subscriptions", post(subscriptions::create), "Subscribe", |about| {
-            again(about).takes::<Draft>().gives::<WithSecret>(201).fails(&[&CONFLICT, &MEDIA, &TOO_LARGE])
-        })
-        .add(Method::GET, "/subscriptions/{id}", get(subscriptions::one), "One subscription", |about| {
-            about.gives::<Subscription>(200).fails(&[&NOT_FOUND])
-        })
-        .add(Method::PUT, "/subscriptions/{id}", put(subscriptions::change), "Change it", |about| {
-            about.takes::<Draft>().gives::<Subscription>(200).fails(&[&NOT_FOUND, &STALE, &MEDIA, &TOO_LARGE])
-        })
-        .add(
-            Method::DELETE,
-            "/subscriptions/{id}",
-            delete(subscriptions::delete),
-            "End it, with everything that waits for it",
-            |about| about.empty(204).fails(&[&NOT_FOUND]),
-        )
-        .add(
-            Method::POST,
-            "/subscriptions/{id}/secret",
-            post(subscriptions::renew),
-            "Make a new secret; the former one signs for a day more",
-            |about| about.gives::<WithSecret>(200).fails(&[&NOT_FOUND, &STALE]),
-        )
-        .add(
-            Method::POST,
-            "/subscriptions/{id}/test",
-            post(subscriptions::test),
-            "Send a message that only shows that messages arrive",
-            |about| about.gives::<crate::notify::Delivery>(202).fails(&[&NOT_FOUND]),
-        )
-        .add(
-            Method::POST,
-            "/subscriptions/{id}/replay",
-            post(subscriptions::replay_all),
-            "Send every dead letter of it once more",
-            |about| about.gives::<subscriptions::Replayed>(202).fails(&[&NOT_FOUND, &STALE]),
-        )
-        .add(
-            Method::GET,
-            "/deliveries",
-            get(subscriptions::deliveries),
-            "Messages that wait or were given up",
-            |mut about| {
-                let states = json!({ "type": "array", "items": about.schema_of::<DeliveryState>() });
-                about
-                    .query("state", states, "all if absent")
-                    .query("subscription", words(), "only to these")
-                    .page(i64::MAX as u64)
-                    .gives::<subscriptions::Deliveries>(200)
-            },
-        )
-        .add(
-            Method::DELETE,
-            "/deliveries/{id}",
-            delete(subscriptions::discard),
-            "Forget a message",
-            |about| about.empty(204).fails(&[&NOT_FOUND]),
-        )
-        .add(
-            Method::POST,
-            "/deliveries/{id}/replay",
-            post(subscriptions::replay),
-            "Send a message now, with as many tries as a new one",
-            |about| about.gives::<crate::notify::Delivery>(202).fails(&[&NOT_FOUND, &STALE]),
-        )
 }
 
 /// What needs no key.

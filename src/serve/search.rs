@@ -5,8 +5,8 @@ use super::documents::unknown;
 use super::params::{FILTER, Params, document_id, path_id};
 use super::problem::{NO_DIRECTION, NOT_FOUND, Problem};
 use crate::document::DocumentId;
-use crate::publish::examples::{Astray, Examples};
 use crate::error::named;
+use crate::publish::examples::{Astray, Examples};
 use crate::publish::{By, DocumentRow, Facets, Hit, Query};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -61,7 +61,8 @@ pub struct Shown {
 
 /// `GET /v1/search`
 pub async fn search(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Found> {
-    let params = Params::parse(&uri, &[&["q", "like", "unlike", "mode", "by", "limit", "offset", "facets"], &FILTER])?;
+    let params =
+        Params::parse(&uri, &[&["q", "like", "unlike", "mode", "by", "limit", "offset", "facets"], &FILTER])?;
     let (filter, limit) = (params.filter()?, params.limit()?);
     // Ranking is done from the top, so what comes far down costs accordingly.
     let offset = params.number("offset", 0, 0..=900)?;
@@ -76,11 +77,13 @@ pub async fn search(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Found
             "say what to search for, as /v1/search?q=unpaid+invoices, or name a document, as `like=ID`",
         ));
     }
-    let mode = params.choice("mode", Mode::Hybrid)?;
-    let by = params.choice("by", By::Document)?;
+    let mode = params.choice("mode")?.unwrap_or(Mode::Hybrid);
+    let by = params.choice("by")?.unwrap_or(By::Document);
     if mode == Mode::Words && !examples.is_empty() {
-        return Err(Problem::bad("examples are compared by their meaning, so `mode=words` says nothing beside them")
-            .with_remedy("leave out `mode`, or the examples"));
+        return Err(Problem::bad(
+            "examples are compared by their meaning, so `mode=words` says nothing beside them",
+        )
+        .with_remedy("leave out `mode`, or the examples"));
     }
     let started = Instant::now();
     let find = move |api: &super::Api| {

@@ -33,11 +33,10 @@ fn examples_are_searched_by_left_out_and_shown() {
     let further = server.get("/v1/search?q=xx&unlike=b&limit=1&offset=2").json();
     assert_eq!((further["hits"].as_array().unwrap().len(), &further["hits"][0]["id"]), (1, &json!("d")));
     let asked = lock(&server.store.asked).clone();
-    assert_eq!(asked, [
-            "nearest document [1.0] [] 20",
-            "nearest document [1.0] [\"en\"] 1",
-            "nearest document [1.0] [] 3"
-        ]);
+    assert_eq!(
+        asked,
+        ["nearest document [1.0] [] 20", "nearest document [1.0] [\"en\"] 1", "nearest document [1.0] [] 3"]
+    );
     assert!(server.get("/v1/search?q=xx").json()["examples"].is_null());
 }
 

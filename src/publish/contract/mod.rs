@@ -18,9 +18,9 @@ pub use passages::{
     which_passages_met_is_said, words_that_matched_are_shown,
 };
 pub use records::{
-    a_change_needs_the_version_before, amending_leaves_the_text_findable, facets_count_what_filters_pass,
-    going_through_records_meets_each_once_while_others_come_and_go, lists_of_records_are_by_rank,
-    records_come_and_go,
+    a_change_needs_the_version_before, amending_leaves_the_text_findable, counts_over_time_follow_the_filter,
+    facets_count_what_filters_pass, going_through_records_meets_each_once_while_others_come_and_go,
+    lists_of_records_are_by_rank, records_come_and_go,
 };
 pub use related::{near_duplicates_are_grouped, what_is_like_others_is_walked_through};
 pub use samples::{DIMENSION, document, embed, id, letter};
@@ -49,7 +49,7 @@ macro_rules! contract_suite {
             what_is_like_an_example_is_shown,
             examples_that_say_nothing_are_named, what_is_like_others_is_walked_through,
             near_duplicates_are_grouped, passages_are_ranked_on_their_own, a_passage_has_passages_like_it,
-            which_passages_met_is_said, what_is_replaced_counts_as_it_is_now
+            counts_over_time_follow_the_filter, which_passages_met_is_said, what_is_replaced_counts_as_it_is_now
         );
     };
     ($with:path: $($promise:ident),*) => {
@@ -309,7 +309,8 @@ pub fn similar_leaves_out_the_document_itself(store: &dyn Store) {
     let hits = store.similar(&id("a"), &Filter::default(), 2).unwrap().unwrap();
     assert_eq!(names(&hits), ["b", "c"]);
     assert!(hits[0].similarity == Some(hits[0].score));
-    let near = store.nearest(&embed("red fox runs"), &[id("a")], &Filter::default(), By::Document, 2).unwrap();
+    let near =
+        store.nearest(&embed("red fox runs"), &[id("a")], &Filter::default(), By::Document, 2).unwrap();
     assert_eq!(names(&near), ["b", "c"]);
     let except = |ids: &[DocumentId]| {
         let found = store.nearest(&embed("red fox runs"), ids, &Filter::default(), By::Document, 1);

@@ -28,11 +28,12 @@ mod write;
 mod tests;
 
 use super::{
-    By, Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Related, Selection,
-    Shelf, Standing, Store, Vectored,
+    By, Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Related,
+    Selection, Shelf, Standing, Store, Vectored,
 };
 use crate::document::{Document, DocumentId, Relation};
 use crate::error::Result;
+use crate::publish::series::{Dimension, OnDay};
 use filter::Filters;
 use rusqlite::{Connection, Transaction};
 use schema::Readers;
@@ -174,6 +175,10 @@ impl Store for LocalStore {
 
     fn facets(&self, filter: &Filter) -> Result<Facets> {
         self.readers.with(|reader| records::facets(reader, filter))
+    }
+
+    fn by_day(&self, filter: &Filter, by: Dimension, values: &[String]) -> Result<Vec<OnDay>> {
+        self.readers.with(|reader| records::by_day(reader, filter, by, values))
     }
 
     fn put(&self, document: &Document) -> Result<()> {

@@ -13,6 +13,7 @@
 
 mod collections;
 mod connection;
+mod facets;
 mod failure;
 mod filter;
 mod near;
@@ -29,13 +30,14 @@ mod write;
 mod tests;
 
 use super::{
-    By, Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Related, Selection,
-    Shelf, Standing, Store, Vectored,
+    By, Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Related,
+    Selection, Shelf, Standing, Store, Vectored,
 };
 use crate::config::QdrantConfig;
 use crate::document::{Document, DocumentId, Relation};
 use crate::error::Result;
 use crate::failpoint::Failpoints;
+use crate::publish::series::{Dimension, OnDay};
 use ::qdrant_client::qdrant::PointId;
 use collections::{Target, Watch};
 use connection::Connection;
@@ -194,7 +196,11 @@ impl Store for QdrantStore {
     }
 
     fn facets(&self, filter: &Filter) -> Result<Facets> {
-        self.run(records::facets(self, filter))
+        self.run(facets::facets(self, filter))
+    }
+
+    fn by_day(&self, filter: &Filter, by: Dimension, values: &[String]) -> Result<Vec<OnDay>> {
+        self.run(facets::by_day(self, filter, by, values))
     }
 
     fn put(&self, document: &Document) -> Result<()> {

@@ -299,6 +299,7 @@ fn workers_that_start_together_agree_and_a_half_made_store_is_completed() {
         }
         open(&fake).put(&document("a", &NEW)).unwrap();
         assert_eq!(names(&search(&open(&fake), "basalt")), ["a"]);
+        assert_eq!(open(&fake).facets(&Filter::default()).unwrap().source[0].value, "inbox");
     }
 }
 

@@ -2,6 +2,7 @@
 
 import { ask, card, chip, documentPath, fill, get, h, link, memory, percent, save, show, sure, toast, when } from "./base.js";
 import { checks, doubts, duplicates, entities, facts, fields, summary, timeline, tone } from "./findings.js";
+import { pairs } from "./passages.js";
 import { forget, sheets } from "./sheets.js";
 
 export async function one(id) {
@@ -69,7 +70,8 @@ function actions(doc) {
 async function similar(doc, box) {
   try {
     const { hits } = await get(`${documentPath(doc.id)}/similar?limit=6`);
-    const lines = hits.map((hit) => h("p", { class: "like" }, link(hit.id, hit.name), chip(hit.kind), h("small", {}, `${percent(hit.similarity)} alike`)));
+    const lines = hits.map((hit) => h("div", {}, h("p", { class: "like" }, link(hit.id, hit.name), chip(hit.kind),
+      h("small", {}, `${percent(hit.similarity)} alike`, hit.passage && hit.pages > 1 && `, page ${hit.passage.page}`)), pairs(hit)));
     fill(box, h("h2", {}, "Similar documents"), lines.length ? lines : h("p", { class: "soft" }, "None."));
     for (const twin of document.querySelectorAll(".twin a")) {
       // A near-duplicate is stored by its id; its name is known if it is among the similar ones.

@@ -7,7 +7,7 @@ const STEP = 50;
 const MOST = 10000;
 
 const kinds = ["invoice", "receipt", "letter", "email", "contract", "resume", "statement", "report", "form", "article", "presentation", "spreadsheet", "notice", "other"];
-const filters = ["kind", "verdict", "language", "since", "until", "entity", "tag"];
+const filters = ["kind", "verdict", "language", "since", "until", "entity", "tag", "source", "sentiment"];
 
 /** All rows that pass the filters, page after page. */
 export async function allRows(query) {
@@ -23,12 +23,12 @@ export async function allRows(query) {
   return rows.slice(0, MOST);
 }
 
-function choice(name, values, query) {
+function choice(name, values, query, title = name) {
   const now = query.get(name) || "";
   const list = values.includes(now) || !now ? values : [...values, now];
   const box = h("select", { id: name, onchange: () => change(query, name, box.value) },
     h("option", { value: "" }, "all"), list.map((value) => h("option", { value, selected: value === now }, value)));
-  return h("span", { class: "filter" }, h("label", { for: name }, name), box);
+  return h("span", { class: "filter" }, h("label", { for: name }, title), box);
 }
 
 function date(name, label, query) {
@@ -57,7 +57,8 @@ export async function documents(query) {
   const own = facets.kind.map((one) => one.value);
   const bar = h("div", { class: "row filters" },
     choice("kind", [...new Set([...own, ...kinds])], query), choice("verdict", ["accept", "review", "reject"], query),
-    choice("language", facets.language.map((one) => one.value), query),
+    choice("language", facets.language.map((one) => one.value), query), choice("sentiment", facets.sentiment.map((one) => one.value), query, "tone"),
+    facets.source.length > 1 && choice("source", facets.source.map((one) => one.value), query),
     date("since", "from", query), date("until", "before", query),
     [...query.keys()].some((name) => name !== "offset") && h("a", { href: "#/documents" }, "clear"),
     h("span", { class: "grow" }), rows.length > 0 && exports("documents", () => allRows(query)));
