@@ -6,6 +6,7 @@ use super::{App, named, print, store};
 use crate::consume::Inbox;
 use crate::consume::kafka::topics::{Lane, Topics};
 use crate::consume::kafka::waiting;
+use crate::document::DocumentId;
 use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
 use crate::pipeline::Embedder;
@@ -121,6 +122,7 @@ fn one(app: &App, store: &dyn Store, id: &str) -> Result<ExitCode> {
     match store.dead(&id)? {
         Some(letter) if app.json => print::json(&letter)?,
         Some(letter) => println!("{} is dead: {}", letter.name, letter.failure),
+        None if waits(app, &id)? => println!("{id} waits, or is in work"),
         None => bail!("there is no document {id}"),
     }
     Ok(ExitCode::FAILURE)
@@ -129,6 +131,11 @@ fn one(app: &App, store: &dyn Store, id: &str) -> Result<ExitCode> {
 /// Documents in the folders that are not settled.
 pub fn unsettled(inbox: &Inbox) -> u64 {
     (files(inbox, "inbox") + files(inbox, "working")) as u64
+}
+
+/// Whether a document lies in the folders of this machine.
+fn waits(app: &App, id: &DocumentId) -> Result<bool> {
+    Ok(app.config.kafka.brokers.is_empty() && Inbox::open(&app.config.data.dir)?.holds(id)?)
 }
 
 /// Files below a folder that are no bookkeeping.

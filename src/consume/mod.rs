@@ -13,6 +13,7 @@ mod names;
 mod record;
 mod spool;
 mod turns;
+mod waiting;
 
 pub use door::Door;
 pub use graveyard::{Grave, Graveyard};

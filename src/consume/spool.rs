@@ -2,12 +2,15 @@
 //! not at all.
 
 use super::names::escape;
+use super::record::shorten;
+use super::waiting::{Waiting, digest};
 use crate::document::{DocumentId, Head, Lineage, Offspring, Priority, sha256_hex};
 use crate::durable::{make_private, write_whole};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::Result;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What a sender says about a document, kept in a hidden file beside it.
@@ -46,6 +49,7 @@ const STOP_MARK: &str = "stopped";
 #[derive(Debug, Clone)]
 pub struct Inbox {
     root: PathBuf,
+    waiting: Arc<Waiting>,
 }
 
 impl Inbox {
@@ -61,7 +65,7 @@ impl Inbox {
         for priority in [Priority::High, Priority::Low] {
             fs::create_dir_all(root.join("inbox").join(priority.as_str()))?;
         }
-        Ok(Self { root: root.to_owned() })
+        Ok(Self { root: root.to_owned(), waiting: Arc::default() })
     }
 
     /// One of the folders.
@@ -119,8 +123,16 @@ impl Inbox {
     /// Puts a document into the inbox: written beside it first, synced, then renamed. When this
     /// returns, a crash loses neither the bytes nor what was said about them.
     pub fn put(&self, bytes: &[u8], upload: &Upload, priority: Priority) -> Result<()> {
+        let id = upload.id.clone().unwrap_or_else(|| DocumentId::of_content(&sha256_hex(bytes)));
         // A name of its own, so that two uploads of one file name never meet.
-        self.put_as(&Uuid::new_v4().simple().to_string(), bytes, upload, priority)
+        let random = Uuid::new_v4().simple().to_string();
+        let own = random.get(..16).unwrap_or_default();
+        self.put_as(&format!("{}{own}", digest(&id)), bytes, upload, priority)
+    }
+
+    /// Whether a document that was put in waits, or is in work.
+    pub fn holds(&self, id: &DocumentId) -> Result<bool> {
+        self.waiting.holds(self, id)
     }
 
     /// Puts in a document that came out of another one. Done again, it replaces itself while it
@@ -137,17 +149,21 @@ impl Inbox {
             force: false,
             traceparent: parent.trace.traceparent(),
         };
-        self.put_as(child.id.as_str(), &child.bytes, &upload, parent.priority)
+        self.put_as(&digest(&child.id), &child.bytes, &upload, parent.priority)
     }
 
     fn put_as(&self, unique: &str, bytes: &[u8], upload: &Upload, priority: Priority) -> Result<()> {
         let folder = self.of_priority(priority);
         let shown = upload.name.as_deref().unwrap_or("document");
         let tail: String = shown.chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
-        let name = format!("{unique}-{}", escape(&tail).replace(char::is_control, "_"));
+        let tail = escape(&tail).replace(char::is_control, "_");
+        // So short that `working/` takes it whole: what a name begins with says whose it is.
+        let name = format!("{unique}-{}", shorten(&tail, 100));
         let about = serde_json::to_vec(upload)?;
         write_whole(&folder, &about_name(&name), &about)?;
-        write_whole(&folder, &name, bytes)
+        write_whole(&folder, &name, bytes)?;
+        self.waiting.changed();
+        Ok(())
     }
 }
 

@@ -23,6 +23,8 @@ mod tasks;
 mod upload;
 
 #[cfg(test)]
+mod follow_tests;
+#[cfg(test)]
 mod guard_tests;
 #[cfg(test)]
 mod memory;
@@ -149,6 +151,8 @@ struct Shared {
     body_limit: usize,
     /// Requests under `/v1` that are being answered.
     requests: AtomicUsize,
+    /// Documents that are followed by their events.
+    streams: AtomicUsize,
     /// Documents that are being fetched by their URIs, or were and are not durable yet.
     fetching: AtomicUsize,
     /// How fast who may ask.
@@ -187,6 +191,7 @@ fn share(api: Api) -> Arc<Shared> {
     Arc::new(Shared {
         body_limit: api.config.max_body_mb.saturating_mul(1 << 20),
         requests: AtomicUsize::new(0),
+        streams: AtomicUsize::new(0),
         fetching: AtomicUsize::new(0),
         pace: Pace::new(api.config.requests_per_s, f64::from(api.config.burst)),
         openapi: description().to_string(),

@@ -158,7 +158,10 @@ fn flow(routes: Routes) -> Routes {
             "/documents/{id}/events",
             get(follow::events),
             "Its way as server-sent events: waiting, processing, done, dead",
-            |about| about.answers(200, json!({ "text/event-stream": { "schema": { "type": "string" } } })),
+            |about| {
+                let stream = json!({ "text/event-stream": { "schema": { "type": "string" } } });
+                about.answers(200, stream).fails(&[&NOT_FOUND])
+            },
         )
         .add(
             Method::POST,

@@ -7,14 +7,15 @@ import { forget, sheets } from "./sheets.js";
 
 export async function one(id) {
   const state = await get(documentPath(id));
-  if (state.state === "processing") return underWay(id, state);
+  if (state.state === "processing" || state.state === "waiting") return underWay(id, state);
   if (state.state === "dead") return givenUp(id, state);
   return understood(state);
 }
 
 function underWay(id, state) {
   const pages = state.pages_total ? `, page ${state.pages_done} of ${state.pages_total}` : "";
-  show(h("h1", {}, state.name || id), card("Under way", h("p", { role: "status" }, `In ${state.stage}${pages}, since ${when(state.since)}.`)));
+  const where = state.stage ? `In ${state.stage}${pages}, since ${when(state.since)}.` : "It waits to be begun.";
+  show(h("h1", {}, state.name || id), card("Under way", h("p", { role: "status" }, where)));
   // Looked at again until it is done, unless the reader has left.
   const timer = setTimeout(() => one(id).catch((error) => toast(error.message)), 1000);
   memory.leave = () => clearTimeout(timer);
