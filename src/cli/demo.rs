@@ -4,7 +4,7 @@ use super::running::Running;
 use super::{App, find, print, send};
 use crate::consume::Upload;
 use crate::document::{Document, DocumentId, Priority, sha256_hex};
-use crate::publish::{Filter, Query, Standing};
+use crate::publish::{By, Filter, Query, Standing};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::io::IsTerminal;
@@ -194,6 +194,7 @@ fn questions(running: &Running, documents: &[Shown], question: &str) -> Result<(
         text: question,
         vector: &vector,
         filter: &filter,
+        by: By::Document,
         limit: 5,
     })?);
     let like = documents.iter().find(|d| d.name.contains("agreement")).or_else(|| documents.first());

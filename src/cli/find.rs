@@ -7,11 +7,13 @@ use super::{App, named, print, store};
 use crate::consume::Inbox;
 use crate::consume::kafka::topics::{Lane, Topics};
 use crate::consume::kafka::waiting;
+use crate::document::DocumentId;
 use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
 use crate::pipeline::Embedder;
 use crate::publish::examples::Examples;
-use crate::publish::{Counts, Hit, Query, Store};
+use crate::publish::{By, Counts, Hit, Query, Store};
+use crate::serve::Mode;
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
@@ -38,6 +40,12 @@ pub struct SearchArgs {
     /// And less like this one; may be given several times
     #[arg(long, value_name = "ID|FILE")]
     unlike: Vec<String>,
+    /// What of the words counts: hybrid, words or meaning
+    #[arg(long, default_value_t = Mode::Hybrid)]
+    mode: Mode,
+    /// What is listed: document, each with its best passage; or passage, several of one document too
+    #[arg(long, default_value_t = By::Document)]
+    by: By,
     #[command(flatten)]
     which: Which,
     /// At most this many
@@ -117,6 +125,7 @@ fn one(app: &App, store: &dyn Store, id: &str) -> Result<ExitCode> {
     match store.dead(&id)? {
         Some(letter) if app.json => print::json(&letter)?,
         Some(letter) => println!("{} is dead: {}", letter.name, letter.failure),
+        None if waits(app, &id)? => println!("{id} waits, or is in work"),
         None => bail!("there is no document {id}"),
     }
     Ok(ExitCode::FAILURE)
@@ -125,6 +134,11 @@ fn one(app: &App, store: &dyn Store, id: &str) -> Result<ExitCode> {
 /// Documents in the folders that are not settled.
 pub fn unsettled(inbox: &Inbox) -> u64 {
     (files(inbox, "inbox") + files(inbox, "working")) as u64
+}
+
+/// Whether a document lies in the folders of this machine.
+fn waits(app: &App, id: &DocumentId) -> Result<bool> {
+    Ok(app.config.kafka.brokers.is_empty() && Inbox::open(&app.config.data.dir)?.holds(id)?)
 }
 
 /// Files below a folder that are no bookkeeping.
@@ -143,8 +157,11 @@ fn files(inbox: &Inbox, folder: &str) -> usize {
 pub fn search(app: &App, args: &SearchArgs) -> Result<ExitCode> {
     let filter = args.which.filter();
     let text = args.text.join(" ");
-    // Without words no model is needed.
-    let models = match text.is_empty() {
+    if args.mode == Mode::Words && !(args.like.is_empty() && args.unlike.is_empty()) {
+        bail!("examples are compared by their meaning: leave out --mode words, or the examples");
+    }
+    // Where no meaning of words is looked for no model is needed.
+    let models = match text.is_empty() || args.mode == Mode::Words {
         true => None,
         false => Some(Models::load(&app.config.infer, &models_dir(&app.config))?),
     };
@@ -158,8 +175,12 @@ pub fn search(app: &App, args: &SearchArgs) -> Result<ExitCode> {
         None => Vec::new(),
     };
     let hits = match examples.is_empty() {
-        true => store.search(&Query { text: &text, vector: &vector, filter: &filter, limit: args.limit })?,
-        false => examples.search(store.as_ref(), &vector, &filter, args.limit)?,
+        true => {
+            let text = if args.mode == Mode::Meaning { "" } else { &text };
+            let (by, limit) = (args.by, args.limit);
+            store.search(&Query { text, vector: &vector, filter: &filter, by, limit })?
+        }
+        false => examples.search(store.as_ref(), &vector, &filter, args.by, args.limit)?,
     };
     if app.json {
         print::json(&hits)?;

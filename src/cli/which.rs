@@ -22,6 +22,12 @@ pub struct Which {
     /// Only documents with this tag; may be given several times: any of them
     #[arg(long)]
     tag: Vec<String>,
+    /// Only documents from this topic, or from the inbox: inbox; may be given several times
+    #[arg(long)]
+    source: Vec<String>,
+    /// Only documents of this tone: negative, neutral or positive
+    #[arg(long)]
+    sentiment: Vec<String>,
     /// Only documents ingested at or after this time, as 2026-11-23T00:00:00Z
     #[arg(long)]
     since: Option<Timestamp>,
@@ -33,7 +39,7 @@ pub struct Which {
 impl Which {
     /// The same as the store takes it.
     pub fn filter(&self) -> Filter {
-        let Self { kind, language, entity, verdict, tag, since, until } = self.clone();
-        Filter { kind, language, entity, verdict, tag, since, until }
+        let Self { kind, language, entity, verdict, tag, source, sentiment, since, until } = self.clone();
+        Filter { kind, language, entity, verdict, tag, source, sentiment, since, until }
     }
 }

@@ -29,6 +29,17 @@ impl Door {
         }
     }
 
+    /// Whether a document of that id was put in and is not begun, as far as is known here: the inbox
+    /// says so; of topics, only what this process wrote to them some minutes ago.
+    pub fn waits(&self, id: &DocumentId) -> Result<bool> {
+        match self {
+            Self::Folder(inbox) => inbox.holds(id).map_err(|e| {
+                Error::retry(Stage::Consume, Class::Storage, format!("cannot look into the inbox: {e}"))
+            }),
+            Self::Kafka(intake) => Ok(intake.wrote(id)),
+        }
+    }
+
     /// The bytes of a document that was understood, where they are kept.
     pub fn original(&self, document: &Document) -> Result<Option<Vec<u8>>> {
         let Self::Folder(inbox) = self else { return Ok(None) };

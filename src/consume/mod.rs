@@ -13,6 +13,7 @@ mod names;
 mod record;
 mod spool;
 mod turns;
+mod waiting;
 mod wishes;
 
 pub use door::Door;

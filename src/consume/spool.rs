@@ -2,6 +2,8 @@
 //! not at all.
 
 use super::names::escape;
+use super::record::shorten;
+use super::waiting::{Waiting, digest};
 use super::wishes::Flights;
 use crate::document::{DocumentId, Head, Lineage, Offspring, Options, Priority, sha256_hex};
 use crate::durable::{make_private, write_whole};
@@ -56,6 +58,7 @@ pub struct Inbox {
     pub(super) root: PathBuf,
     /// What of them this process has begun; shared by clones.
     pub(super) flights: Arc<Flights>,
+    waiting: Arc<Waiting>,
 }
 
 impl Inbox {
@@ -71,7 +74,7 @@ impl Inbox {
         for priority in [Priority::High, Priority::Low] {
             fs::create_dir_all(root.join("inbox").join(priority.as_str()))?;
         }
-        Ok(Self { root: root.to_owned(), flights: Arc::default() })
+        Ok(Self { root: root.to_owned(), flights: Arc::default(), waiting: Arc::default() })
     }
 
     /// One of the folders.
@@ -135,8 +138,16 @@ impl Inbox {
     /// Puts a document into the inbox: written beside it first, synced, then renamed. When this
     /// returns, a crash loses neither the bytes nor what was said about them.
     pub fn put(&self, bytes: &[u8], upload: &Upload, priority: Priority) -> Result<()> {
+        let id = upload.id.clone().unwrap_or_else(|| DocumentId::of_content(&sha256_hex(bytes)));
         // A name of its own, so that two uploads of one file name never meet.
-        self.put_as(&Uuid::new_v4().simple().to_string(), bytes, upload, priority)
+        let random = Uuid::new_v4().simple().to_string();
+        let own = random.get(..16).unwrap_or_default();
+        self.put_as(&format!("{}{own}", digest(&id)), bytes, upload, priority)
+    }
+
+    /// Whether a document that was put in waits, or is in work.
+    pub fn holds(&self, id: &DocumentId) -> Result<bool> {
+        self.waiting.holds(self, id)
     }
 
     /// Puts in a document that came out of another one. Done again, it replaces itself while it
@@ -155,17 +166,21 @@ impl Inbox {
             options: Options::default(),
             traceparent: parent.trace.traceparent(),
         };
-        self.put_as(child.id.as_str(), &child.bytes, &upload, parent.priority)
+        self.put_as(&digest(&child.id), &child.bytes, &upload, parent.priority)
     }
 
     fn put_as(&self, unique: &str, bytes: &[u8], upload: &Upload, priority: Priority) -> Result<()> {
         let folder = self.of_priority(priority);
         let shown = upload.name.as_deref().unwrap_or("document");
         let tail: String = shown.chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
-        let name = format!("{unique}-{}", escape(&tail).replace(char::is_control, "_"));
+        let tail = escape(&tail).replace(char::is_control, "_");
+        // So short that `working/` takes it whole: what a name begins with says whose it is.
+        let name = format!("{unique}-{}", shorten(&tail, 100));
         let about = serde_json::to_vec(upload)?;
         write_whole(&folder, &about_name(&name), &about)?;
-        write_whole(&folder, &name, bytes)
+        write_whole(&folder, &name, bytes)?;
+        self.waiting.changed();
+        Ok(())
     }
 }
 

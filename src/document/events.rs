@@ -112,7 +112,7 @@ impl Notification {
             reasons: document.verdict.reasons.clone(),
             verdict: Some(document.verdict.decision),
             language: Some(document.language.label.clone()),
-            source: Some(source(document.origin.as_ref())),
+            source: Some(document.source().to_owned()),
             ..Self::plain(document.id.clone(), document.name.clone(), Event::Finished)
         }
     }
@@ -121,7 +121,7 @@ impl Notification {
     pub fn failed(letter: &DeadLetter) -> Self {
         Self {
             reasons: vec![letter.failure.to_string()],
-            source: Some(source(letter.origin.as_ref())),
+            source: Some(source(letter.origin.as_ref()).to_owned()),
             ..Self::plain(letter.id.clone(), letter.name.clone(), Event::Failed)
         }
     }
@@ -133,7 +133,7 @@ impl Notification {
             reasons: event.comment.iter().cloned().collect(),
             verdict: document.map(|document| document.verdict.decision),
             language: document.map(|document| document.language.label.clone()),
-            source: document.map(|document| source(document.origin.as_ref())),
+            source: document.map(|document| document.source().to_owned()),
             reviewed: Some(event.reviewed.clone()),
             ..Self::plain(event.id.clone(), event.name.clone(), Event::Reviewed)
         }
@@ -157,8 +157,15 @@ impl Notification {
     }
 }
 
-fn source(origin: Option<&Origin>) -> String {
-    origin.map_or("inbox", |origin| &origin.topic).to_owned()
+impl Document {
+    /// Where it came from: a topic, or `inbox`.
+    pub fn source(&self) -> &str {
+        source(self.origin.as_ref())
+    }
+}
+
+fn source(origin: Option<&Origin>) -> &str {
+    origin.map_or("inbox", |origin| &origin.topic)
 }
 
 /// A record of `documents.commands`; its key is the document's id.

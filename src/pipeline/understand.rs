@@ -10,7 +10,7 @@ use crate::document::{Document, Head, TextDocument};
 use crate::error::{Class, Error, Result, Stage};
 use crate::feed;
 use crate::interpret::{self, Interpreter, Neighbour, fields};
-use crate::publish::{Filter, Publisher};
+use crate::publish::{By, Filter, Publisher};
 use crate::receipt::Receipt;
 use crate::review::Desk;
 use crate::window::InferredDocument;
@@ -136,8 +136,10 @@ fn neighbours(shared: &Shared, document: &Document) -> Vec<Neighbour> {
         return Vec::new();
     }
     let own = std::slice::from_ref(&document.id);
-    let near =
-        shared.store.nearest(&document.vector, own, &Filter::default(), limit).unwrap_or_else(|error| {
+    let near = shared
+        .store
+        .nearest(&document.vector, own, &Filter::default(), By::Document, limit)
+        .unwrap_or_else(|error| {
             tracing::debug!("near-duplicates are not looked for: {error}");
             Vec::new()
         });

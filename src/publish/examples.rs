@@ -1,6 +1,6 @@
 //! Documents as examples of what is looked for, and of what is not.
 
-use super::{Filter, Hit, Store};
+use super::{By, Filter, Hit, Store};
 use crate::document::DocumentId;
 use crate::error::Error;
 
@@ -44,18 +44,23 @@ impl Examples {
     }
 
     /// The documents whose vectors are nearest to where the examples and the text lead, best first;
-    /// the examples are left out; each with the passage that is nearest. `text` is the embedding of the words that are looked for too, or
-    /// empty.
+    /// the examples are left out; each with the passages that are alike. Or passages of other documents.
+    /// `text` is the embedding of the words that are looked for too, or empty.
     pub fn search(
         &self,
         store: &dyn Store,
         text: &[f32],
         filter: &Filter,
+        by: By,
         limit: usize,
     ) -> Result<Vec<Hit>, Astray> {
         let direction = self.direction(store, text)?;
         let except: Vec<DocumentId> = self.like.iter().chain(&self.unlike).cloned().collect();
-        Ok(store.explain(&direction, store.nearest(&direction, &except, filter, limit)?)?)
+        let hits = store.nearest(&direction, &except, filter, by, limit)?;
+        match by {
+            By::Document => Ok(store.explain(&direction, &self.like, hits)?),
+            By::Passage => Ok(hits),
+        }
     }
 
     /// Where examples and text lead, L2-normalised: the text, plus the mean of the wanted documents'

@@ -1,5 +1,6 @@
 //! Reciprocal rank fusion of the two halves of a search: the same for every store.
 
+use super::highlights::Marker;
 use super::{DocumentRow, Hit, PassageRow};
 use crate::error::Result;
 use std::cmp::Ordering;
@@ -16,7 +17,7 @@ const DEPTH: usize = 4;
 /// At least so many documents a half.
 pub(super) const MIN_DEPTH: usize = 50;
 
-/// Documents that each half contributes to the best `limit`.
+/// Documents or passages that each half contributes to the best `limit`.
 pub(super) fn depth(limit: usize) -> usize {
     limit.saturating_mul(DEPTH).max(MIN_DEPTH)
 }
@@ -30,22 +31,13 @@ pub(super) struct Match<P> {
     pub passage: P,
 }
 
-/// What a document is known by while it is ranked.
-pub(super) trait Named {
-    /// Its key.
-    fn id(&self) -> &str;
-}
-
-impl Named for DocumentRow {
-    fn id(&self) -> &str {
-        self.id.as_str()
-    }
-}
-
-/// A document with what was found of it in both halves.
+/// A document, or a passage with its document, with what was found of it in both halves.
 #[derive(Debug)]
 pub(super) struct Candidate<P, D = DocumentRow> {
     document: D,
+    /// The id of the document, and which passage of it; the same number for all where documents are
+    /// ranked.
+    key: (String, i64),
     /// By its vectors; the score is the cosine.
     pub near: Option<Match<P>>,
     /// By its words.
@@ -55,8 +47,8 @@ pub(super) struct Candidate<P, D = DocumentRow> {
 }
 
 impl<P, D> Candidate<P, D> {
-    pub(super) fn new(document: D) -> Self {
-        Self { document, near: None, keyword: None, keyword_rank: None, score: 0.0 }
+    pub(super) fn new(document: D, key: (String, i64)) -> Self {
+        Self { document, key, near: None, keyword: None, keyword_rank: None, score: 0.0 }
     }
 
     /// The same with what `look` finds about its document; `None` where it finds none.
@@ -64,28 +56,35 @@ impl<P, D> Candidate<P, D> {
         self,
         look: impl FnOnce(D) -> Result<Option<E>>,
     ) -> Result<Option<Candidate<P, E>>> {
-        let Self { document, near, keyword, keyword_rank, score } = self;
-        Ok(look(document)?.map(|document| Candidate { document, near, keyword, keyword_rank, score }))
+        let Self { document, key, near, keyword, keyword_rank, score } = self;
+        Ok(look(document)?.map(|document| Candidate { document, key, near, keyword, keyword_rank, score }))
     }
 }
 
 impl<P> Candidate<P> {
-    /// As a hit, with the passage that shows best why; `describe` looks it up.
-    pub(super) fn into_hit(self, describe: impl FnOnce(P) -> Result<Option<PassageRow>>) -> Result<Hit> {
+    /// As a hit, with the passage that shows best why; `describe` looks it up, `marker` finds the words.
+    pub(super) fn into_hit(
+        self,
+        describe: impl FnOnce(P) -> Result<Option<PassageRow>>,
+        marker: &Marker,
+    ) -> Result<Hit> {
         let similarity = self.near.as_ref().map(|near| near.score.clamp(-1.0, 1.0) as f32);
         let best = self.near.or(self.keyword);
+        let passage = best.map(|found| describe(found.passage)).transpose()?.flatten();
         Ok(Hit {
             score: self.score as f32,
             similarity,
             keyword_rank: self.keyword_rank,
             document: self.document,
-            passage: best.map(|found| describe(found.passage)).transpose()?.flatten(),
+            highlights: passage.as_ref().map_or_else(Vec::new, |passage| marker.find(&passage.text)),
+            passage,
+            pairs: Vec::new(),
         })
     }
 }
 
 /// The best `limit` of the candidates, best first.
-pub(super) fn fuse<P, D: Named>(mut candidates: Vec<Candidate<P, D>>, limit: usize) -> Vec<Candidate<P, D>> {
+pub(super) fn fuse<P, D>(mut candidates: Vec<Candidate<P, D>>, limit: usize) -> Vec<Candidate<P, D>> {
     rank(&mut candidates, |c| c.near.as_ref().map(|near| near.score), |_, _| {});
     rank(&mut candidates, |c| c.keyword.as_ref().map(|k| k.score), |c, rank| c.keyword_rank = Some(rank));
     sort(&mut candidates, |a, b| b.score.total_cmp(&a.score));
@@ -94,7 +93,7 @@ pub(super) fn fuse<P, D: Named>(mut candidates: Vec<Candidate<P, D>>, limit: usi
 }
 
 /// Adds to the score of those that have one in this half.
-fn rank<P, D: Named>(
+fn rank<P, D>(
     candidates: &mut [Candidate<P, D>],
     score: impl Fn(&Candidate<P, D>) -> Option<f64>,
     note: impl Fn(&mut Candidate<P, D>, u32),
@@ -111,11 +110,11 @@ fn rank<P, D: Named>(
     }
 }
 
-/// Sorts by `order`; the id decides between equals, so that an answer never depends on the order in
+/// Sorts by `order`; the key decides between equals, so that an answer never depends on the order in
 /// which documents came in.
-fn sort<P, D: Named>(
+fn sort<P, D>(
     candidates: &mut [Candidate<P, D>],
     order: impl Fn(&Candidate<P, D>, &Candidate<P, D>) -> Ordering,
 ) {
-    candidates.sort_by(|a, b| order(a, b).then_with(|| a.document.id().cmp(b.document.id())));
+    candidates.sort_by(|a, b| order(a, b).then_with(|| a.key.cmp(&b.key)));
 }

@@ -10,12 +10,17 @@ pub mod examples;
 mod forget;
 mod fusion;
 pub mod groups;
+mod highlights;
 pub mod local;
+mod pairs;
 pub mod qdrant;
+mod query;
 mod records;
+pub mod series;
 mod words;
 
 pub use forget::{SEVERAL, forget};
+pub use query::{By, Filter, Hit, Pair, PassageRow, Query, Vectored};
 pub use records::{Facet, Facets, Record, Records, Selection, Shelf};
 
 use crate::config::Config;
@@ -26,6 +31,7 @@ use crate::error::{Class, Error, Stage};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use series::{Dimension, OnDay};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -87,10 +93,14 @@ pub trait Store: Records + Send + Sync {
     /// How many documents of those that pass `filter` have what.
     fn facets(&self, filter: &Filter) -> Result<Facets>;
 
+    /// How many documents of those that pass `filter` have which of `values` on which day; in no order,
+    /// and nothing where there are none.
+    fn by_day(&self, filter: &Filter, by: Dimension, values: &[String]) -> Result<Vec<OnDay>>;
+
     /// How many documents, passages and dead letters there are.
     fn counts(&self) -> Result<Counts>;
 
-    /// Documents that answer a query, best first: hybrid of vectors and keywords.
+    /// Documents or passages that answer a query, best first: hybrid of vectors and keywords.
     fn search(&self, query: &Query<'_>) -> Result<Vec<Hit>>;
 
     /// Lines about documents, in the order of `ids`; `None` where there is no such document.
@@ -100,35 +110,62 @@ pub trait Store: Records + Send + Sync {
     /// has none, `None` where there is no such document.
     fn vectors_of(&self, ids: &[DocumentId]) -> Result<Vec<Option<Vec<f32>>>>;
 
-    /// Documents that pass `filter` and whose vector is most like the L2-normalised `vector`, best
-    /// first, those of `except` left out. None for an empty vector.
+    /// The L2-normalised vector of a passage, by its number: empty where it has none, `None` where
+    /// there is no such passage.
+    fn passage_vector(&self, id: &DocumentId, number: u32) -> Result<Option<Vec<f32>>>;
+
+    /// Documents that pass `filter`, or passages of such, whose vector is most like the L2-normalised
+    /// `vector`, best first, those of the documents `except` left out. None for an empty vector.
+    /// Documents come without a passage.
     fn nearest(
         &self,
         vector: &[f32],
         except: &[DocumentId],
         filter: &Filter,
+        by: By,
         limit: usize,
     ) -> Result<Vec<Hit>>;
 
-    /// The passage of each document whose vector is most like the L2-normalised `vector`, in the order of
-    /// `ids`; `None` where a document has none. Reads every passage of these documents.
-    fn passages_near(&self, vector: &[f32], ids: &[DocumentId]) -> Result<Vec<Option<PassageRow>>>;
+    /// Of each document, in the order of `ids`, the `most` passages whose vectors are most like the
+    /// L2-normalised `vector`, best first. Reads every passage of these documents.
+    fn passages_near(&self, vector: &[f32], ids: &[DocumentId], most: usize) -> Result<Vec<Vec<Vectored>>>;
 
-    /// Gives documents found by [`Self::nearest`] the passage that speaks most for each.
-    fn explain(&self, vector: &[f32], mut hits: Vec<Hit>) -> Result<Vec<Hit>> {
+    /// Gives documents found by [`Self::nearest`] the passage that speaks most for each, and says which
+    /// of its passages is like which of the examples that `vector` came of.
+    fn explain(&self, vector: &[f32], examples: &[DocumentId], hits: Vec<Hit>) -> Result<Vec<Hit>> {
         let ids: Vec<DocumentId> = hits.iter().map(|hit| hit.document.id.clone()).collect();
-        for (hit, passage) in hits.iter_mut().zip(self.passages_near(vector, &ids)?) {
-            hit.passage = passage;
-        }
-        Ok(hits)
+        let found = self.passages_near(vector, &ids, pairs::LOOKED_AT)?;
+        let shown = self.passages_near(vector, examples, pairs::LOOKED_AT)?;
+        let shown: Vec<_> = examples.iter().zip(&shown).collect();
+        let with = |(hit, passages): (Hit, Vec<Vectored>)| {
+            let pairs = pairs::between(&shown, &passages);
+            Hit { pairs, passage: passages.into_iter().next().map(|best| best.row), ..hit }
+        };
+        Ok(hits.into_iter().zip(found).map(with).collect())
     }
 
     /// Documents whose vector is most like that of `id`, best first, itself excluded, each with the
-    /// passage that is most like it. `None` when there is no such document.
+    /// passages that are alike. `None` when there is no such document.
     fn similar(&self, id: &DocumentId, filter: &Filter, limit: usize) -> Result<Option<Vec<Hit>>> {
         let own = std::slice::from_ref(id);
         let Some(vector) = self.vectors_of(own)?.pop().flatten() else { return Ok(None) };
-        self.explain(&vector, self.nearest(&vector, own, filter, limit)?).map(Some)
+        self.explain(&vector, own, self.nearest(&vector, own, filter, By::Document, limit)?).map(Some)
+    }
+
+    /// Passages whose vector is most like that of a passage, best first, itself excluded, those of its own
+    /// document too. `None` when there is no such passage.
+    fn like_passage(
+        &self,
+        id: &DocumentId,
+        number: u32,
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Option<Vec<Hit>>> {
+        let Some(vector) = self.passage_vector(id, number)? else { return Ok(None) };
+        let mut hits = self.nearest(&vector, &[], filter, By::Passage, limit.saturating_add(1))?;
+        hits.retain(|hit| hit.key() != (id, Some(number)));
+        hits.truncate(limit);
+        Ok(Some(hits))
     }
 }
 
@@ -154,62 +191,6 @@ impl Standing {
         }
         if (stored.0, stored.2) == (given.0, given.2) { Self::Current } else { Self::Outdated }
     }
-}
-
-/// Which documents count. Empty: all of them. Conditions are joined by AND; several values of one
-/// condition by OR.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Filter {
-    /// Kinds, as `invoice`.
-    pub kind: Vec<String>,
-    /// Languages, ISO 639-1.
-    pub language: Vec<String>,
-    /// Entities that must be named in the document; case does not matter.
-    pub entity: Vec<String>,
-    /// Ingested at or after this time.
-    pub since: Option<Timestamp>,
-    /// Ingested before this time.
-    pub until: Option<Timestamp>,
-    /// Verdicts: `accept`, `review`, `reject`.
-    pub verdict: Vec<String>,
-    /// Tags; case does not matter.
-    pub tag: Vec<String>,
-}
-
-impl Filter {
-    /// Whether every document passes.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// What to search for.
-pub struct Query<'q> {
-    /// The words, for the keyword half; empty for a pure vector search.
-    pub text: &'q str,
-    /// The query's L2-normalised embedding, for the vector half; empty for keywords only.
-    pub vector: &'q [f32],
-    /// Which documents count.
-    pub filter: &'q Filter,
-    /// At most this many hits.
-    pub limit: usize,
-}
-
-/// A document that was found.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Hit {
-    /// Reciprocal rank fusion of the two halves for a search; cosine for a similarity.
-    pub score: f32,
-    /// Cosine of the best passage, or of the document; absent when only keywords matched.
-    pub similarity: Option<f32>,
-    /// Rank among the keyword matches, from 1; absent when only the vector matched.
-    pub keyword_rank: Option<u32>,
-    /// The document.
-    #[serde(flatten)]
-    pub document: DocumentRow,
-    /// The passage that matched best, or that is most like the examples.
-    pub passage: Option<PassageRow>,
 }
 
 /// A line about a document, for lists.
@@ -281,21 +262,6 @@ pub struct Link {
     pub relation: Relation,
     /// Share of their text that both have, 0 to 1.
     pub score: f32,
-}
-
-/// A passage that was found.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct PassageRow {
-    /// From 0.
-    pub number: u32,
-    /// Page, from 1.
-    pub page: u32,
-    /// Where it starts in the document's text, in characters.
-    pub start: usize,
-    /// Where it ends.
-    pub end: usize,
-    /// Its text.
-    pub text: String,
 }
 
 /// How much is stored.

@@ -117,6 +117,14 @@ impl About<'_> {
         self
     }
 
+    /// A parameter of the query that must be there.
+    pub fn needs(mut self, name: &str, schema: Value, what: &str) -> Self {
+        self.parameters.push(
+            json!({ "name": name, "in": "query", "required": true, "schema": schema, "description": what }),
+        );
+        self
+    }
+
     /// A header of the request.
     pub fn header(mut self, name: &str, schema: Value, what: &str) -> Self {
         self.parameters.push(
@@ -158,7 +166,9 @@ impl About<'_> {
             .query("since", time.clone(), "understood at or after this")
             .query("until", time, "understood before this")
             .query("verdict", json!({ "type": "array", "items": verdicts }), "any of these verdicts")
-            .query("tag", words, "any of these tags; case does not matter")
+            .query("tag", words.clone(), "any of these tags; case does not matter")
+            .query("source", words.clone(), "from any of these topics, or `inbox`")
+            .query("sentiment", words, "of any of these tones")
     }
 
     /// A JSON body, which must be there.
@@ -227,6 +237,7 @@ impl About<'_> {
                 "id" if documents => json!(self.schemas.read.subschema_for::<crate::document::DocumentId>()),
                 "id" => json!({ "type": "string", "pattern": "^[A-Za-z0-9_]{1,100}$" }),
                 "page" => json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX }),
+                "number" => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
                 _ => json!({ "type": "string", "minLength": 1 }),
             };
             self.parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": schema }));

@@ -33,6 +33,11 @@ pub enum DocumentState {
     Processing(Position),
     /// Given up.
     Dead(Box<DeadLetter>),
+    /// Sent, and not begun, or waiting for another try.
+    Waiting {
+        /// Its key.
+        id: DocumentId,
+    },
 }
 
 type Id = Result<Path<String>, PathRejection>;
@@ -42,20 +47,39 @@ type Answer<T> = Result<Json<T>, Problem>;
 pub async fn one(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Answer<DocumentState> {
     Params::none(&uri)?;
     let id = path_id(id)?;
+    if let Some(state) = state(&shared, &id).await? {
+        return Ok(Json(state));
+    }
+    if waits(&shared, &id).await? {
+        return Ok(Json(DocumentState::Waiting { id }));
+    }
+    // It was begun between the two looks, or nobody knows it.
+    state(&shared, &id).await?.map(Json).ok_or_else(|| unknown(&id))
+}
+
+/// Where a document is that was begun.
+async fn state(shared: &Arc<Shared>, id: &DocumentId) -> Result<Option<DocumentState>, Problem> {
     // Progress first: it ends only after the store knows, so that nothing falls between; and who
     // sent a new version does not hear of the old one.
-    if let Some(position) = shared.api.progress.of(&id) {
-        return Ok(Json(DocumentState::Processing(position)));
+    if let Some(position) = shared.api.progress.of(id) {
+        return Ok(Some(DocumentState::Processing(position)));
     }
+    let id = id.clone();
     let find = move |api: &super::Api| {
         let dead = api.store.dead(&id)?.map(Box::new);
-        match (api.store.get(&id)?.map(Box::new), dead) {
-            (Some(document), dead) => Ok(DocumentState::Done { document, dead }),
-            (None, Some(dead)) => Ok(DocumentState::Dead(dead)),
-            (None, None) => Err(unknown(&id)),
-        }
+        Ok(match (api.store.get(&id)?.map(Box::new), dead) {
+            (Some(document), dead) => Some(DocumentState::Done { document, dead }),
+            (None, Some(dead)) => Some(DocumentState::Dead(dead)),
+            (None, None) => None,
+        })
     };
-    shared.blocking(find).await.map(Json)
+    shared.blocking(find).await
+}
+
+/// Whether a document was sent and is not begun.
+pub async fn waits(shared: &Arc<Shared>, id: &DocumentId) -> Result<bool, Problem> {
+    let id = id.clone();
+    shared.blocking(move |api| Ok(api.door.waits(&id)?)).await
 }
 
 /// `DELETE /v1/documents/{id}`
@@ -121,5 +145,5 @@ pub async fn status(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Statu
 
 pub fn unknown(id: &DocumentId) -> Problem {
     Problem::new(&NOT_FOUND, format!("document `{id}` is not known"))
-        .with_remedy("if it was just sent, it may still wait in the inbox: ask again in a moment")
+        .with_remedy("send it, or look for its id in the list of documents; a file that was dropped into the inbox is known once it is begun")
 }

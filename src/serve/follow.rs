@@ -1,11 +1,12 @@
 //! One document's way, told as it goes; and what can be asked for it on the way.
 
 use super::choices::Choices;
+use super::documents::{unknown, waits};
 use super::params::{Params, path_id};
-use super::problem::{CONFLICT, NOT_FOUND, Problem};
+use super::problem::{BUSY, CONFLICT, NOT_FOUND, Problem};
 use super::{Api, Shared};
 use crate::consume::{Door, Heeded};
-use crate::document::{Command, DocumentId, Options};
+use crate::document::{Command, DeadLetter, DocumentId, Options};
 use crate::error::{Class, Error, Stage};
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection};
@@ -18,6 +19,7 @@ use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -26,8 +28,11 @@ type Id = Result<Path<String>, PathRejection>;
 
 /// How often a document is looked at.
 const LOOK: Duration = Duration::from_millis(250);
-/// How long a document that nobody knows is waited for: it may still be in the inbox.
+/// How long a document that only waits is followed.
 const WAIT: Duration = Duration::from_secs(600);
+/// Streams at once. Each asks the store four times a second while its document waits, so that these are
+/// what a store answers beside searches; a browser opens six at most.
+const STREAMS: usize = 64;
 
 /// Events of one document, until it is settled.
 struct Told(mpsc::Receiver<Event>);
@@ -40,50 +45,89 @@ impl futures_core::Stream for Told {
     }
 }
 
+/// A place among the streams, given back when dropped.
+struct Place(Arc<Shared>);
+
+impl Place {
+    fn take(shared: &Arc<Shared>) -> Result<Self, Problem> {
+        let one_more = |open: usize| (open < STREAMS).then_some(open + 1);
+        match shared.streams.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more) {
+            Ok(_) => Ok(Self(Arc::clone(shared))),
+            Err(_) => Err(Problem::new(&BUSY, format!("{STREAMS} documents are followed already"))
+                .with_remedy("ask for the state of the document now and then instead")
+                .after(5)),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// `GET /v1/documents/{id}/events`: server-sent events `waiting`, `processing`, `done` or `dead`;
-/// the last of them ends the stream.
+/// one of the last two ends the stream. It ends without where the document only waits for long, or is
+/// not known any more.
 pub async fn events(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Result<Response, Problem> {
     Params::none(&uri)?;
     let id = path_id(id)?;
+    let place = Place::take(&shared)?;
+    let mut now = look(&shared, &id).await?.ok_or_else(|| unknown(&id))?;
     // Who reads slowly holds up nobody: the next look waits until the last one was sent.
     let (tell, told) = mpsc::channel(1);
     tokio::spawn(async move {
-        let mut last = String::new();
-        let started = tokio::time::Instant::now();
-        while started.elapsed() < WAIT || !last.starts_with("waiting") {
-            let Ok((name, body)) = look(&shared, &id).await else { return };
-            let now = format!("{name} {body}");
-            if now != last {
-                last = now;
-                if tell.send(Event::default().event(name).data(body.to_string())).await.is_err() {
+        let Place(shared) = &place;
+        let (mut last, started) = (None, tokio::time::Instant::now());
+        loop {
+            let (name, body) = &now;
+            if last.as_ref() != Some(&now) {
+                let event = Event::default().event(*name).data(body.to_string());
+                if tell.send(event).await.is_err() {
                     return;
                 }
             }
-            if matches!(name, "done" | "dead") || tell.is_closed() {
+            let tired = *name == "waiting" && started.elapsed() >= WAIT;
+            if tired || matches!(*name, "done" | "dead") {
                 return;
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::select! {
+                () = tell.closed() => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let Ok(Some(next)) = look(shared, &id).await else { return };
+            last = Some(std::mem::replace(&mut now, next));
         }
     });
     Ok(Sse::new(Told(told)).keep_alive(KeepAlive::default()).into_response())
 }
 
+type Seen = (&'static str, Value);
+
 /// Where it is: the name of the event, and a few words about it.
-async fn look(shared: &Arc<Shared>, id: &DocumentId) -> Result<(&'static str, Value), Problem> {
+async fn look(shared: &Arc<Shared>, id: &DocumentId) -> Result<Option<Seen>, Problem> {
+    if let Some(begun) = begun(shared, id).await? {
+        return Ok(Some(begun));
+    }
+    if waits(shared, id).await? {
+        return Ok(Some(("waiting", json!({ "id": id }))));
+    }
+    // It may have been begun between the two looks.
+    begun(shared, id).await
+}
+
+/// The same of a document that does not wait.
+async fn begun(shared: &Arc<Shared>, id: &DocumentId) -> Result<Option<Seen>, Problem> {
     if let Some(position) = shared.api.progress.of(id) {
-        return Ok(("processing", json!(position)));
+        return Ok(Some(("processing", json!(position))));
     }
     let id = id.clone();
     let find = move |api: &Api| {
-        if let Some(document) = api.store.get(&id)? {
-            let verdict = document.verdict.decision;
-            let kind = document.kind.label;
-            return Ok(("done", json!({ "id": id, "kind": kind, "verdict": verdict })));
+        if let Some(row) = api.store.rows_of(std::slice::from_ref(&id))?.pop().flatten() {
+            return Ok(Some(("done", json!({ "id": id, "kind": row.kind, "verdict": row.verdict }))));
         }
-        Ok(match api.store.dead(&id)? {
-            Some(letter) => ("dead", json!({ "id": id, "failure": letter.failure })),
-            None => ("waiting", json!({ "id": id })),
-        })
+        let dead = |letter: DeadLetter| ("dead", json!({ "id": id, "failure": letter.failure }));
+        Ok(api.store.dead(&id)?.map(dead))
     };
     shared.blocking(find).await
 }

@@ -2,9 +2,10 @@
 
 use crate::document::{DeadLetter, Document, DocumentId, Relation};
 use crate::error::{Class, Error, Result, Stage};
+use crate::publish::series::{Dimension, OnDay};
 use crate::publish::{
-    Counts, DocumentRow, Facets, Filter, Hit, PassageRow, Place, Query, Record, Records, Related, Selection,
-    Shelf, Standing, Store,
+    By, Counts, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Related, Selection, Shelf,
+    Standing, Store, Vectored,
 };
 use crate::receipt::lock;
 use std::collections::BTreeMap;
@@ -44,9 +45,7 @@ impl MemoryStore {
     }
 
     fn hits(&self, limit: usize) -> Vec<Hit> {
-        let hit =
-            |document| Hit { score: 0.5, similarity: Some(0.5), keyword_rank: None, document, passage: None };
-        self.rows().into_iter().take(limit).map(hit).collect()
+        self.rows().into_iter().take(limit).map(|document| Hit::near(document, 0.5)).collect()
     }
 
     fn ask(&self, what: String) -> Result<()> {
@@ -118,6 +117,11 @@ impl Store for MemoryStore {
         Ok(Facets::default())
     }
 
+    fn by_day(&self, filter: &Filter, by: Dimension, values: &[String]) -> Result<Vec<OnDay>> {
+        self.ask(format!("by_day {:?} {by} {values:?}", filter.source))?;
+        Ok(Vec::new())
+    }
+
     fn put(&self, document: &Document) -> Result<()> {
         let less = |outages: usize| outages.checked_sub(1);
         if self.outages.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok() {
@@ -185,8 +189,8 @@ impl Store for MemoryStore {
 
     fn search(&self, query: &Query<'_>) -> Result<Vec<Hit>> {
         self.ask(format!(
-            "search {} {:?} {:?} {}",
-            query.text, query.vector, query.filter.kind, query.limit
+            "search {} {:?} {:?} {} {}",
+            query.text, query.vector, query.filter.kind, query.by, query.limit
         ))?;
         Ok(self.hits(query.limit))
     }
@@ -201,13 +205,26 @@ impl Store for MemoryStore {
         Ok(ids.iter().map(|id| documents.get(id).map(|document| document.vector.clone())).collect())
     }
 
-    fn nearest(&self, v: &[f32], except: &[DocumentId], filter: &Filter, limit: usize) -> Result<Vec<Hit>> {
-        self.ask(format!("nearest {v:?} {:?} {limit}", filter.language))?;
+    fn passage_vector(&self, id: &DocumentId, number: u32) -> Result<Option<Vec<f32>>> {
+        let documents = lock(&self.documents);
+        let passages = documents.get(id).map_or(&[][..], |document| &document.passages);
+        Ok(passages.iter().find(|one| one.number == number).map(|one| one.vector.clone()))
+    }
+
+    fn nearest(
+        &self,
+        v: &[f32],
+        except: &[DocumentId],
+        filter: &Filter,
+        by: By,
+        limit: usize,
+    ) -> Result<Vec<Hit>> {
+        self.ask(format!("nearest {by} {v:?} {:?} {limit}", filter.language))?;
         let all = self.hits(usize::MAX).into_iter();
         Ok(all.filter(|hit| !except.contains(&hit.document.id)).take(limit).collect())
     }
 
-    fn passages_near(&self, _: &[f32], ids: &[DocumentId]) -> Result<Vec<Option<PassageRow>>> {
-        Ok(vec![None; ids.len()])
+    fn passages_near(&self, _: &[f32], ids: &[DocumentId], _: usize) -> Result<Vec<Vec<Vectored>>> {
+        Ok(vec![Vec::new(); ids.len()])
     }
 }

@@ -24,6 +24,8 @@ mod tasks;
 mod upload;
 
 #[cfg(test)]
+mod follow_tests;
+#[cfg(test)]
 mod guard_tests;
 #[cfg(test)]
 mod memory;
@@ -63,6 +65,7 @@ pub use choices::Choices;
 pub use keys::{Entry, Keys, check_name, check_skills, is_key, read as read_keys, write as write_keys};
 use pace::Pace;
 use problem::Problem;
+pub use search::Mode;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -152,6 +155,8 @@ struct Shared {
     body_limit: usize,
     /// Requests under `/v1` that are being answered.
     requests: AtomicUsize,
+    /// Documents that are followed by their events.
+    streams: AtomicUsize,
     /// Documents that are being fetched by their URIs, or were and are not durable yet.
     fetching: AtomicUsize,
     /// How fast who may ask.
@@ -190,6 +195,7 @@ fn share(api: Api) -> Arc<Shared> {
     Arc::new(Shared {
         body_limit: api.config.max_body_mb.saturating_mul(1 << 20),
         requests: AtomicUsize::new(0),
+        streams: AtomicUsize::new(0),
         fetching: AtomicUsize::new(0),
         pace: Pace::new(api.config.requests_per_s, f64::from(api.config.burst)),
         openapi: description().to_string(),

@@ -25,6 +25,7 @@ const FILES: &[(&str, &str, &str)] = files! {
     "page.css": CSS,
     "page.js": JS,
     "again.js": JS,
+    "passages.js": JS,
     "base.js": JS,
     "charts.js": JS,
     "document.js": JS,

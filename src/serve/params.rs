@@ -10,9 +10,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 /// The parameters of a [`Filter`].
-pub const FILTER: [&str; 7] = ["kind", "language", "entity", "since", "until", "verdict", "tag"];
+pub const FILTER: [&str; 9] =
+    ["kind", "language", "entity", "since", "until", "verdict", "tag", "source", "sentiment"];
 
 /// The parameters of one request.
 pub struct Params(Vec<(String, String)>);
@@ -58,6 +60,12 @@ impl Params {
         })
     }
 
+    /// One of a few words, where it is given.
+    pub fn choice<T: FromStr<Err = String>>(&self, name: &str) -> Result<Option<T>, Problem> {
+        let wrong = |e| Problem::bad(format!("query parameter `{name}`: {e}"));
+        self.one(name)?.map(|text| text.trim().to_lowercase().parse().map_err(wrong)).transpose()
+    }
+
     /// How many rows are asked for.
     pub fn limit(&self) -> Result<usize, Problem> {
         self.number("limit", 20, 1..=100)
@@ -79,6 +87,8 @@ impl Params {
             until: self.time("until")?,
             verdict,
             tag: lower("tag"),
+            source: self.listed("source").map(str::to_owned).collect(),
+            sentiment: lower("sentiment"),
         })
     }
 
@@ -138,7 +148,7 @@ mod tests {
     #[test]
     fn filters_are_repeated_or_listed() {
         let one = filter(
-            "kind=invoice,letter&kind=report&language=DE&entity=Acme,%20Inc.&since=2026-07-01&verdict=review&tag=Case%207,legal",
+            "kind=invoice,letter&kind=report&language=DE&entity=Acme,%20Inc.&since=2026-07-01&verdict=review&tag=Case%207,legal&source=Docs.high,inbox&sentiment=Negative",
         )
         .unwrap();
         assert_eq!(one.kind, ["invoice", "letter", "report"]);
@@ -147,6 +157,10 @@ mod tests {
         assert_eq!(one.since, Some("2026-07-01T00:00:00Z".parse().unwrap()));
         assert_eq!(one.verdict, ["review"]);
         assert_eq!(one.tag, ["case 7", "legal"]);
+        assert_eq!(
+            (one.source, one.sentiment),
+            (vec!["Docs.high".to_owned(), "inbox".to_owned()], vec!["negative".to_owned()])
+        );
         let offset = filter("until=2026-07-01T02:00:00+02:00").unwrap();
         assert_eq!(offset.until, one.since);
         assert!(filter("kind=&since=").unwrap().is_empty());

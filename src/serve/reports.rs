@@ -7,6 +7,7 @@ use super::problem::Problem;
 use crate::document::Relation;
 use crate::publish::Facets;
 use crate::publish::groups::{self, Groups, Wanted};
+use crate::publish::series::{self, Dimension, Series, Step};
 use crate::receipt::lock;
 use crate::review::Skills;
 use axum::Json;
@@ -21,6 +22,18 @@ use std::sync::Arc;
 pub async fn documents(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Facets>, Problem> {
     let filter = Params::parse(&uri, &[&FILTER])?.filter()?;
     shared.blocking(move |api| Ok(api.store.facets(&filter)?)).await.map(Json)
+}
+
+/// `GET /v1/reports/series`
+pub async fn over_time(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Series>, Problem> {
+    let params = Params::parse(&uri, &[&FILTER, &["by", "step", "limit"]])?;
+    let (filter, most) = (params.filter()?, params.limit()?);
+    let by = params.choice("by")?.ok_or_else(|| {
+        let known: Vec<&str> = Dimension::ALL.iter().map(|by| by.as_str()).collect();
+        Problem::bad("query parameter `by` is missing").with_remedy(format!("one of {}", known.join(", ")))
+    })?;
+    let step = params.choice("step")?.unwrap_or(Step::Day);
+    shared.blocking(move |api| Ok(series::find(api.store.as_ref(), &filter, by, step, most)?)).await.map(Json)
 }
 
 /// `GET /v1/reports/duplicates`

@@ -1,28 +1,28 @@
 //! Every path with its handler and its description.
 
 mod reviewing;
+mod telling;
 
 use super::describe::{About, Routes};
 use super::problem::{
     CONFLICT, IN_FLIGHT, MEDIA, NO_DIRECTION, NO_PICTURE, NOT_FETCHED, NOT_FOUND, NOT_READY, REUSED, SLOW,
-    STALE, TOO_LARGE,
+    TOO_LARGE,
 };
 use super::{
-    admin, choices, documents, follow, live, metrics, openapi, pages, ready, reports, search, subscriptions,
+    admin, choices, documents, follow, live, metrics, openapi, pages, ready, reports, search, tasks, upload,
 };
-use super::{tasks, upload};
 use crate::consume::envelope::WrittenEnvelope;
 use crate::document::{DocumentId, Options};
-use crate::notify::{DeliveryState, Draft, Subscription, WithSecret};
+use crate::publish::By;
 use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
 
 /// Everything under `/v1`.
 pub fn v1() -> Routes {
     let routes = operations(reviewing::reviewing(flow(Routes::new("/v1"))));
-    telling(routes)
+    telling::telling(routes)
 }
 
 fn words() -> Value {
@@ -101,10 +101,13 @@ fn searched(mut about: About<'_>) -> About<'_> {
     let ids = about.schema_of::<DocumentId>();
     let examples = json!({ "type": "array", "maxItems": search::EXAMPLES, "items": ids });
     let query = json!({ "type": "string", "minLength": 1, "maxLength": 2_000 });
+    let (modes, by) = (json!(about.schema_of::<search::Mode>()), json!(about.schema_of::<By>()));
     about
         .query("q", query, "what to search for; needed where `like` names nothing")
         .query("like", examples.clone(), "more like these documents, which are left out of the answer")
         .query("unlike", examples, "less like those; beside `q` or `like`")
+        .query("mode", modes, "what of `q` counts; hybrid if absent")
+        .query("by", by, "what is ranked: document if absent")
         .filter()
         .page(900)
         .query(
@@ -143,10 +146,20 @@ fn flow(routes: Routes) -> Routes {
         )
         .add(
             Method::GET,
+            "/documents/{id}/passages/{number}/similar",
+            get(search::passages),
+            "Passages like one of its passages",
+            |about| about.filter().limit().gives::<search::Found>(200).fails(&[&NOT_FOUND]),
+        )
+        .add(
+            Method::GET,
             "/documents/{id}/events",
             get(follow::events),
             "Its way as server-sent events: waiting, processing, done, dead",
-            |about| about.answers(200, json!({ "text/event-stream": { "schema": { "type": "string" } } })),
+            |about| {
+                let stream = json!({ "text/event-stream": { "schema": { "type": "string" } } });
+                about.answers(200, stream).fails(&[&NOT_FOUND])
+            },
         )
         .add(
             Method::POST,
@@ -231,78 +244,6 @@ fn operations(routes: Routes) -> Routes {
         .add(Method::GET, "/openapi.json", get(openapi), "This description", |about| {
             about.answers(200, any())
         })
-}
-
-fn telling(routes: Routes) -> Routes {
-    routes
-        .add(Method::GET, "/subscriptions", get(subscriptions::list), "Who hears of what", |about| {
-            about.gives::<subscriptions::Subscribed>(200)
-        })
-        .add(Method::POST, "/subscriptions", post(subscriptions::create), "Subscribe", |about| {
-            again(about).takes::<Draft>().gives::<WithSecret>(201).fails(&[&CONFLICT, &MEDIA, &TOO_LARGE])
-        })
-        .add(Method::GET, "/subscriptions/{id}", get(subscriptions::one), "One subscription", |about| {
-            about.gives::<Subscription>(200).fails(&[&NOT_FOUND])
-        })
-        .add(Method::PUT, "/subscriptions/{id}", put(subscriptions::change), "Change it", |about| {
-            about.takes::<Draft>().gives::<Subscription>(200).fails(&[&NOT_FOUND, &STALE, &MEDIA, &TOO_LARGE])
-        })
-        .add(
-            Method::DELETE,
-            "/subscriptions/{id}",
-            delete(subscriptions::delete),
-            "End it, with everything that waits for it",
-            |about| about.empty(204).fails(&[&NOT_FOUND]),
-        )
-        .add(
-            Method::POST,
-            "/subscriptions/{id}/secret",
-            post(subscriptions::renew),
-            "Make a new secret; the former one signs for a day more",
-            |about| about.gives::<WithSecret>(200).fails(&[&NOT_FOUND, &STALE]),
-        )
-        .add(
-            Method::POST,
-            "/subscriptions/{id}/test",
-            post(subscriptions::test),
-            "Send a message that only shows that messages arrive",
-            |about| about.gives::<crate::notify::Delivery>(202).fails(&[&NOT_FOUND]),
-        )
-        .add(
-            Method::POST,
-            "/subscriptions/{id}/replay",
-            post(subscriptions::replay_all),
-            "Send every dead letter of it once more",
-            |about| about.gives::<subscriptions::Replayed>(202).fails(&[&NOT_FOUND, &STALE]),
-        )
-        .add(
-            Method::GET,
-            "/deliveries",
-            get(subscriptions::deliveries),
-            "Messages that wait or were given up",
-            |mut about| {
-                let states = json!({ "type": "array", "items": about.schema_of::<DeliveryState>() });
-                about
-                    .query("state", states, "all if absent")
-                    .query("subscription", words(), "only to these")
-                    .page(i64::MAX as u64)
-                    .gives::<subscriptions::Deliveries>(200)
-            },
-        )
-        .add(
-            Method::DELETE,
-            "/deliveries/{id}",
-            delete(subscriptions::discard),
-            "Forget a message",
-            |about| about.empty(204).fails(&[&NOT_FOUND]),
-        )
-        .add(
-            Method::POST,
-            "/deliveries/{id}/replay",
-            post(subscriptions::replay),
-            "Send a message now, with as many tries as a new one",
-            |about| about.gives::<crate::notify::Delivery>(202).fails(&[&NOT_FOUND, &STALE]),
-        )
 }
 
 /// What needs no key.

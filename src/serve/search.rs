@@ -3,16 +3,17 @@
 use super::Shared;
 use super::documents::unknown;
 use super::params::{FILTER, Params, document_id, path_id};
-use super::problem::{NO_DIRECTION, Problem};
+use super::problem::{NO_DIRECTION, NOT_FOUND, Problem};
 use crate::document::DocumentId;
+use crate::error::named;
 use crate::publish::examples::{Astray, Examples};
-use crate::publish::{DocumentRow, Facets, Hit, Query};
+use crate::publish::{By, DocumentRow, Facets, Hit, Query};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,6 +22,18 @@ const QUERY_CHARACTERS: usize = 2_000;
 
 /// Examples that are liked, or not, at most: more hardly move their mean.
 pub const EXAMPLES: usize = 10;
+
+named! {
+    /// What of a query counts.
+    Mode {
+        /// Words and meaning.
+        Hybrid = "hybrid",
+        /// Words alone; no model is asked.
+        Words = "words",
+        /// Meaning alone.
+        Meaning = "meaning",
+    }
+}
 
 type Answer<T> = Result<Json<T>, Problem>;
 
@@ -48,7 +61,8 @@ pub struct Shown {
 
 /// `GET /v1/search`
 pub async fn search(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Found> {
-    let params = Params::parse(&uri, &[&["q", "like", "unlike", "limit", "offset", "facets"], &FILTER])?;
+    let params =
+        Params::parse(&uri, &[&["q", "like", "unlike", "mode", "by", "limit", "offset", "facets"], &FILTER])?;
     let (filter, limit) = (params.filter()?, params.limit()?);
     // Ranking is done from the top, so what comes far down costs accordingly.
     let offset = params.number("offset", 0, 0..=900)?;
@@ -63,15 +77,26 @@ pub async fn search(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Found
             "say what to search for, as /v1/search?q=unpaid+invoices, or name a document, as `like=ID`",
         ));
     }
+    let mode = params.choice("mode")?.unwrap_or(Mode::Hybrid);
+    let by = params.choice("by")?.unwrap_or(By::Document);
+    if mode == Mode::Words && !examples.is_empty() {
+        return Err(Problem::bad(
+            "examples are compared by their meaning, so `mode=words` says nothing beside them",
+        )
+        .with_remedy("leave out `mode`, or the examples"));
+    }
     let started = Instant::now();
     let find = move |api: &super::Api| {
-        let vector = if text.is_empty() { Vec::new() } else { (api.embed)(&text)? };
+        let by_words = text.is_empty() || mode == Mode::Words;
+        let vector = if by_words { Vec::new() } else { (api.embed)(&text)? };
+        let words = if mode == Mode::Meaning { "" } else { text.as_str() };
         let depth = limit + offset;
         let hits = match examples.is_empty() {
             true => {
-                api.store.search(&Query { text: &text, vector: &vector, filter: &filter, limit: depth })?
+                let query = Query { text: words, vector: &vector, filter: &filter, by, limit: depth };
+                api.store.search(&query)?
             }
-            false => examples.search(api.store.as_ref(), &vector, &filter, depth).map_err(astray)?,
+            false => examples.search(api.store.as_ref(), &vector, &filter, by, depth).map_err(astray)?,
         };
         let rows = |ids| api.store.rows_of(ids).map(|rows| rows.into_iter().flatten().collect());
         let shown = match examples.is_empty() {
@@ -142,6 +167,32 @@ pub async fn similar(
     let id = path_id(id)?;
     let started = Instant::now();
     let find = move |api: &super::Api| api.store.similar(&id, &filter, limit)?.ok_or_else(|| unknown(&id));
+    let hits = shared.blocking(find).await?;
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(Json(Found { hits, seconds, examples: None, facets: None }))
+}
+
+/// `GET /v1/documents/{id}/passages/{number}/similar`
+pub async fn passages(
+    State(shared): State<Arc<Shared>>,
+    uri: Uri,
+    path: Result<Path<(String, String)>, PathRejection>,
+) -> Answer<Found> {
+    let params = Params::parse(&uri, &[&["limit"], &FILTER])?;
+    let (filter, limit) = (params.filter()?, params.limit()?);
+    let Path((id, number)) = path.map_err(|e| Problem::bad(e.body_text()))?;
+    let id = document_id(&id)?;
+    let number: u32 = number.parse().map_err(|_| Problem::bad("passages have numbers from 0"))?;
+    let started = Instant::now();
+    let find = move |api: &super::Api| {
+        if let Some(hits) = api.store.like_passage(&id, number, &filter, limit)? {
+            return Ok(hits);
+        }
+        match api.store.rows_of(std::slice::from_ref(&id))?.pop().flatten() {
+            Some(_) => Err(Problem::new(&NOT_FOUND, format!("document `{id}` has no passage {number}"))),
+            None => Err(unknown(&id)),
+        }
+    };
     let hits = shared.blocking(find).await?;
     let seconds = started.elapsed().as_secs_f64();
     Ok(Json(Found { hits, seconds, examples: None, facets: None }))

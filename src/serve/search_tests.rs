@@ -33,7 +33,10 @@ fn examples_are_searched_by_left_out_and_shown() {
     let further = server.get("/v1/search?q=xx&unlike=b&limit=1&offset=2").json();
     assert_eq!((further["hits"].as_array().unwrap().len(), &further["hits"][0]["id"]), (1, &json!("d")));
     let asked = lock(&server.store.asked).clone();
-    assert_eq!(asked, ["nearest [1.0] [] 20", "nearest [1.0] [\"en\"] 1", "nearest [1.0] [] 3"]);
+    assert_eq!(
+        asked,
+        ["nearest document [1.0] [] 20", "nearest document [1.0] [\"en\"] 1", "nearest document [1.0] [] 3"]
+    );
     assert!(server.get("/v1/search?q=xx").json()["examples"].is_null());
 }
 
@@ -47,4 +50,20 @@ fn examples_that_cancel_out_are_a_problem_with_a_way_out() {
     let unknown = server.get("/v1/search?like=a&unlike=gone").problem(404, "/v1/search");
     assert!(unknown.contains("`gone`"), "{unknown}");
     assert_eq!(lock(&server.store.asked).len(), 0, "nothing is searched for");
+}
+
+#[test]
+fn modes_say_what_counts_and_whether_a_model_is_asked() {
+    let server = filled();
+    for (path, asked) in [
+        ("q=xx", "search xx [2.0] [] document 20"),
+        ("q=xx&mode=hybrid&by=passage", "search xx [2.0] [] passage 20"),
+        ("q=xx&mode=words&by=document", "search xx [] [] document 20"),
+        ("q=xx&mode=Meaning&limit=3&offset=2", "search  [2.0] [] document 5"),
+        ("q=xx&like=a&mode=meaning&by=passage", "nearest passage [1.0] [] 20"),
+    ] {
+        lock(&server.store.asked).clear();
+        assert_eq!(server.get(&format!("/v1/search?{path}")).status, 200, "{path}");
+        assert_eq!(*lock(&server.store.asked), [asked], "{path}");
+    }
 }

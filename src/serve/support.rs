@@ -4,7 +4,9 @@ pub use super::memory::MemoryStore;
 use super::{Api, Changes, Choices, Keys, Shared, bind, guarded, serve, share};
 use crate::config::{NotifyConfig, OcrEngine, ServeConfig, Sources, load};
 use crate::consume::{Door, Inbox, Upload};
-use crate::document::{DeadLetter, Decision, Document, DocumentId, MediaType, Priority, Scored, Verdict};
+use crate::document::{
+    DeadLetter, Decision, Document, DocumentId, Head, MediaType, Priority, Scored, Verdict,
+};
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
@@ -229,6 +231,30 @@ impl Server {
 
     pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         self.ask("POST", path, headers, body)
+    }
+
+    /// A document is in flight, the fourth of its seven pages being read.
+    pub fn begin(&self, name: &str) {
+        let head = Head {
+            id: DocumentId::parse(name).unwrap(),
+            name: name.to_owned(),
+            declared: None,
+            language: None,
+            priority: Priority::Normal,
+            size: 1,
+            sha256: String::new(),
+            received_at: "2026-07-01T00:00:00Z".parse().unwrap(),
+            version: 0,
+            origin: None,
+            force: false,
+            options: Default::default(),
+            lineage: None,
+            trace: Default::default(),
+            tags: Vec::new(),
+        };
+        self.progress.begin(&head);
+        self.progress.at(&head.id, Stage::Digitize);
+        self.progress.pages(&head.id, 3, 7);
     }
 
     /// What lies in the inbox of a priority: bytes and what was said.

@@ -3,8 +3,8 @@
 use super::support::{Server, config, dead_letter, document};
 use super::{bind, serve};
 use crate::consume::Upload;
-use crate::document::{DocumentId, Head, Priority, sha256_hex};
-use crate::error::{Error, Stage};
+use crate::document::{DocumentId, Priority, sha256_hex};
+use crate::error::Error;
 use crate::publish::Store;
 use crate::receipt::lock;
 use serde_json::json;
@@ -26,29 +26,6 @@ fn form(parts: &[(&str, &str, &str)]) -> Vec<u8> {
 
 fn id(text: &str) -> DocumentId {
     DocumentId::parse(text).unwrap()
-}
-
-fn in_flight(server: &Server, name: &str) {
-    let head = Head {
-        id: id(name),
-        name: name.to_owned(),
-        declared: None,
-        language: None,
-        priority: Priority::Normal,
-        size: 1,
-        sha256: String::new(),
-        received_at: "2026-07-01T00:00:00Z".parse().unwrap(),
-        version: 0,
-        origin: None,
-        force: false,
-        options: Default::default(),
-        lineage: None,
-        trace: Default::default(),
-        tags: Vec::new(),
-    };
-    server.progress.begin(&head);
-    server.progress.at(&head.id, Stage::Digitize);
-    server.progress.pages(&head.id, 3, 7);
 }
 
 #[test]
@@ -180,7 +157,7 @@ fn a_document_is_unknown_then_processing_then_done_or_dead() {
     let server = Server::start(&[]);
     let path = "/v1/documents/a";
     assert!(server.get(path).problem(404, path).contains("`a`"));
-    in_flight(&server, "a");
+    server.begin("a");
     let state = server.get(path).json();
     assert_eq!(state["state"], "processing");
     assert_eq!(
@@ -211,7 +188,7 @@ fn deleting_takes_the_result_file_along() {
     server.store.put(&document("a")).unwrap();
     let file = server.inbox.folder("results").join("a.json");
     std::fs::write(&file, "{}").unwrap();
-    in_flight(&server, "a");
+    server.begin("a");
     delete().problem(409, path);
     server.progress.end(&id("a"));
     let answer = delete();
@@ -237,7 +214,7 @@ fn lists_search_and_similarity_pass_their_filters_on() {
     assert_eq!(server.get("/v1/documents/a/similar?language=en,de").json()["hits"][0]["name"], "b.txt");
     let asked = lock(&server.store.asked).clone();
     assert!(asked[0].contains("[\"letter\"]") && asked[0].contains("2026-07-01T00:00:00Z"), "{asked:?}");
-    assert_eq!(asked[1], "search unpaid invoices [15.0] [\"letter\", \"invoice\"] 1");
+    assert_eq!(asked[1], "search unpaid invoices [15.0] [\"letter\", \"invoice\"] document 1");
     assert_eq!(asked[2], "nearest [] [\"en\", \"de\"] 20");
 
     let none = "/v1/documents/none/similar";
@@ -266,7 +243,7 @@ fn lists_search_and_similarity_pass_their_filters_on() {
 fn status_health_metrics_and_page() {
     let server = Server::start(&[]);
     server.store.put(&document("a")).unwrap();
-    in_flight(&server, "b");
+    server.begin("b");
     let status = server.get("/v1/status");
     assert_eq!(status.header("cache-control"), "no-store");
     assert_eq!(status.json()["counts"]["documents"], 1);

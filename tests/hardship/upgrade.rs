@@ -38,6 +38,9 @@ fn assert_documents(data: &Path, api: &str) {
         assert_eq!(told["document"]["coverage"], 1.0);
         assert!(told["document"]["text"].as_str().unwrap().len() > 300, "{told}");
     }
+    let (_, told) = ask("GET", &format!("{api}/v1/reports/series?by=source&step=month"), None, None);
+    let all = serde_json::json!([{ "value": "inbox", "documents": 3 }]);
+    assert_eq!(told["values"], all, "{told}");
     // By words and by meaning.
     let (_, told) = ask("GET", &format!("{api}/v1/search?q=headphones"), None, None);
     let best = &told["hits"][0];

@@ -119,6 +119,11 @@ def look_at_others(tab, shots):
     expect(tone).to_be_visible()
     assert re.fullmatch(r"\s*Tone of passage 1: (negative|neutral|positive) \d+ %", tone.text_content()), tone.text_content()
     expect(page.locator(".like", has_text=TWINS[0])).to_be_visible()
+    met = page.locator(".met").first
+    met.locator("summary").focus()
+    tab.press("Enter")
+    expect(met.locator("blockquote")).to_have_count(2)
+    expect(met.locator("blockquote").last).to_contain_text(f"{TWINS[0]}, page 1")
     find_twin(tab, shots)
     saw("pages turned by key; a text without pictures, the tone beside it; the twin among the similar")
 
@@ -185,6 +190,7 @@ def search(tab):
     assert "kind=contract&kind=invoice" in page.url, page.url
     saw("search by meaning, two facets")
     by_example(tab)
+    by_passage(tab)
 
 
 def by_example(tab):
@@ -215,6 +221,29 @@ def by_example(tab):
     expect(examples).to_have_count(0)
     expect(hits).to_have_count(3)
     saw("more like this, less like that, and both taken away again, by keys")
+
+
+def by_passage(tab):
+    """By words alone, then the places themselves, and what is like one of them."""
+    page = tab.page
+    hits = page.locator(".hit")
+    tab.open("#/search?q=agreement")
+    page.select_option("#mode", "words")
+    expect(hits.first).to_contain_text("words: no. 1")
+    expect(hits.first).not_to_contain_text("alike")
+    assert hits.first.locator("mark").first.inner_text().lower() == "agreement"
+    page.select_option("#by", "passage")
+    like = hits.first.get_by_role("link", name="passages like this")
+    expect(like).to_be_visible()
+    assert "mode=words&by=passage" in page.url, page.url
+    tab.check("by passage")
+    like.focus()
+    tab.press("Enter")
+    expect(page.get_by_role("button", name="like passage")).to_be_visible()
+    expect(hits.first).to_contain_text("alike in meaning")
+    page.get_by_role("button", name="like passage").click()
+    expect(page.get_by_role("heading", name="How it finds")).to_be_visible()
+    saw("by words, by passage, and passages like one")
 
 
 def review(tab, shots):
@@ -302,6 +331,10 @@ def reports(tab):
     page.select_option("#relation", "all")
     expect(groups.get_by_role("link", name=TWINS[0])).to_be_visible()
     saw("near-duplicates, by what joins them")
+    courses = page.get_by_role("list", name="Over time")
+    expect(courses.get_by_role("link", name="contract")).to_be_visible()
+    page.select_option("#over", "source")
+    expect(courses.get_by_role("link", name="inbox")).to_be_visible()
     page.select_option("#report-kind", "contract")
     expect(page.locator(".tiles .card").first).to_contain_text("2")
     page.get_by_role("list", name="Languages").get_by_role("link", name="en").click()

@@ -11,11 +11,18 @@ use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::receipt::lock;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, Producer};
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// How long the brokers may take to acknowledge.
 const ACKNOWLEDGED: Duration = Duration::from_secs(20);
+
+/// Documents that are remembered after they were put in.
+const REMEMBERED: usize = 10_000;
+
+/// How long they are.
+const LATELY: Duration = Duration::from_secs(600);
 
 /// Writes to the topics that workers read.
 pub struct Intake {
@@ -24,6 +31,8 @@ pub struct Intake {
     topics: Topics,
     /// Whoever writes waits for its own acknowledgement: a failure is told to whom it concerns.
     turn: Mutex<()>,
+    /// What was put in lately, and when; the oldest first.
+    written: Mutex<VecDeque<(DocumentId, Instant)>>,
 }
 
 impl Intake {
@@ -32,7 +41,13 @@ impl Intake {
     /// Errors: `Retry` within seconds where the brokers cannot be reached or refuse.
     pub fn open(config: &KafkaConfig) -> Result<Self> {
         let (sender, context) = client::sender(config)?;
-        Ok(Self { sender, context, topics: Topics::new(config), turn: Mutex::default() })
+        Ok(Self {
+            sender,
+            context,
+            topics: Topics::new(config),
+            turn: Mutex::default(),
+            written: Mutex::default(),
+        })
     }
 
     /// Puts a document in; every broker that must have it has it when this returns.
@@ -53,7 +68,18 @@ impl Intake {
         let id =
             upload.id.clone().unwrap_or_else(|| DocumentId::of_content(&crate::document::sha256_hex(bytes)));
         self.write(&self.topics.lane(Lane::of_priority(priority)), Some(&id), Some(bytes), &headers)?;
-        self.flush()
+        self.flush()?;
+        let mut written = lock(&self.written);
+        if written.len() >= REMEMBERED {
+            written.pop_front();
+        }
+        written.push_back((id, Instant::now()));
+        Ok(())
+    }
+
+    /// Whether a document of that id was put in lately: it may still wait.
+    pub fn wrote(&self, id: &DocumentId) -> bool {
+        lock(&self.written).iter().any(|(known, at)| known == id && at.elapsed() < LATELY)
     }
 
     /// Asks for everything of a document to be deleted.
@@ -63,7 +89,9 @@ impl Intake {
         for priority in Priority::ALL {
             self.write(&self.topics.lane(Lane::of_priority(*priority)), Some(id), None, &[])?;
         }
-        self.flush()
+        self.flush()?;
+        lock(&self.written).retain(|(known, _)| known != id);
+        Ok(())
     }
 
     /// Gives a command.

@@ -4,7 +4,7 @@ use super::names;
 use super::samples::{document, embed, id};
 use crate::document::DocumentId;
 use crate::publish::examples::{Astray, Examples};
-use crate::publish::{Filter, Store};
+use crate::publish::{By, Filter, Store};
 
 fn ids(names: &[&str]) -> Vec<DocumentId> {
     names.iter().map(|name| id(name)).collect()
@@ -50,7 +50,7 @@ pub fn examples_draw_near_and_push_away(store: &dyn Store) {
     let all = Filter::default();
     let ask = |like: &[&str], unlike: &[&str], text: &[f32], filter: &Filter, limit| {
         let examples = Examples { like: ids(like), unlike: ids(unlike) };
-        let hits = examples.search(store, text, filter, limit).unwrap();
+        let hits = examples.search(store, text, filter, By::Document, limit).unwrap();
         assert!(hits.iter().all(|hit| hit.similarity == Some(hit.score)));
         names(&hits).into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
@@ -82,11 +82,14 @@ pub fn what_is_like_an_example_is_shown(store: &dyn Store) {
         .map(|(id, passage)| (id, passage.number, passage.text.as_str()))
         .collect();
     assert_eq!(shown, [("long", 3, "amber stone"), ("law", 0, "tax law")]);
-    let passages = store.passages_near(&embed("tax"), &ids(&["none", "blank", "long", "law"])).unwrap();
-    let numbers: Vec<Option<u32>> =
-        passages.iter().map(|passage| passage.as_ref().map(|passage| passage.number)).collect();
-    assert_eq!(numbers, [None, None, Some(0), Some(0)]);
-    assert!(store.passages_near(&embed("tax"), &[]).unwrap().is_empty());
+    let named = ids(&["none", "blank", "long", "law"]);
+    let numbers = |most| -> Vec<Vec<u32>> {
+        let passages = store.passages_near(&embed("tax stone"), &named, most).unwrap();
+        passages.iter().map(|of_one| of_one.iter().map(|passage| passage.row.number).collect()).collect()
+    };
+    assert_eq!(numbers(1), [vec![], vec![], vec![0], vec![0]]);
+    assert_eq!(numbers(9), [vec![], vec![], vec![0, 2, 3, 1], vec![0]]);
+    assert!(store.passages_near(&embed("tax"), &[], 9).unwrap().is_empty());
 }
 
 pub fn examples_that_say_nothing_are_named(store: &dyn Store) {
@@ -100,7 +103,7 @@ pub fn examples_that_say_nothing_are_named(store: &dyn Store) {
     }
     let ask = |like: &[&str], unlike: &[&str]| {
         let examples = Examples { like: ids(like), unlike: ids(unlike) };
-        examples.search(store, &[], &Filter::default(), 9).unwrap_err()
+        examples.search(store, &[], &Filter::default(), By::Document, 9).unwrap_err()
     };
     assert!(matches!(ask(&["a", "none"], &[]), Astray::Unknown(name) if name == id("none")));
     assert!(matches!(ask(&["a"], &["gone"]), Astray::Unknown(name) if name == id("gone")));

@@ -3,6 +3,7 @@
 //! A store runs them all with `contract_suite!(with)`, where `with` gives a test a fresh store.
 
 mod examples;
+mod passages;
 mod records;
 mod related;
 mod samples;
@@ -12,16 +13,20 @@ pub use examples::{
     examples_draw_near_and_push_away, examples_that_say_nothing_are_named,
     rows_and_vectors_come_as_they_were_asked_for, what_is_like_an_example_is_shown,
 };
+pub use passages::{
+    a_passage_has_passages_like_it, passages_are_ranked_on_their_own, what_is_replaced_counts_as_it_is_now,
+    which_passages_met_is_said, words_that_matched_are_shown,
+};
 pub use records::{
-    a_change_needs_the_version_before, amending_leaves_the_text_findable, facets_count_what_filters_pass,
-    going_through_records_meets_each_once_while_others_come_and_go, lists_of_records_are_by_rank,
-    records_come_and_go,
+    a_change_needs_the_version_before, amending_leaves_the_text_findable, counts_over_time_follow_the_filter,
+    facets_count_what_filters_pass, going_through_records_meets_each_once_while_others_come_and_go,
+    lists_of_records_are_by_rank, records_come_and_go,
 };
 pub use related::{near_duplicates_are_grouped, what_is_like_others_is_walked_through};
 pub use samples::{DIMENSION, document, embed, id, letter};
 pub use walk::a_walk_meets_everything_once;
 
-use super::{Filter, Hit, Query, Standing, Store};
+use super::{By, Filter, Hit, Query, Standing, Store};
 use crate::document::{Document, DocumentId};
 use samples::{entity, filters, seed, time};
 use std::collections::BTreeMap;
@@ -34,7 +39,7 @@ macro_rules! contract_suite {
             dead_letters_come_and_go, current_means_same_content_and_models,
             an_earlier_version_never_replaces_a_later_one, of_versions_at_once_the_latest_stays, filters_join_by_and_and_or,
             lists_are_newest_first, a_walk_meets_everything_once, both_halves_of_a_search_count, nothing_to_search_for_finds_nothing,
-            a_hit_shows_the_passage_that_matched, filters_hold_in_both_halves,
+            a_hit_shows_the_passage_that_matched, words_that_matched_are_shown, filters_hold_in_both_halves,
             long_documents_do_not_crowd_out_others, similar_leaves_out_the_document_itself,
             no_words_break_a_search, reading_goes_on_while_writing, records_come_and_go,
             a_change_needs_the_version_before, lists_of_records_are_by_rank,
@@ -43,7 +48,8 @@ macro_rules! contract_suite {
             rows_and_vectors_come_as_they_were_asked_for, examples_draw_near_and_push_away,
             what_is_like_an_example_is_shown,
             examples_that_say_nothing_are_named, what_is_like_others_is_walked_through,
-            near_duplicates_are_grouped
+            near_duplicates_are_grouped, passages_are_ranked_on_their_own, a_passage_has_passages_like_it,
+            counts_over_time_follow_the_filter, which_passages_met_is_said, what_is_replaced_counts_as_it_is_now
         );
     };
     ($with:path: $($promise:ident),*) => {
@@ -53,7 +59,7 @@ macro_rules! contract_suite {
 pub(crate) use contract_suite;
 
 fn ask(store: &dyn Store, text: &str, vector: &[f32], filter: &Filter, limit: usize) -> Vec<Hit> {
-    store.search(&Query { text, vector, filter, limit }).unwrap()
+    store.search(&Query { text, vector, filter, by: By::Document, limit }).unwrap()
 }
 
 /// A hybrid search over everything.
@@ -303,13 +309,15 @@ pub fn similar_leaves_out_the_document_itself(store: &dyn Store) {
     let hits = store.similar(&id("a"), &Filter::default(), 2).unwrap().unwrap();
     assert_eq!(names(&hits), ["b", "c"]);
     assert!(hits[0].similarity == Some(hits[0].score));
-    let near = store.nearest(&embed("red fox runs"), &[id("a")], &Filter::default(), 2).unwrap();
+    let near =
+        store.nearest(&embed("red fox runs"), &[id("a")], &Filter::default(), By::Document, 2).unwrap();
     assert_eq!(names(&near), ["b", "c"]);
     let except = |ids: &[DocumentId]| {
-        store.nearest(&embed("red fox runs"), ids, &Filter::default(), 1).unwrap().remove(0).document.id
+        let found = store.nearest(&embed("red fox runs"), ids, &Filter::default(), By::Document, 1);
+        found.unwrap().remove(0).document.id
     };
     assert_eq!((except(&[id("new")]), except(&[]), except(&[id("b"), id("a")])), (id("a"), id("a"), id("c")));
-    assert!(store.nearest(&[], &[id("a")], &Filter::default(), 2).unwrap().is_empty());
+    assert!(store.nearest(&[], &[id("a")], &Filter::default(), By::Document, 2).unwrap().is_empty());
     let none = Filter { language: vec!["fr".to_owned()], ..Filter::default() };
     assert!(store.similar(&id("a"), &none, 2).unwrap().unwrap().is_empty());
     assert!(store.similar(&id("unknown"), &Filter::default(), 2).unwrap().is_none());

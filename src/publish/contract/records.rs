@@ -1,8 +1,9 @@
 //! What every store promises about records, facets and amendments.
 
-use super::samples::{document, entity, id, seed};
+use super::samples::{document, entity, id, seed, time};
 use super::{names, search};
 use crate::document::{Decision, Scored};
+use crate::publish::series::{self, Dimension, Step};
 use crate::publish::{Facet, Filter, Record, Selection, Shelf, Store};
 use serde_json::json;
 
@@ -184,7 +185,51 @@ pub fn facets_count_what_filters_pass(store: &dyn Store) {
     assert_eq!(all.verdict, [facet("accept", 2), facet("reject", 1), facet("review", 1)]);
     assert_eq!(all.entity[0], facet("acme gmbh", 2));
     assert_eq!((all.day.len(), all.day[0].documents), (1, 4));
-    assert!(all.sentiment.is_empty());
+    assert_eq!(all.sentiment, [facet("negative", 2), facet("positive", 1)]);
+    assert_eq!(all.source, [facet("inbox", 3), facet("Scans.high", 1)]);
+    assert_eq!(all.tag, [facet("case 7", 2), facet("legal", 1)]);
     let german = Filter { language: vec!["de".to_owned()], ..Filter::default() };
     assert_eq!(store.facets(&german).unwrap().kind, [facet("invoice", 1), facet("letter", 1)]);
+}
+
+pub fn counts_over_time_follow_the_filter(store: &dyn Store) {
+    seed(store);
+    // A month later, and a day after that.
+    for (name, days, kind) in [("e", 30, "letter"), ("f", 31, "invoice"), ("g", 31, "invoice")] {
+        let mut later = document(name, &["common"]);
+        later.kind.label = kind.to_owned();
+        later.ingested_at = time(days * 86_400);
+        later.entities = vec![entity("ACME GmbH"), entity("Zeta")];
+        store.put(&later).unwrap();
+    }
+    let find = |filter: &Filter, by, step, most| {
+        let series = series::find(store, filter, by, step, most).unwrap();
+        let values: Vec<String> =
+            series.values.into_iter().map(|v| format!("{} {}", v.value, v.documents)).collect();
+        let point = |p: series::Point| {
+            let counts: Vec<String> = p.counts.iter().map(|(value, n)| format!("{value} {n}")).collect();
+            format!("{}: {}", p.from, counts.join(", "))
+        };
+        (values, series.points.into_iter().map(point).collect::<Vec<_>>())
+    };
+    let all = Filter::default();
+    // time(0) is a Monday, the 21st of September 2026.
+    let (values, points) = find(&all, Dimension::Kind, Step::Day, 9);
+    assert_eq!(values, ["invoice 4", "letter 2", "report 1"]);
+    assert_eq!(
+        points,
+        ["2026-09-21: invoice 2, letter 1, report 1", "2026-10-21: letter 1", "2026-10-22: invoice 2"]
+    );
+    let (values, points) = find(&all, Dimension::Entity, Step::Week, 2);
+    assert_eq!(values, ["acme gmbh 5", "zeta 3"]);
+    assert_eq!(points, ["2026-09-21: acme gmbh 2", "2026-10-19: acme gmbh 3, zeta 3"]);
+    let (_, points) = find(&all, Dimension::Source, Step::Month, 9);
+    assert_eq!(points, ["2026-09-01: Scans.high 1, inbox 3", "2026-10-01: inbox 3"]);
+    let negative = Filter { sentiment: vec!["negative".to_owned()], ..Filter::default() };
+    let (values, points) = find(&negative, Dimension::Tag, Step::Month, 1);
+    assert_eq!((values, points), (vec!["case 7 1".to_owned()], vec!["2026-09-01: case 7 1".to_owned()]));
+    for by in Dimension::ALL {
+        let late = Filter { since: Some(time(99 * 86_400)), ..Filter::default() };
+        assert_eq!(find(&late, *by, Step::Day, 9), (vec![], vec![]), "{by}");
+    }
 }

@@ -1,8 +1,8 @@
 //! Documents to test a store with.
 
 use crate::document::{
-    Decision, Document, DocumentId, Entity, EntitySource, MediaType, Mention, Passage, Priority,
-    SCHEMA_VERSION, Scored, SummarySentence, Verdict, sha256_hex,
+    Decision, Document, DocumentId, Entity, EntitySource, MediaType, Mention, Origin, Passage, Priority,
+    SCHEMA_VERSION, Scored, Sentiment, SummarySentence, Verdict, sha256_hex,
 };
 use crate::error::{Class, Failure, Stage};
 use crate::publish::{DeadLetter, Filter, Store};
@@ -114,6 +114,11 @@ pub fn entity(text: &str) -> Entity {
     }
 }
 
+pub fn tone(label: &str) -> Sentiment {
+    let scores = BTreeMap::from([(label.to_owned(), 0.75)]);
+    Sentiment { label: label.to_owned(), confidence: 0.75, scores }
+}
+
 /// Four documents with the word "common" that differ in what filters ask for.
 pub fn seed(store: &dyn Store) {
     let all = [
@@ -134,6 +139,13 @@ pub fn seed(store: &dyn Store) {
             "b" => vec!["legal".to_owned()],
             _ => Vec::new(),
         };
+        document.sentiment = match name {
+            "a" | "b" => Some(tone("negative")),
+            "d" => Some(tone("positive")),
+            _ => None,
+        };
+        let topic = "Scans.high".to_owned();
+        document.origin = (name == "b").then_some(Origin { topic, partition: 0, offset: 7 });
         store.put(&document).unwrap();
     }
 }
@@ -155,6 +167,10 @@ pub fn filters() -> Vec<(Filter, Vec<&'static str>)> {
         (Filter { tag: list(&["Case 7"]), ..all() }, vec!["c", "a"]),
         (Filter { tag: list(&["case 7", "legal"]), ..all() }, vec!["c", "b", "a"]),
         (Filter { tag: list(&["case"]), ..all() }, vec![]),
+        (Filter { source: list(&["inbox"]), ..all() }, vec!["d", "c", "a"]),
+        (Filter { source: list(&["Scans.high"]), sentiment: list(&["negative"]), ..all() }, vec!["b"]),
+        (Filter { source: list(&["scans.high"]), ..all() }, vec![]),
+        (Filter { sentiment: list(&["negative", "positive"]), ..all() }, vec!["d", "b", "a"]),
         (Filter { since: Some(time(1)), ..all() }, vec!["d", "c", "b"]),
         (Filter { until: Some(time(1)), ..all() }, vec!["a"]),
         (Filter { since: Some(time(1)), until: Some(time(3)), ..all() }, vec!["c", "b"]),
@@ -167,6 +183,8 @@ pub fn filters() -> Vec<(Filter, Vec<&'static str>)> {
                 since: Some(time(0)),
                 until: None,
                 tag: list(&["legal"]),
+                source: list(&["Scans.high", "inbox"]),
+                sentiment: list(&["negative"]),
             },
             vec!["b"],
         ),

@@ -28,6 +28,8 @@ impl Condition {
             ("d.kind IN (SELECT value FROM json_each(?))", &filter.kind),
             ("d.language IN (SELECT value FROM json_each(?))", &filter.language),
             ("d.verdict IN (SELECT value FROM json_each(?))", &filter.verdict),
+            ("d.source IN (SELECT value FROM json_each(?))", &filter.source),
+            ("d.sentiment IN (SELECT value FROM json_each(?))", &filter.sentiment),
             (
                 "d.row IN (SELECT e.document FROM entities e \
                  WHERE e.folded IN (SELECT value FROM json_each(?)))",

@@ -2,7 +2,7 @@
 
 use super::filter::Rowset;
 use crate::error::Result;
-use crate::publish::words;
+use crate::publish::{By, words};
 use rusqlite::{Connection, OptionalExtension};
 
 /// A document with its best passage for the words.
@@ -20,16 +20,23 @@ pub(super) struct Found {
 ///
 /// See "FTS5 Strings", <https://www.sqlite.org/fts5.html>.
 fn any_word(text: &str) -> Option<String> {
-    let kept = words::telling(text, |c| c.is_whitespace() || c.is_control());
+    let kept = words::telling(text, between);
     let quoted: Vec<String> = kept.iter().map(|word| format!("\"{}\"", word.replace('"', "\"\""))).collect();
     (!quoted.is_empty()).then(|| quoted.join(" OR "))
 }
 
-/// The `count` documents among `allowed` whose best passage matches `text` best, best first.
+/// What parts two words; each of them may be several of the index, in a row.
+pub(super) fn between(c: char) -> bool {
+    c.is_whitespace() || c.is_control()
+}
+
+/// The `count` documents among `allowed` whose best passage matches `text` best, best first; or the
+/// `count` passages of such that match best.
 pub(super) fn matches(
     reader: &Connection,
     text: &str,
     allowed: Option<&Rowset>,
+    by: By,
     count: usize,
 ) -> Result<Vec<Found>> {
     let Some(words) = any_word(text).filter(|_| count > 0) else { return Ok(Vec::new()) };
@@ -37,7 +44,7 @@ pub(super) fn matches(
     let mut statement = reader.prepare_cached("SELECT rowid, rank FROM keywords WHERE keywords MATCH ?")?;
     let mut owner = reader.prepare_cached("SELECT document FROM passages WHERE row = ?")?;
     let mut rows = statement.query([words])?;
-    let mut best = Best { count, found: Vec::new() };
+    let mut best = Best { count, by, found: Vec::new() };
     while let Some(row) = rows.next()? {
         let (passage, rank): (i64, f64) = (row.get(0)?, row.get(1)?);
         if !best.takes(rank) {
@@ -52,9 +59,10 @@ pub(super) fn matches(
     Ok(best.found)
 }
 
-/// The best documents so far, best first, each with its best passage.
+/// The best documents so far, best first, each with its best passage; or the best passages.
 struct Best {
     count: usize,
+    by: By,
     found: Vec<Found>,
 }
 
@@ -65,7 +73,9 @@ impl Best {
     }
 
     fn add(&mut self, new: Found) {
-        if let Some(at) = self.found.iter().position(|found| found.document == new.document) {
+        // A passage comes once.
+        let same = |found: &Found| self.by == By::Document && found.document == new.document;
+        if let Some(at) = self.found.iter().position(same) {
             if self.found.get(at).is_some_and(|found| found.rank <= new.rank) {
                 return;
             }
@@ -91,13 +101,42 @@ mod tests {
         assert_eq!(any_word("to be or").as_deref(), Some("\"to\" OR \"be\" OR \"or\""));
     }
 
+    /// The characters of what FTS5 marks itself, in a table that keeps its texts.
+    fn marked(text: &str, query: &str) -> Vec<[usize; 2]> {
+        let table = Connection::open_in_memory().unwrap();
+        let made = "CREATE VIRTUAL TABLE t USING fts5 (text, tokenize = 'unicode61 remove_diacritics 2')";
+        table.execute_batch(made).unwrap();
+        table.execute("INSERT INTO t VALUES (?)", [text]).unwrap();
+        let Some(words) = any_word(query) else { return Vec::new() };
+        let sql = "SELECT highlight(t, 0, '[', ']') FROM t WHERE t MATCH ?";
+        let shown: Option<String> = table.query_row(sql, [words], |row| row.get(0)).optional().unwrap();
+        let (mut found, mut at) = (Vec::new(), 0);
+        for c in shown.unwrap_or_default().chars() {
+            match (c, found.last_mut()) {
+                ('[', _) => found.push([at, at]),
+                (']', Some(last)) => last[1] = at,
+                _ => at += 1,
+            }
+        }
+        found
+    }
+
     proptest! {
+        #[test]
+        fn what_is_shown_of_words_is_what_the_index_marks(
+            text in "([aAäÄéÉßøñ1жЖ文𝄞\u{301} .,/-]|of |net ){0,30}",
+            query in "([aAäÉßøñ1ж文\u{301} /-]|of |net ){0,12}",
+        ) {
+            let found = crate::publish::highlights::Marker::new(&query, between).find(&text);
+            prop_assert_eq!(found, marked(&text, &query));
+        }
+
         #[test]
         fn the_best_are_those_that_sorting_would_put_first(
             ranks in prop::collection::vec((0..20_i64, -50..0_i32), 0..200),
             count in 1..30_usize,
         ) {
-            let mut best = Best { count, found: Vec::new() };
+            let mut best = Best { count, by: By::Document, found: Vec::new() };
             let all = || (1..).zip(&ranks).map(|(passage, &(document, rank))| Found { document, passage, rank: rank.into() });
             for found in all() {
                 if best.takes(found.rank) {

@@ -28,11 +28,12 @@ mod write;
 mod tests;
 
 use super::{
-    Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, PassageRow, Place, Query, Record, Records, Related,
-    Selection, Shelf, Standing, Store,
+    By, Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Related,
+    Selection, Shelf, Standing, Store, Vectored,
 };
 use crate::document::{Document, DocumentId, Relation};
 use crate::error::Result;
+use crate::publish::series::{Dimension, OnDay};
 use filter::Filters;
 use rusqlite::{Connection, Transaction};
 use schema::Readers;
@@ -176,6 +177,10 @@ impl Store for LocalStore {
         self.readers.with(|reader| records::facets(reader, filter))
     }
 
+    fn by_day(&self, filter: &Filter, by: Dimension, values: &[String]) -> Result<Vec<OnDay>> {
+        self.readers.with(|reader| records::by_day(reader, filter, by, values))
+    }
+
     fn put(&self, document: &Document) -> Result<()> {
         write::put(self, document)
     }
@@ -249,12 +254,17 @@ impl Store for LocalStore {
         vector: &[f32],
         except: &[DocumentId],
         filter: &Filter,
+        by: By,
         limit: usize,
     ) -> Result<Vec<Hit>> {
-        search::nearest_documents(self, vector, except, filter, limit)
+        search::nearest(self, vector, except, filter, by, limit)
     }
 
-    fn passages_near(&self, vector: &[f32], ids: &[DocumentId]) -> Result<Vec<Option<PassageRow>>> {
-        self.readers.with(|reader| search::passages_near(reader, vector, ids))
+    fn passage_vector(&self, id: &DocumentId, number: u32) -> Result<Option<Vec<f32>>> {
+        self.readers.with(|reader| read::passage_vector(reader, id, number))
+    }
+
+    fn passages_near(&self, vector: &[f32], ids: &[DocumentId], most: usize) -> Result<Vec<Vec<Vectored>>> {
+        self.readers.with(|reader| search::passages_near(reader, vector, ids, most))
     }
 }

@@ -173,6 +173,35 @@ pub(super) fn passage(reader: &Connection, row: i64) -> Result<Option<PassageRow
     Ok(found.optional()?)
 }
 
+/// The passages of these rowids, all of one document, with their texts.
+pub(super) fn passages(reader: &Connection, document: i64, rows: &[i64]) -> Result<Vec<PassageRow>> {
+    let mut body = reader.prepare_cached("SELECT text FROM bodies WHERE document = ?")?;
+    let mut body = body.query([document])?;
+    let Some(body) = body.next()? else { return Ok(Vec::new()) };
+    let characters = Characters::new(body.get_ref(0)?.as_str().map_err(failure::broken)?);
+    let mut place =
+        reader.prepare_cached("SELECT number, page, start, \"end\" FROM passages WHERE row = ?")?;
+    let mut one = |row: &i64| {
+        Ok(place.query_row([row], |row| {
+            let (start, end) = (natural(row.get(2)?), natural(row.get(3)?));
+            let text = characters.slice(start, end).to_owned();
+            Ok(PassageRow { number: row.get(0)?, page: row.get(1)?, start, end, text })
+        })?)
+    };
+    rows.iter().map(&mut one).collect()
+}
+
+/// See [`Store::passage_vector`](crate::publish::Store::passage_vector).
+pub(super) fn passage_vector(reader: &Connection, id: &DocumentId, number: u32) -> Result<Option<Vec<f32>>> {
+    let mut statement = reader.prepare_cached(
+        "SELECT p.vector FROM passages p JOIN documents d ON d.row = p.document \
+         WHERE d.id = ? AND p.number = ?",
+    )?;
+    let vector =
+        |row: &Row<'_>| Ok(vectors::from_blob(row.get_ref(0)?.as_blob_or_null()?.unwrap_or_default()));
+    Ok(statement.query_row(rusqlite::params![id.as_str(), number], vector).optional()?)
+}
+
 /// What [`document_row`] reads.
 const COLUMNS: &str = "d.id, d.name, d.media_type, d.kind, d.kind_confidence, d.language, d.pages, \
      d.ocr_confidence, d.verdict, d.summary, d.ingested_at";

@@ -1,9 +1,10 @@
 //! Records, facets, and what changes of a document whose text stays.
 
 use super::filter::Condition;
-use super::{LocalStore, write};
+use super::{LocalStore, failure, write};
 use crate::document::Document;
 use crate::error::Result;
+use crate::publish::series::{Dimension, OnDay};
 use crate::publish::{Facet, Facets, Filter, Record, Selection, Shelf};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params, params_from_iter};
@@ -156,7 +157,7 @@ pub(super) fn amend(store: &LocalStore, document: &Document) -> Result<bool> {
 pub(super) fn facets(reader: &mut Connection, filter: &Filter) -> Result<Facets> {
     let condition = Condition::new(filter);
     let snapshot = reader.transaction()?;
-    let count = |value: &str, from: &str, order: &str, most: usize| -> Result<Vec<Facet>> {
+    let count = |(value, from): (&str, &str), order: &str, most: usize| -> Result<Vec<Facet>> {
         let sql = format!(
             "SELECT {value} AS value, COUNT(*) AS n FROM {from} WHERE {} GROUP BY value \
              HAVING value <> '' ORDER BY {order} LIMIT {most}",
@@ -171,14 +172,57 @@ pub(super) fn facets(reader: &mut Connection, filter: &Filter) -> Result<Facets>
         }
         Ok(facets)
     };
-    let (alone, most_first) = ("documents d", "n DESC, value");
-    let named = "documents d JOIN entities n ON n.document = d.row";
+    let most = |dimension, most| count(column(dimension), "n DESC, value", most);
     Ok(Facets {
-        kind: count("d.kind", alone, most_first, 100)?,
-        language: count("d.language", alone, most_first, 100)?,
-        verdict: count("d.verdict", alone, most_first, 10)?,
-        sentiment: count("d.sentiment", alone, most_first, 10)?,
-        entity: count("n.folded", named, most_first, 20)?,
-        day: count("date(d.ingested_at / 1000000, 'unixepoch')", alone, "value DESC", 366)?,
+        kind: most(Dimension::Kind, 100)?,
+        language: most(Dimension::Language, 100)?,
+        verdict: most(Dimension::Verdict, 10)?,
+        sentiment: most(Dimension::Sentiment, 10)?,
+        source: most(Dimension::Source, 100)?,
+        tag: most(Dimension::Tag, 20)?,
+        entity: most(Dimension::Entity, 20)?,
+        day: count((DAY, "documents d"), "value DESC", 366)?,
     })
+}
+
+/// The day of a document.
+const DAY: &str = "date(d.ingested_at / 1000000, 'unixepoch')";
+
+/// What has the values of a dimension, and from where.
+fn column(dimension: Dimension) -> (&'static str, &'static str) {
+    match dimension {
+        Dimension::Kind => ("d.kind", "documents d"),
+        Dimension::Language => ("d.language", "documents d"),
+        Dimension::Verdict => ("d.verdict", "documents d"),
+        Dimension::Sentiment => ("d.sentiment", "documents d"),
+        Dimension::Source => ("d.source", "documents d"),
+        Dimension::Tag => ("n.tag", "documents d JOIN tags n ON n.document = d.row"),
+        Dimension::Entity => ("n.folded", "documents d JOIN entities n ON n.document = d.row"),
+    }
+}
+
+/// See [`Store::by_day`](crate::publish::Store::by_day).
+pub(super) fn by_day(
+    reader: &Connection,
+    filter: &Filter,
+    by: Dimension,
+    values: &[String],
+) -> Result<Vec<OnDay>> {
+    let condition = Condition::new(filter);
+    let (value, from) = column(by);
+    let sql = format!(
+        "SELECT {DAY} AS day, {value} AS one, COUNT(*) FROM {from} \
+         WHERE {} AND {value} IN (SELECT value FROM json_each(?)) GROUP BY day, one",
+        condition.sql
+    );
+    let mut statement = reader.prepare_cached(&sql)?;
+    let wanted = Value::Text(serde_json::json!(values).to_string());
+    let mut rows = statement.query(params_from_iter(condition.values.into_iter().chain([wanted])))?;
+    let mut counts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (day, documents): (String, i64) = (row.get(0)?, row.get(2)?);
+        let day = day.parse().map_err(failure::broken)?;
+        counts.push(OnDay { day, value: row.get(1)?, documents: usize::try_from(documents).unwrap_or(0) });
+    }
+    Ok(counts)
 }

@@ -41,12 +41,12 @@ pub(super) struct Near {
 }
 
 /// Those of `rough`, best first, that may be among the best rows of `count` owners once they are scored
-/// exactly.
-pub(super) fn promising(mut rough: Vec<Near>, count: usize) -> Vec<Near> {
+/// exactly. `owner` says whose a row is.
+pub(super) fn promising(mut rough: Vec<Near>, count: usize, owner: impl Fn(&Near) -> i64) -> Vec<Near> {
     let mut owners = HashSet::new();
     let mut least = f32::INFINITY;
     for near in &rough {
-        if owners.len() < count && owners.insert(near.owner) {
+        if owners.len() < count && owners.insert(owner(near)) {
             least = least.min(near.score - near.error);
         }
     }

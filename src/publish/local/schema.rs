@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Each entry takes the file one version further; `PRAGMA user_version` counts them. Entries that
 /// were released are never changed.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7];
 
 /// - `documents` is narrow, so that lists and filters read few pages; what is long is in `bodies`.
 /// - `bodies.payload` is the `Document` as JSON without its text, which has a column of its own:
@@ -134,6 +134,13 @@ const VERSION_6: &str = "
     ALTER TABLE records ADD COLUMN document TEXT
         GENERATED ALWAYS AS (CASE WHEN json_valid(body) THEN json_extract(body, '$.document') END) VIRTUAL;
     CREATE INDEX records_document ON records (shelf, document);
+";
+
+/// Where documents came from. There are few sources, so that an index would mislead more than it finds.
+const VERSION_7: &str = "
+    ALTER TABLE documents ADD COLUMN source TEXT NOT NULL DEFAULT '';
+    UPDATE documents SET source = coalesce((
+        SELECT json_extract(b.payload, '$.origin.topic') FROM bodies b WHERE b.document = row), 'inbox');
 ";
 
 /// Idle reader connections kept.

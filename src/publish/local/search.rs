@@ -7,8 +7,9 @@ use super::vectors::{self, DOCUMENT_VECTORS, PASSAGE_VECTORS};
 use super::{LocalStore, read};
 use crate::document::DocumentId;
 use crate::error::Result;
-use crate::publish::fusion::{self, Candidate, MIN_DEPTH, Match, Named};
-use crate::publish::{Filter, Hit, PassageRow, Query};
+use crate::publish::fusion::{self, Candidate, MIN_DEPTH, Match};
+use crate::publish::highlights::Marker;
+use crate::publish::{By, Filter, Hit, Query, Vectored};
 use rusqlite::Connection;
 use std::collections::{HashMap, HashSet};
 
@@ -26,13 +27,20 @@ pub(super) fn search(store: &LocalStore, query: &Query<'_>) -> Result<Vec<Hit>> 
         let moment = store.filters.moment();
         let snapshot = reader.transaction()?;
         let allowed = store.filters.passing(&snapshot, moment, query.filter)?;
-        let depth = fusion::depth(query.limit);
-        let near = nearest(store, &snapshot, query.vector, allowed.as_deref(), depth)?;
-        let found = keywords::matches(&snapshot, query.text, allowed.as_deref(), depth)?;
+        let (allowed, depth) = (allowed.as_deref(), fusion::depth(query.limit));
+        let rows = match query.by {
+            By::Document => Rows::BestPassages,
+            By::Passage => Rows::Passages,
+        };
+        let wanted = Wanted { rows, allowed, except: &HashSet::new(), count: depth };
+        let mut near = wanted.nearest(store, &snapshot, query.vector)?;
+        near.truncate(depth);
+        let found = keywords::matches(&snapshot, query.text, allowed, query.by, depth)?;
+        let marker = Marker::new(query.text, keywords::between);
         let mut hits = Vec::new();
-        for found in fusion::fuse(merged(&snapshot, near, found)?, query.limit) {
-            if let Some(found) = found.known(|Ranked(row, _)| read::document(&snapshot, row))? {
-                hits.push(found.into_hit(|row| read::passage(&snapshot, row))?);
+        for found in fusion::fuse(merged(&snapshot, near, found, query.by)?, query.limit) {
+            if let Some(found) = found.known(|row| read::document(&snapshot, row))? {
+                hits.push(found.into_hit(|row| read::passage(&snapshot, row), &marker)?);
             }
         }
         Ok(hits)
@@ -40,17 +48,17 @@ pub(super) fn search(store: &LocalStore, query: &Query<'_>) -> Result<Vec<Hit>> 
 }
 
 /// See [`Store::nearest`](crate::publish::Store::nearest).
-pub(super) fn nearest_documents(
+pub(super) fn nearest(
     store: &LocalStore,
     vector: &[f32],
     except: &[DocumentId],
     filter: &Filter,
+    by: By,
     limit: usize,
 ) -> Result<Vec<Hit>> {
-    if vector.is_empty() || limit == 0 {
+    if limit == 0 {
         return Ok(Vec::new());
     }
-    vectors::check_one(vector, vectors::read(store.vectors()?).dimension())?;
     store.readers.with(|reader| {
         let moment = store.filters.moment();
         let snapshot = reader.transaction()?;
@@ -59,7 +67,26 @@ pub(super) fn nearest_documents(
             own.extend(read::row_of(&snapshot, id)?);
         }
         let allowed = store.filters.passing(&snapshot, moment, filter)?;
-        near(store, &snapshot, (vector, &own), allowed.as_deref(), limit)
+        let rows = match by {
+            By::Document => Rows::Documents,
+            By::Passage => Rows::Passages,
+        };
+        let wanted = Wanted { rows, allowed: allowed.as_deref(), except: &own, count: limit };
+        let mut hits: Vec<Hit> = Vec::new();
+        for near in wanted.nearest(store, &snapshot, vector)? {
+            // Of those as good as the last one wanted, ids decide: they are all looked at.
+            if hits.len() >= limit && hits.last().is_some_and(|last| near.score.clamp(-1.0, 1.0) < last.score)
+            {
+                break;
+            }
+            let Some(document) = read::document(&snapshot, near.owner)? else { continue };
+            let mut hit = Hit::near(document, near.score);
+            if by == By::Passage {
+                hit.passage = read::passage(&snapshot, near.key)?;
+            }
+            hits.push(hit);
+        }
+        Ok(Hit::best(hits, limit))
     })
 }
 
@@ -68,109 +95,103 @@ pub(super) fn passages_near(
     reader: &mut Connection,
     vector: &[f32],
     ids: &[DocumentId],
-) -> Result<Vec<Option<PassageRow>>> {
+    most: usize,
+) -> Result<Vec<Vec<Vectored>>> {
     // One snapshot: a row may be another passage's after a write.
     let snapshot = reader.transaction()?;
     let best = |id: &DocumentId| {
-        let Some(row) = read::row_of(&snapshot, id)? else { return Ok(None) };
-        let Some(best) = vectors::best_passage(&snapshot, row, vector)? else { return Ok(None) };
-        read::passage(&snapshot, best)
+        let Some(document) = read::row_of(&snapshot, id)? else { return Ok(Vec::new()) };
+        let (rows, vectors): (Vec<i64>, Vec<_>) =
+            vectors::best_passages(&snapshot, document, vector, most)?.into_iter().unzip();
+        let passages = read::passages(&snapshot, document, &rows)?.into_iter().zip(vectors);
+        Ok(passages.map(|(row, vector)| Vectored { row, vector }).collect())
     };
     ids.iter().map(best).collect()
 }
 
-/// Documents nearest to a vector, those of these rows left out.
-fn near(
-    store: &LocalStore,
-    snapshot: &Connection,
-    (vector, own): (&[f32], &HashSet<i64>),
-    allowed: Option<&Rowset>,
-    limit: usize,
-) -> Result<Vec<Hit>> {
-    // As many more as are left out, for they are the nearest.
-    let wanted = limit.saturating_add(own.len());
-    let candidates = wanted.saturating_mul(CANDIDATES).max(MIN_DEPTH);
-    let rough = vectors::read(store.vectors()?).documents.nearest(vector, candidates, allowed);
-    let mut hits: Vec<Hit> = Vec::new();
-    for near in vectors::rescore(snapshot, DOCUMENT_VECTORS, vector, promising(rough, wanted))? {
-        // Of those as good as the last one wanted, ids decide: they are all looked at.
-        if hits.len() >= limit && hits.last().is_some_and(|last| near.score.clamp(-1.0, 1.0) < last.score) {
-            break;
-        }
-        if !own.contains(&near.owner)
-            && let Some(document) = read::document(snapshot, near.owner)?
-        {
-            let similarity = Some(near.score.clamp(-1.0, 1.0));
-            hits.push(Hit {
-                score: near.score.clamp(-1.0, 1.0),
-                similarity,
-                keyword_rank: None,
-                document,
-                passage: None,
-            });
-        }
-    }
-    hits.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.document.id.cmp(&b.document.id)));
-    hits.truncate(limit);
-    Ok(hits)
+/// Of which rows the nearest are wanted.
+#[derive(Clone, Copy, PartialEq)]
+enum Rows {
+    /// Of documents.
+    Documents,
+    /// Of passages, the best of each document.
+    BestPassages,
+    /// Of passages.
+    Passages,
 }
 
-/// The `count` documents whose best passage is nearest to `vector`, each with that passage.
-fn nearest(
-    store: &LocalStore,
-    snapshot: &Connection,
-    vector: &[f32],
-    allowed: Option<&Rowset>,
+/// Which rows are wanted.
+struct Wanted<'w> {
+    rows: Rows,
+    /// Of these documents; of all where there are none.
+    allowed: Option<&'w Rowset>,
+    /// But not of those.
+    except: &'w HashSet<i64>,
+    /// As many; those that are as good as the last one may come too.
     count: usize,
-) -> Result<Vec<Near>> {
-    if vector.is_empty() {
-        return Ok(Vec::new());
-    }
-    let index = store.vectors()?;
-    vectors::check_one(vector, vectors::read(index).dimension())?;
-    let mut candidates = count.saturating_mul(CANDIDATES);
-    loop {
-        let rough = vectors::read(index).passages.nearest(vector, candidates, allowed);
-        let exhausted = rough.len() < candidates;
-        let mut near = vectors::rescore(snapshot, PASSAGE_VECTORS, vector, promising(rough, count))?;
-        let mut seen = HashSet::new();
-        near.retain(|near| seen.insert(near.owner));
-        if near.len() >= count || exhausted {
-            near.truncate(count);
-            return Ok(near);
+}
+
+impl Wanted<'_> {
+    /// Those nearest to a vector, best first.
+    fn nearest(&self, store: &LocalStore, snapshot: &Connection, vector: &[f32]) -> Result<Vec<Near>> {
+        if vector.is_empty() {
+            return Ok(Vec::new());
         }
-        // A few long documents fill the front: look further down.
-        candidates = candidates.saturating_mul(4);
+        let index = store.vectors()?;
+        vectors::check_one(vector, vectors::read(index).dimension())?;
+        let (full, each) = match self.rows {
+            Rows::Documents => (DOCUMENT_VECTORS, (|near| near.owner) as fn(&Near) -> i64),
+            Rows::BestPassages => (PASSAGE_VECTORS, (|near| near.owner) as fn(&Near) -> i64),
+            Rows::Passages => (PASSAGE_VECTORS, (|near| near.key) as fn(&Near) -> i64),
+        };
+        let mut candidates = self.count.saturating_mul(CANDIDATES).max(MIN_DEPTH);
+        loop {
+            let mut rough = {
+                let index = vectors::read(index);
+                let table = if self.rows == Rows::Documents { &index.documents } else { &index.passages };
+                table.nearest(vector, candidates, self.allowed)
+            };
+            let exhausted = rough.len() < candidates;
+            rough.retain(|near| !self.except.contains(&near.owner));
+            let mut near = vectors::rescore(snapshot, full, vector, promising(rough, self.count, each))?;
+            let mut seen = HashSet::new();
+            near.retain(|near| seen.insert(each(near)));
+            if near.len() >= self.count || exhausted {
+                return Ok(near);
+            }
+            // A few long documents fill the front, or what is left out does: look further down.
+            candidates = candidates.saturating_mul(4);
+        }
     }
 }
 
-/// A document that is ranked: its rowid and its key.
-struct Ranked(i64, String);
-
-impl Named for Ranked {
-    fn id(&self) -> &str {
-        &self.1
-    }
-}
-
-/// What both halves found, as one list of documents; those that are gone meanwhile are left out.
-fn merged(snapshot: &Connection, near: Vec<Near>, found: Vec<Found>) -> Result<Vec<Candidate<i64, Ranked>>> {
+/// What both halves found, as one list of documents or passages; those of documents that are gone
+/// meanwhile are left out.
+fn merged(
+    snapshot: &Connection,
+    near: Vec<Near>,
+    found: Vec<Found>,
+    by: By,
+) -> Result<Vec<Candidate<i64, i64>>> {
     let rows: HashSet<i64> =
         near.iter().map(|near| near.owner).chain(found.iter().map(|found| found.document)).collect();
-    let mut by_row: HashMap<i64, Candidate<i64, Ranked>> = read::ids(snapshot, &rows)?
-        .into_iter()
-        .map(|(row, id)| (row, Candidate::new(Ranked(row, id))))
-        .collect();
-    for near in near {
-        if let Some(candidate) = by_row.get_mut(&near.owner) {
-            candidate.near = Some(Match { score: f64::from(near.score), passage: near.key });
+    let ids: HashMap<i64, String> = read::ids(snapshot, &rows)?.into_iter().collect();
+    let mut all: HashMap<(i64, i64), Candidate<i64, i64>> = HashMap::new();
+    let near = near.into_iter().map(|near| (near.owner, near.key, Some(near.score), None));
+    let found = found.into_iter().map(|found| (found.document, found.passage, None, Some(found.rank)));
+    for (document, passage, cosine, rank) in near.chain(found) {
+        let Some(id) = ids.get(&document) else { continue };
+        // Rowids of a document's passages are in their order.
+        let key = if by == By::Passage { passage } else { 0 };
+        let candidate =
+            all.entry((document, key)).or_insert_with(|| Candidate::new(document, (id.clone(), key)));
+        if let Some(cosine) = cosine {
+            candidate.near = Some(Match { score: f64::from(cosine), passage });
         }
-    }
-    for found in found {
-        if let Some(candidate) = by_row.get_mut(&found.document) {
+        if let Some(rank) = rank {
             // SQLite's BM25 is the lower, the better.
-            candidate.keyword = Some(Match { score: -found.rank, passage: found.passage });
+            candidate.keyword = Some(Match { score: -rank, passage });
         }
     }
-    Ok(by_row.into_values().collect())
+    Ok(all.into_values().collect())
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::document::Origin;
 use crate::error::{Class, Error};
 use crate::publish::contract::{contract_suite, document, embed, id, names, search};
 use proptest::prelude::*;
@@ -25,7 +26,9 @@ fn what_was_put_survives_reopening() {
         assert_eq!(store.counts().unwrap().passages, 2);
         for (text, vector) in [("blue", vec![]), ("", embed("blue whale"))] {
             let filter = Filter::default();
-            let hits = store.search(&Query { text, vector: &vector, filter: &filter, limit: 5 }).unwrap();
+            let hits = store
+                .search(&Query { text, vector: &vector, filter: &filter, by: By::Document, limit: 5 })
+                .unwrap();
             assert_eq!((names(&hits), hits[0].passage.as_ref().unwrap().number), (vec!["a"], 1));
         }
     }
@@ -63,6 +66,28 @@ fn what_is_no_store_is_named() {
 }
 
 #[test]
+fn documents_stored_by_earlier_versions_have_their_sources() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = LocalStore::open(dir.path()).unwrap();
+    let mut scan = document("a", &["red fox"]);
+    scan.origin = Some(Origin { topic: "scans".to_owned(), partition: 0, offset: 7 });
+    store.put(&scan).unwrap();
+    store.put(&document("b", &["blue whale"])).unwrap();
+    // As version 6 left it.
+    let before = "ALTER TABLE documents DROP COLUMN source; PRAGMA user_version = 6;";
+    store.writer().unwrap().execute_batch(before).unwrap();
+    drop(store);
+    let error = LocalStore::open_read_only(dir.path()).err().unwrap().to_string();
+    assert!(error.contains("schema version 6"), "{error}");
+    let store = LocalStore::open(dir.path()).unwrap();
+    for (source, name) in [("scans", "a"), ("inbox", "b")] {
+        let filter = Filter { source: vec![source.to_owned()], ..Filter::default() };
+        let rows = store.list(&filter, 9, 0).unwrap();
+        assert_eq!(rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), [name]);
+    }
+}
+
+#[test]
 fn vectors_of_another_model_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let store = LocalStore::open(dir.path()).unwrap();
@@ -73,7 +98,11 @@ fn vectors_of_another_model_are_refused() {
     assert!(matches!(&error, Error::Fatal(f) if f.class == Class::Config), "{error}");
     assert!(error.to_string().contains("65 dimensions do not fit a store with 64"), "{error}");
     let filter = Filter::default();
-    assert!(store.search(&Query { text: "", vector: &[1.0], filter: &filter, limit: 1 }).is_err());
+    assert!(
+        store
+            .search(&Query { text: "", vector: &[1.0], filter: &filter, by: By::Passage, limit: 1 })
+            .is_err()
+    );
     other.passages[0].vector = vec![f32::NAN; 64];
     assert!(matches!(store.put(&other), Err(Error::Retry(_))));
     assert_eq!(store.counts().unwrap().documents, 1);
@@ -121,7 +150,7 @@ fn a_filter_passes_what_is_there_at_each_search() {
         document
     };
     let found = |store: &LocalStore, vector: &[f32]| {
-        let query = Query { text: "fox", vector, filter: &filter, limit: 9 };
+        let query = Query { text: "fox", vector, filter: &filter, by: By::Document, limit: 9 };
         let mut hits: Vec<String> =
             store.search(&query).unwrap().into_iter().map(|hit| hit.document.id.to_string()).collect();
         hits.sort();
@@ -199,7 +228,7 @@ proptest! {
         let query = &vectors[count / 2];
         let score = |key: i64| scan::exact(query, &vectors[key as usize - 1]);
         // As a search for ten does it: 50 documents wanted, four candidates for each.
-        let rough = rows::promising(table.nearest(query, 200, None), 50);
+        let rough = rows::promising(table.nearest(query, 200, None), 50, |near| near.owner);
         let mut found: Vec<f32> = rough.iter().map(|near| score(near.key)).collect();
         let mut best: Vec<f32> = (1..=count as i64).map(score).collect();
         found.sort_by(|a, b| b.total_cmp(a));

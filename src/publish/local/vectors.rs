@@ -136,23 +136,31 @@ pub(super) fn of_document(reader: &Connection, row: i64) -> Result<Vec<f32>> {
 
 const DOCUMENT_VECTOR: &str = "SELECT document, vector FROM bodies WHERE document = ?";
 
-/// The rowid of the passage of a document that is nearest to `query`, the first of equals.
-pub(super) fn best_passage(reader: &Connection, document: i64, query: &[f32]) -> Result<Option<i64>> {
+/// The `most` passages of a document that are nearest to `query`, best first, the first of equals
+/// before: their rowids and vectors.
+pub(super) fn best_passages(
+    reader: &Connection,
+    document: i64,
+    query: &[f32],
+    most: usize,
+) -> Result<Vec<(i64, Vec<f32>)>> {
     let mut statement = reader.prepare_cached(
         "SELECT row, vector FROM passages WHERE document = ? AND vector IS NOT NULL ORDER BY number",
     )?;
     let mut rows = statement.query([document])?;
-    let mut best: Option<(f32, i64)> = None;
+    let mut best: Vec<(f32, i64, Vec<f32>)> = Vec::new();
     while let Some(row) = rows.next()? {
         let vector = from_blob(row.get_ref(1)?.as_blob().map_err(failure::broken)?);
         if vector.len() == query.len() {
             let score = scan::exact(query, &vector);
-            if best.is_none_or(|(most, _)| score > most) {
-                best = Some((score, row.get(0)?));
+            let at = best.partition_point(|(other, ..)| *other >= score);
+            if at < most {
+                best.insert(at, (score, row.get(0)?, vector));
+                best.truncate(most);
             }
         }
     }
-    Ok(best.map(|(_, row)| row))
+    Ok(best.into_iter().map(|(_, row, vector)| (row, vector)).collect())
 }
 
 /// Which full vectors a rescoring reads, by a JSON array of keys. Both yield key, owner and vector.

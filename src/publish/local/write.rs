@@ -82,15 +82,15 @@ fn is_superseded(transaction: &Transaction<'_>, document: &Document) -> Result<b
 pub(super) fn put_row(transaction: &Transaction<'_>, document: &Document) -> Result<i64> {
     let mut statement = transaction.prepare_cached(
         "INSERT INTO documents (id, name, media_type, kind, kind_confidence, language, pages,
-             ocr_confidence, verdict, summary, sha256, version, models, ingested_at, sentiment)
+             ocr_confidence, verdict, summary, sha256, version, models, ingested_at, sentiment, source)
          VALUES (:id, :name, :media_type, :kind, :kind_confidence, :language, :pages,
-             :ocr_confidence, :verdict, :summary, :sha256, :version, :models, :ingested_at, :sentiment)
+             :ocr_confidence, :verdict, :summary, :sha256, :version, :models, :ingested_at, :sentiment, :source)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, media_type = excluded.media_type,
              kind = excluded.kind, kind_confidence = excluded.kind_confidence,
              language = excluded.language, pages = excluded.pages,
              ocr_confidence = excluded.ocr_confidence, verdict = excluded.verdict,
              summary = excluded.summary, sha256 = excluded.sha256, version = excluded.version, models = excluded.models,
-             ingested_at = excluded.ingested_at, sentiment = excluded.sentiment
+             ingested_at = excluded.ingested_at, sentiment = excluded.sentiment, source = excluded.source
          RETURNING row",
     )?;
     let summary = document.summary.first().map_or("", |sentence| sentence.text.as_str());
@@ -109,6 +109,7 @@ pub(super) fn put_row(transaction: &Transaction<'_>, document: &Document) -> Res
         ":version": document.version,
         ":models": json(&document.models)?,
         ":ingested_at": document.ingested_at.as_microsecond(),
+        ":source": document.source(),
         ":sentiment": document.sentiment.as_ref().map_or("", |tone| tone.label.as_str()),
     };
     Ok(statement.query_row(values, |row| row.get(0))?)

@@ -1,8 +1,8 @@
 //! A [`Filter`] as conditions on payloads, the same for documents and passages.
 
 use super::points::{
-    DOCUMENT, ENTITIES, GENERATION, INGESTED_US, KIND, LANGUAGE, NUMBER, STATE, STATE_UNDERSTOOD, TAGS,
-    VERDICT, VERSION,
+    DOCUMENT, ENTITIES, GENERATION, INGESTED_US, KIND, LANGUAGE, NUMBER, SENTIMENT, SOURCE, STATE,
+    STATE_UNDERSTOOD, TAGS, VERDICT, VERSION,
 };
 use crate::document::DocumentId;
 use crate::publish::{Filter, words};
@@ -71,6 +71,8 @@ fn conditions(filter: &Filter) -> Vec<Condition> {
         (VERDICT, &filter.verdict),
         (ENTITIES, &folded),
         (TAGS, &tags),
+        (SOURCE, &filter.source),
+        (SENTIMENT, &filter.sentiment),
     ];
     let mut conditions: Vec<Condition> = lists
         .into_iter()

@@ -13,8 +13,10 @@
 
 mod collections;
 mod connection;
+mod facets;
 mod failure;
 mod filter;
+mod near;
 mod points;
 mod read;
 mod records;
@@ -28,13 +30,14 @@ mod write;
 mod tests;
 
 use super::{
-    Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, PassageRow, Place, Query, Record, Records, Related,
-    Selection, Shelf, Standing, Store,
+    By, Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Related,
+    Selection, Shelf, Standing, Store, Vectored,
 };
 use crate::config::QdrantConfig;
 use crate::document::{Document, DocumentId, Relation};
 use crate::error::Result;
 use crate::failpoint::Failpoints;
+use crate::publish::series::{Dimension, OnDay};
 use ::qdrant_client::qdrant::PointId;
 use collections::{Target, Watch};
 use connection::Connection;
@@ -193,7 +196,11 @@ impl Store for QdrantStore {
     }
 
     fn facets(&self, filter: &Filter) -> Result<Facets> {
-        self.run(records::facets(self, filter))
+        self.run(facets::facets(self, filter))
+    }
+
+    fn by_day(&self, filter: &Filter, by: Dimension, values: &[String]) -> Result<Vec<OnDay>> {
+        self.run(facets::by_day(self, filter, by, values))
     }
 
     fn put(&self, document: &Document) -> Result<()> {
@@ -269,12 +276,17 @@ impl Store for QdrantStore {
         vector: &[f32],
         except: &[DocumentId],
         filter: &Filter,
+        by: By,
         limit: usize,
     ) -> Result<Vec<Hit>> {
-        self.run(search::near(self, vector, except, filter, limit))
+        self.run(near::near(self, vector, except, filter, (by, limit)))
     }
 
-    fn passages_near(&self, vector: &[f32], ids: &[DocumentId]) -> Result<Vec<Option<PassageRow>>> {
-        self.run(search::passages_near(self, vector, ids))
+    fn passage_vector(&self, id: &DocumentId, number: u32) -> Result<Option<Vec<f32>>> {
+        self.run(near::passage_vector(self, id, number))
+    }
+
+    fn passages_near(&self, vector: &[f32], ids: &[DocumentId], most: usize) -> Result<Vec<Vec<Vectored>>> {
+        self.run(near::passages_near(self, vector, ids, most))
     }
 }

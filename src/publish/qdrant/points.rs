@@ -42,6 +42,7 @@ pub(super) const NUMBER: &str = "number";
 pub(super) const RESULT: &str = "result";
 pub(super) const LETTER: &str = "letter";
 pub(super) const SENTIMENT: &str = "sentiment";
+pub(super) const SOURCE: &str = "source";
 /// What the document was found to be much like.
 pub(super) const RELATED: &str = "related";
 /// In which relations it stands to those.
@@ -133,7 +134,6 @@ pub(super) fn payload(document: &Document) -> Result<Map<String, Json>> {
     let mut payload = columns(document);
     payload.extend(object(&row(document))?);
     payload.insert(STATE.to_owned(), json!(STATE_UNDERSTOOD));
-    payload.insert(SENTIMENT.to_owned(), json!(document.sentiment.as_ref().map(|tone| &tone.label)));
     payload.insert(DAY.to_owned(), json!(document.ingested_at.strftime("%Y-%m-%d").to_string()));
     let relations: BTreeSet<&str> = document.duplicates.iter().map(|one| one.relation.as_str()).collect();
     payload.insert(RELATIONS.to_owned(), json!(relations));
@@ -226,6 +226,8 @@ fn columns(document: &Document) -> Map<String, Json> {
     let mut columns = Map::new();
     columns.insert(ENTITIES.to_owned(), json!(folded));
     columns.insert(TAGS.to_owned(), json!(document.tags));
+    columns.insert(SOURCE.to_owned(), json!(document.source()));
+    columns.insert(SENTIMENT.to_owned(), json!(document.sentiment.as_ref().map(|tone| &tone.label)));
     columns.insert(INGESTED_US.to_owned(), json!(document.ingested_at.as_microsecond()));
     columns.insert(VERSION.to_owned(), json!(document.version));
     columns

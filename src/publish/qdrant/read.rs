@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::publish::{Counts, DocumentRow, Filter, Link, Place, Related};
 use ::qdrant_client::qdrant::{
     Condition, CountPointsBuilder, Direction, Filter as Conditions, GetPointsBuilder, OrderBy, PointId,
-    RetrievedPoint, ScrollPointsBuilder, StartFrom, start_from, vector_output,
+    RetrievedPoint, ScrollPointsBuilder, StartFrom, VectorsOutput, start_from, vector_output,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -110,15 +110,15 @@ pub(super) async fn vectors_of(store: &QdrantStore, ids: &[DocumentId]) -> Resul
             .await?;
         for mut point in answer.result {
             let id: DocumentId = points::field(std::mem::take(&mut point.payload), "id")?;
-            found.insert(id, vector_of(point).unwrap_or_default());
+            found.insert(id, point.vectors.and_then(vector_of).unwrap_or_default());
         }
     }
     Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
 }
 
-/// The document's vector, if it has one.
-fn vector_of(point: RetrievedPoint) -> Option<Vec<f32>> {
-    match point.vectors?.get_vector_by_name(DENSE)? {
+/// The dense vector of a point, if it has one.
+pub(super) fn vector_of(vectors: VectorsOutput) -> Option<Vec<f32>> {
+    match vectors.get_vector_by_name(DENSE)? {
         vector_output::Vector::Dense(dense) => Some(dense.data),
         _ => None,
     }

@@ -1,24 +1,23 @@
-//! Records as points beside those of documents; facets; and what changes of a document whose text
+//! Records as points beside those of documents; and what changes of a document whose text
 //! stays.
 //!
 //! Qdrant has no transactions, but an update that it makes only where a filter lets the present
 //! point pass: the version before. Whether it was made shows what is there afterwards.
 
 use super::points::{
-    self, DAY, ENTITIES, KIND, LANGUAGE, RECORD_BODY, RECORD_CHANGE, RECORD_DOCUMENT, RECORD_GROUP,
-    RECORD_RANK, RECORD_STATE, SENTIMENT, SHA256, VERDICT, VERSION,
+    self, RECORD_BODY, RECORD_CHANGE, RECORD_DOCUMENT, RECORD_GROUP, RECORD_RANK, RECORD_STATE, SHA256,
+    VERSION,
 };
 use super::read::{self, Ordered};
 use super::{QdrantStore, filter, write};
 use crate::document::Document;
 use crate::error::Result;
-use crate::publish::{Facet, Facets, Filter, Record, Selection, Shelf};
+use crate::publish::{Record, Selection, Shelf};
 use ::qdrant_client::Payload;
 use ::qdrant_client::qdrant::points_update_operation::{Operation, PointStructList, SetPayload};
 use ::qdrant_client::qdrant::{
-    Condition, Direction, FacetCountsBuilder, Filter as Conditions, PointId, PointsSelector,
-    PointsUpdateOperation, Range, RetrievedPoint, ScrollPointsBuilder, UpdateBatchPointsBuilder,
-    points_selector,
+    Condition, Direction, Filter as Conditions, PointId, PointsSelector, PointsUpdateOperation, Range,
+    RetrievedPoint, ScrollPointsBuilder, UpdateBatchPointsBuilder, points_selector,
 };
 use uuid::Uuid;
 
@@ -184,40 +183,4 @@ fn set(payload: serde_json::Map<String, serde_json::Value>, which: Conditions) -
         points_selector: Some(PointsSelector { points_selector_one_of: Some(selector) }),
         ..SetPayload::default()
     })
-}
-
-/// See [`Store::facets`](crate::publish::Store::facets).
-pub(super) async fn facets(store: &QdrantStore, filter: &Filter) -> Result<Facets> {
-    let count = |key: &'static str, most: u64| async move {
-        let request = FacetCountsBuilder::new(&store.target.documents, key)
-            .filter(filter::documents(filter))
-            .limit(most)
-            .exact(true)
-            .build();
-        let answer = store
-            .connection
-            .call(request, |client, request| async move { client.facet(request).await })
-            .await?;
-        let mut facets: Vec<Facet> = answer
-            .hits
-            .into_iter()
-            .filter_map(|hit| {
-                use ::qdrant_client::qdrant::facet_value::Variant::StringValue;
-                let Some(StringValue(value)) = hit.value?.variant else { return None };
-                Some(Facet { value, documents: usize::try_from(hit.count).unwrap_or(0) })
-            })
-            .collect();
-        facets.sort_by(|a, b| b.documents.cmp(&a.documents).then_with(|| a.value.cmp(&b.value)));
-        Ok::<_, crate::error::Error>(facets)
-    };
-    let (kind, language, verdict, sentiment, entity, mut day) = tokio::try_join!(
-        count(KIND, 100),
-        count(LANGUAGE, 100),
-        count(VERDICT, 10),
-        count(SENTIMENT, 10),
-        count(ENTITIES, 20),
-        count(DAY, 366),
-    )?;
-    day.sort_by(|a, b| b.value.cmp(&a.value));
-    Ok(Facets { kind, language, verdict, sentiment, entity, day })
 }

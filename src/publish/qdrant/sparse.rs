@@ -55,7 +55,8 @@ pub(super) fn query(text: &str) -> Sparse {
     Sparse::new(words::telling(text, between).into_iter().map(|word| (term(word), 1.0)).collect())
 }
 
-fn between(c: char) -> bool {
+/// What parts two words.
+pub(super) fn between(c: char) -> bool {
     !c.is_alphanumeric()
 }
 
@@ -66,38 +67,12 @@ fn between(c: char) -> bool {
 fn term(word: &str) -> u32 {
     let mut hash = 0x811c_9dc5_u32;
     let mut buffer = [0; 4];
-    for c in word.chars().flat_map(char::to_lowercase).map(plain) {
+    for c in word.chars().flat_map(char::to_lowercase).map(words::plain) {
         for byte in c.encode_utf8(&mut buffer).bytes() {
             hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
         }
     }
     hash
-}
-
-/// A lower-case Latin letter without its diacritic, as the local store's index has it.
-fn plain(c: char) -> char {
-    match c {
-        'à'..='å' | 'ā' | 'ă' | 'ą' | 'ǎ' => 'a',
-        'ç' | 'ć' | 'ĉ' | 'ċ' | 'č' => 'c',
-        'ď' => 'd',
-        'è'..='ë' | 'ē' | 'ĕ' | 'ė' | 'ę' | 'ě' => 'e',
-        'ĝ' | 'ğ' | 'ġ' | 'ģ' => 'g',
-        'ĥ' => 'h',
-        'ì'..='ï' | 'ĩ' | 'ī' | 'ĭ' | 'į' | 'ǐ' => 'i',
-        'ĵ' => 'j',
-        'ķ' => 'k',
-        'ĺ' | 'ļ' | 'ľ' => 'l',
-        'ñ' | 'ń' | 'ņ' | 'ň' => 'n',
-        'ò'..='ö' | 'ō' | 'ŏ' | 'ő' | 'ǒ' => 'o',
-        'ŕ' | 'ŗ' | 'ř' => 'r',
-        'ś' | 'ŝ' | 'ş' | 'š' | 'ș' => 's',
-        'ţ' | 'ť' | 'ț' => 't',
-        'ù'..='ü' | 'ũ' | 'ū' | 'ŭ' | 'ů' | 'ű' | 'ų' | 'ǔ' => 'u',
-        'ŵ' => 'w',
-        'ý' | 'ÿ' | 'ŷ' => 'y',
-        'ź' | 'ż' | 'ž' => 'z',
-        c => c,
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use tonic::Code;
 
 #[path = "../../../tests/common/qdrant_fake/mod.rs"]
 mod fake;
+mod passages;
 mod real;
 mod renewal;
 mod snapshots;
@@ -112,6 +113,7 @@ fn a_put_that_fails_midway_is_whole_when_done_again() {
             let seen = &hits[0].passage.as_ref().unwrap().text;
             let stored = store.get(&id("a")).unwrap().unwrap();
             assert!(stored.text.contains(seen), "{seen} of {}", stored.text);
+            passages::are_those_of(&store, &stored);
             store.put(&new).unwrap();
             holds_exactly(&fake, &new);
             assert_eq!(fake.points("passages").len(), NEW.len());
@@ -297,6 +299,7 @@ fn workers_that_start_together_agree_and_a_half_made_store_is_completed() {
         }
         open(&fake).put(&document("a", &NEW)).unwrap();
         assert_eq!(names(&search(&open(&fake), "basalt")), ["a"]);
+        assert_eq!(open(&fake).facets(&Filter::default()).unwrap().source[0].value, "inbox");
     }
 }
 

@@ -73,6 +73,14 @@ export function strip(parts, label) {
     }));
 }
 
+/** Numbers of equal times as small columns. */
+export function course(numbers, label) {
+  const most = Math.max(1, ...numbers);
+  const wide = 100 / Math.max(numbers.length, 7);
+  return h("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", role: "img", "aria-label": `${label}: ${numbers.join(", ")}` },
+    numbers.map((n, index) => h("rect", { class: "mark", x: index * wide, y: 10 - (n / most) * 10, width: wide * 0.8, height: (n / most) * 10 })));
+}
+
 /** The last numbers of something that changes, as a line. */
 export function spark(numbers, label) {
   const most = Math.max(0.1, ...numbers);

@@ -4,18 +4,20 @@ import { askAgain } from "./again.js";
 import { ask, card, chip, documentPath, fill, get, h, link, memory, percent, save, show, sure, toast, when } from "./base.js";
 import { replay } from "./documents.js";
 import { checks, doubts, duplicates, entities, facts, fields, summary, timeline, tone } from "./findings.js";
+import { pairs } from "./passages.js";
 import { forget, sheets } from "./sheets.js";
 
 export async function one(id) {
   const state = await get(documentPath(id));
-  if (state.state === "processing") return underWay(id, state);
+  if (state.state === "processing" || state.state === "waiting") return underWay(id, state);
   if (state.state === "dead") return givenUp(id, state);
   return understood(state);
 }
 
 function underWay(id, state) {
   const pages = state.pages_total ? `, page ${state.pages_done} of ${state.pages_total}` : "";
-  show(h("h1", {}, state.name || id), card("Under way", h("p", { role: "status" }, `In ${state.stage}${pages}, since ${when(state.since)}.`)));
+  const where = state.stage ? `In ${state.stage}${pages}, since ${when(state.since)}.` : "It waits to be begun.";
+  show(h("h1", {}, state.name || id), card("Under way", h("p", { role: "status" }, where)));
   // Looked at again until it is done, unless the reader has left.
   const timer = setTimeout(() => one(id).catch((error) => toast(error.message)), 1000);
   memory.leave = () => clearTimeout(timer);
@@ -74,7 +76,8 @@ function actions(doc) {
 async function similar(doc, box) {
   try {
     const { hits } = await get(`${documentPath(doc.id)}/similar?limit=6`);
-    const lines = hits.map((hit) => h("p", { class: "like" }, link(hit.id, hit.name), chip(hit.kind), h("small", {}, `${percent(hit.similarity)} alike`)));
+    const lines = hits.map((hit) => h("div", {}, h("p", { class: "like" }, link(hit.id, hit.name), chip(hit.kind),
+      h("small", {}, `${percent(hit.similarity)} alike`, hit.passage && hit.pages > 1 && `, page ${hit.passage.page}`)), pairs(hit)));
     fill(box, h("h2", {}, "Similar documents"), lines.length ? lines : h("p", { class: "soft" }, "None."));
     for (const twin of document.querySelectorAll(".twin a")) {
       // A near-duplicate is stored by its id; its name is known if it is among the similar ones.

@@ -1,13 +1,13 @@
 // The list of documents.
 
 import { choices } from "./again.js";
-import { ask, chip, choice, empty, every100, exports, get, h, link, percent, show, table, toast, turn, when } from "./base.js";
+import { ask, chip, choice, count, empty, every100, exports, get, h, link, percent, show, table, toast, turn, when } from "./base.js";
 
 const STEP = 50;
 /** The most rows that are saved at once: what a table program still opens. */
 const MOST = 10000;
 
-const filters = ["kind", "verdict", "language", "since", "until", "entity", "tag"];
+const filters = ["kind", "verdict", "language", "since", "until", "entity", "tag", "source", "sentiment"];
 
 /** All rows that pass the filters, page after page. */
 export function allRows(query) {
@@ -75,6 +75,8 @@ export async function documents(query) {
   const bar = h("div", { class: "row filters" },
     one("kind", [...new Set([...own, ...Object.keys(kinds)])]), one("verdict", ["accept", "review", "reject"]),
     one("language", facets.language.map((one) => one.value)),
+    one("sentiment", facets.sentiment.map((one) => one.value)),
+    facets.source.length > 1 && one("source", facets.source.map((one) => one.value)),
     date("since", "from", query), date("until", "before", query),
     [...query.keys()].some((name) => name !== "offset") && h("a", { href: "#/documents" }, "clear"),
     h("span", { class: "grow" }), rows.length > 0 && exports("documents", () => allRows(query)));

@@ -1,24 +1,31 @@
 // What all documents together are like, and how good the reading is.
 
 import { ask, card, count, day, exports, get, h, percent, save, seconds, show, table, tile, toast } from "./base.js";
-import { bars, columns, shares } from "./charts.js";
+import { bars, columns, course, shares } from "./charts.js";
 import { duplicates } from "./duplicates.js";
 
 const spans = [["7", "7 days"], ["30", "30 days"], ["90", "90 days"], ["", "all time"]];
-/** How many points a course over time has at most: each is one question to the store. */
-const POINTS = 12;
+/** What can be looked at over time. */
+const courses = { kind: "kinds", entity: "names", source: "sources", tag: "tags", language: "languages", sentiment: "tones" };
 const DAY = 86400000;
 
 const today = () => new Date(`${day(Date.now())}T00:00:00Z`).getTime();
 
-/** The times of the points, [[from, until], …], so that all documents of `days` are in one. */
-function points(days) {
-  if (!days.length) return [];
-  const first = new Date(`${days.at(-1).value}T00:00:00Z`).getTime();
-  const all = Math.round((today() - first) / DAY) + 1;
-  const each = Math.ceil(all / POINTS);
+/** How long a point is, so that a course has a month of them at most, or all months. */
+function stepOf(days) {
+  const first = new Date(`${days.at(-1)?.value ?? day(Date.now())}T00:00:00Z`).getTime();
+  const all = (today() - first) / DAY;
+  return all <= 31 ? "day" : all <= 217 ? "week" : "month";
+}
+
+/** The first days of all points from one on. */
+function steps(from, step) {
   const found = [];
-  for (let from = first; from <= today(); from += each * DAY) found.push([from, from + each * DAY]);
+  for (const at = new Date(from); at.getTime() <= today();) {
+    found.push(day(at));
+    if (step === "month") at.setUTCMonth(at.getUTCMonth() + 1);
+    else at.setUTCDate(at.getUTCDate() + (step === "week" ? 7 : 1));
+  }
   return found;
 }
 
@@ -39,7 +46,6 @@ export async function reports(query) {
   const filter = new URLSearchParams();
   if (chosen) filter.set("since", day(today() - (Number(chosen) - 1) * DAY));
   if (kind) filter.set("kind", kind);
-  const part = (more = {}) => get(`/v1/reports/documents?${new URLSearchParams([...filter, ...Object.entries(more)])}`);
   const change = (changed) => {
     const next = new URLSearchParams(query);
     for (const [name, value] of Object.entries(changed)) {
@@ -48,10 +54,12 @@ export async function reports(query) {
     }
     location.hash = `#/reports?${next}`;
   };
-  const [facets, all, stats, twins] = await Promise.all([part(), get("/v1/reports/documents"), get("/v1/reports/reviews"), duplicates(query, filter, change)]);
-  const times = points(facets.day);
-  const course = await Promise.all(times.map(async ([from, until]) => ({ value: day(from), facets: await part({ since: day(from), until: day(until) }) })));
-  const over = (name) => course.map((point) => ({ value: point.value, parts: counted(point.facets[name]) })).filter((point) => Object.keys(point.parts).length);
+  const [facets, all, stats, twins] = await Promise.all([get(`/v1/reports/documents?${filter}`), get("/v1/reports/documents"), get("/v1/reports/reviews"), duplicates(query, filter, change)]);
+  const step = stepOf(facets.day);
+  const followed = query.get("over") in courses ? query.get("over") : "kind";
+  const series = (by) => get(`/v1/reports/series?${new URLSearchParams([...filter, ["by", by], ["step", step], ["limit", "8"]])}`);
+  const [tones, verdicts, chosenOne] = await Promise.all(["sentiment", "verdict", followed].map(series));
+  const over = ({ points }) => points.map(({ from, counts }) => ({ value: from, parts: counts }));
   const to = (name) => (value) => `#/documents?${new URLSearchParams([...filter, [name, value]])}`;
   const total = facets.verdict.reduce((sum, one) => sum + one.documents, 0);
   const accepted = counted(facets.verdict).accept || 0;
@@ -64,13 +72,26 @@ export async function reports(query) {
       tile(stats.all.decisions ? seconds(stats.all.median_seconds) : "–", "median to decide")),
     h("div", { class: "charts" },
       chart("Documents a day", () => columns(everyDay(facets.day), "Documents a day"), facets.day),
-      chart("Tone over time", () => shares(over("sentiment"), ["negative", "neutral", "positive"], "Tone over time"), facets.sentiment),
-      chart("Quality over time", () => shares(over("verdict"), ["reject", "review", "accept"], "Verdicts over time"), facets.verdict),
+      chart("Tone over time", () => shares(over(tones), ["negative", "neutral", "positive"], "Tone over time"), facets.sentiment),
+      chart("Quality over time", () => shares(over(verdicts), ["reject", "review", "accept"], "Verdicts over time"), facets.verdict),
       chart("Kinds", () => bars(facets.kind.slice(0, 12), "Kinds", to("kind")), facets.kind),
       chart("Named most", () => bars(facets.entity.slice(0, 12), "Named most", to("entity")), facets.entity),
-      chart("Languages", () => bars(facets.language.slice(0, 12), "Languages", to("language")), facets.language)),
+      chart("Languages", () => bars(facets.language.slice(0, 12), "Languages", to("language")), facets.language),
+      overTime(chosenOne, followed, to(followed), change)),
     twins, decisions("By reviewer", "reviewer", stats.by_reviewer), decisions("By kind", "kind", stats.by_kind),
     stats.all.decisions > 0 && h("p", {}, h("button", { onclick: lessons }, "Save what was corrected, to learn from (JSON lines)")));
+}
+
+/** The most frequent values of one sort, each with its course. */
+function overTime({ step, values, points }, followed, to, change) {
+  const box = h("select", { id: "over", "aria-label": "What is followed over time", onchange: () => change({ over: box.value }) },
+    Object.entries(courses).map(([value, name]) => h("option", { value, selected: value === followed }, name)));
+  const known = new Map(points.map(({ from, counts }) => [from, counts]));
+  const all = points.length ? steps(points[0].from, step) : [];
+  const line = ({ value, documents: n }) => h("li", {}, h("a", { href: to(value), title: value }, value),
+    course(all.map((from) => known.get(from)?.[value] || 0), `${value}, ${step} by ${step}`), h("span", { class: "number" }, count(n)));
+  return card("Over time", h("div", { class: "row" }, box, h("small", { class: "soft" }, all.length > 0 && `by the ${step}, from ${all[0]}`)),
+    values.length ? h("ol", { class: "bars", "aria-label": "Over time" }, values.map(line)) : h("p", { class: "soft" }, "Nothing yet."));
 }
 
 function choices(chosen, kind, kinds, go) {

@@ -1,29 +1,16 @@
 // Search by meaning and by words, with facets; and by documents: more like these, less like those.
 
-import { card, chip, count, empty, exports, fill, get, h, link, percent, show } from "./base.js";
+import { card, chip, count, documentPath, empty, exports, fill, get, h, link, percent, show } from "./base.js";
+import { marked, pairs } from "./passages.js";
 
 const STEP = 20;
 /** Examples of one sort at most, as the API takes them. */
 const EXAMPLES = 10;
-const dimensions = ["kind", "verdict", "language", "entity"];
-const filters = [...dimensions, "since", "until", "tag"];
-
-/** A text with the words of the query marked. */
-export function marked(text, query) {
-  const wanted = query.toLowerCase().split(/[^\p{L}\p{N}]+/u).filter((word) => word.length > 2);
-  if (!wanted.length) return text;
-  return text.split(new RegExp(`(${wanted.join("|")})`, "iu")).map((part, index) => (index % 2 ? h("mark", {}, part) : part));
-}
-
-/** The part of a passage around the first word of the query. */
-function excerpt(text, query) {
-  const wanted = query.toLowerCase().split(/[^\p{L}\p{N}]+/u).filter((word) => word.length > 2);
-  const lower = text.toLowerCase();
-  const first = Math.min(...wanted.map((word) => lower.indexOf(word)).filter((at) => at >= 0));
-  if (text.length <= 320) return text;
-  const from = Number.isFinite(first) && first > 200 ? text.indexOf(" ", first - 120) + 1 : 0;
-  return `${from ? "… " : ""}${text.slice(from, from + 320)} …`;
-}
+const dimensions = ["kind", "verdict", "language", "sentiment", "source", "tag", "entity"];
+const filters = [...dimensions, "since", "until"];
+const titles = { sentiment: "tone", entity: "names" };
+/** What of the words counts, and what is listed: each with its first as if nothing were said. */
+const choices = { mode: { "": "by words and meaning", words: "by words", meaning: "by meaning" }, by: { "": "documents", passage: "passages" } };
 
 const filtersOf = (query, without) => new URLSearchParams([...query].filter(([name]) => name !== without && filters.includes(name)));
 
@@ -39,7 +26,9 @@ async function facetsOf(query) {
 /** What the API is asked for. */
 function hitsOf(query, offset) {
   const path = filtersOf(query);
-  for (const name of ["q", "like", "unlike"]) {
+  if (query.has("of")) return get(`${documentPath(query.get("of"))}/passages/${query.get("passage")}/similar?${path}`);
+  const names = query.has("like") || query.has("unlike") ? ["by"] : ["mode", "by"];
+  for (const name of ["q", "like", "unlike", ...names]) {
     for (const value of query.getAll(name)) path.append(name, value);
   }
   path.set("limit", STEP);
@@ -73,7 +62,7 @@ function examples(shown, go) {
 
 export async function search(query) {
   const text = query.get("q") || "";
-  const liked = query.has("like");
+  const liked = query.has("like") || query.has("of");
   const go = (changed) => {
     const next = new URLSearchParams(query);
     changed(next);
@@ -81,8 +70,15 @@ export async function search(query) {
     location.hash = `#/search?${next}`;
   };
   const input = h("input", { type: "search", id: "q", value: text, class: "grow", placeholder: "unpaid invoices, late delivery, a name …", "aria-label": "Search" });
-  const submit = (event) => { event.preventDefault(); go((next) => { if (input.value.trim()) next.set("q", input.value); else next.delete("q"); }); };
-  const form = h("form", { class: "row", role: "search", onsubmit: submit }, input, h("button", { class: "main" }, "Search"));
+  const submit = (event) => {
+    event.preventDefault();
+    go((next) => {
+      for (const name of ["of", "passage", "named"]) next.delete(name);
+      if (input.value.trim()) next.set("q", input.value);
+      else next.delete("q");
+    });
+  };
+  const form = h("form", { class: "row", role: "search", onsubmit: submit }, input, choice("mode", "What counts", query, go), choice("by", "What is listed", query, go), h("button", { class: "main" }, "Search"));
   const result = h("div");
   show(h("h1", {}, "Search"), h("section", { class: "card" }, form), result);
   if (!text && !liked) {
@@ -101,22 +97,34 @@ export async function search(query) {
     `${found.hits.length} found in ${(found.seconds * 1000).toFixed(0)} ms`),
   found.hits.length > 0 && exports("search", async () => found.hits.map(flat)));
   fill(result, h("div", { class: "facets" }, h("section", { class: "card", "aria-label": "Filters" }, dimensions.map((name) => facet(name, facets[name], query, go)), dates(query, go)),
-    h("section", { class: "card" }, head, found.examples && examples(found.examples, go),
+    h("section", { class: "card" }, head, found.examples && examples(found.examples, go), query.has("of") && example(query, go),
       found.hits.length ? found.hits.map((one) => hit(one, query)) : empty("Nothing was found. Use other words, or fewer filters."),
       h("div", { class: "row" }, offset > 0 && h("a", { href: to(Math.max(0, offset - STEP)) }, "← back"),
         h("span", { class: "grow" }), found.hits.length === STEP && h("a", { href: to(offset + STEP) }, "more →")))));
 }
 
+/** One of a few ways to search. */
+function choice(name, label, query, go) {
+  const box = h("select", { id: name, "aria-label": label, onchange: () => go((next) => { if (box.value) next.set(name, box.value); else next.delete(name); }) },
+    Object.entries(choices[name]).map(([value, title]) => h("option", { value, selected: value === (query.get(name) || "") }, title)));
+  return box;
+}
+
+/** The passage that others are to be like, as a button that takes it away. */
+const example = (query, go) => h("div", { class: "examples" }, h("button", { class: "chip example like", onclick: () => go((next) => ["of", "passage", "named"].forEach((name) => next.delete(name))) },
+  `like passage ${Number(query.get("passage")) + 1} of ${query.get("named") || query.get("of")}`, h("span", { "aria-hidden": "true" }, " ×"), h("span", { class: "unseen" }, ", take it away")));
+
 function facet(name, values, query, go) {
   const chosen = query.getAll(name);
+  // What all have narrows nothing down.
+  if (values.length < 2 && !chosen.length) return null;
   const shown = [...values.slice(0, 8), ...chosen.filter((value) => !values.slice(0, 8).some((one) => one.value === value)).map((value) => values.find((one) => one.value === value) || { value, documents: 0 })];
-  if (!shown.length) return null;
   const toggle = (value) => go((next) => {
     const others = chosen.filter((one) => one !== value);
     next.delete(name);
     for (const one of chosen.includes(value) ? others : [...others, value]) next.append(name, one);
   });
-  return h("fieldset", {}, h("legend", {}, name), shown.map(({ value, documents: n }) => h("label", { title: value },
+  return h("fieldset", {}, h("legend", {}, titles[name] || name), shown.map(({ value, documents: n }) => h("label", { title: value },
     h("input", { type: "checkbox", name, value, checked: chosen.includes(value), onchange: () => toggle(value) }), h("span", {}, value), h("small", {}, count(n)))));
 }
 
@@ -129,14 +137,14 @@ function dates(query, go) {
 }
 
 function hit(one, query) {
-  const text = query.get("q") || "";
   const by = (name, label) => query.getAll(name).length < EXAMPLES && h("a", { href: byExample(query, name, one.id) }, label, h("span", { class: "unseen" }, `: ${one.name}`));
+  const others = query.get("by") === "passage" || query.has("of");
+  const alike = others && one.passage && h("a", { href: `#/search?${new URLSearchParams({ of: one.id, passage: one.passage.number, named: one.name })}` }, "passages like this", h("span", { class: "unseen" }, `: ${one.name}, page ${one.passage.page}`));
   const why = [one.similarity !== null && `${percent(one.similarity)} alike in meaning`, one.keyword_rank && `words: no. ${one.keyword_rank}`].filter(Boolean).join(" · ");
-  const passage = one.passage ? excerpt(one.passage.text, text) : one.summary;
   return h("article", { class: "hit" }, h("div", { class: "row" }, link(one.id, one.name), chip(one.kind), chip(one.verdict, one.verdict),
     one.passage && one.pages > 1 && h("small", {}, `page ${one.passage.page} of ${one.pages}`), h("span", { class: "grow" }), h("small", {}, why)),
-  h("p", {}, marked(passage, text)),
-  h("small", { class: "by" }, by("like", "more like this"), by("unlike", "less like this")));
+  h("p", {}, marked(one.passage?.text ?? one.summary, one.highlights)),
+  pairs(one), h("small", { class: "by" }, alike, by("like", "more like this"), by("unlike", "less like this")));
 }
 
 const flat = (one) => ({ id: one.id, name: one.name, kind: one.kind, verdict: one.verdict, language: one.language, pages: one.pages, score: one.score,
@@ -146,4 +154,5 @@ const hints = () => card("How it finds", h("ul", {},
   h("li", {}, "By meaning: ", h("a", { href: "#/search?q=complaints+about+late+delivery" }, "complaints about late delivery"), " finds a parcel that did not arrive."),
   h("li", {}, "By words: numbers, names and references are found as they are written."),
   h("li", {}, "By example: ", h("i", {}, "more like this"), " and ", h("i", {}, "less like this"), " below each document add up, beside words or without any."),
-  h("li", {}, "Filters at the left narrow it down by kind, verdict, language, name and time.")));
+  h("li", {}, "By passage: ", h("i", {}, "passages"), " lists the places themselves, several of one document; each leads to others like it."),
+  h("li", {}, "Filters at the left narrow it down by kind, verdict, language, tone, source, tag, name and time.")));

@@ -7,6 +7,7 @@ use super::{again, text, words};
 use crate::document::Relation;
 use crate::publish::Facets;
 use crate::publish::groups::Groups;
+use crate::publish::series::{Dimension, Series, Step};
 use crate::review::{Lesson, Review, State, Stats};
 use axum::http::Method;
 use axum::routing::{get, post};
@@ -15,6 +16,16 @@ use serde_json::json;
 fn lines(mut about: About<'_>) -> About<'_> {
     let schema = json!(about.schema_of::<Lesson>());
     about.answers(200, json!({ "application/x-ndjson": { "schema": {}, "x-line": schema } }))
+}
+
+fn over_time(mut about: About<'_>) -> About<'_> {
+    let (by, step) = (json!(about.schema_of::<Dimension>()), json!(about.schema_of::<Step>()));
+    about
+        .needs("by", by, "what is counted by")
+        .query("step", step, "how long a point is: day if absent")
+        .filter()
+        .limit()
+        .gives::<Series>(200)
 }
 
 /// Paths below `/reviews` and `/reports`.
@@ -81,6 +92,13 @@ pub fn reviewing(routes: Routes) -> Routes {
         .add(Method::GET, "/reports/documents", get(reports::documents), "How many have what", |about| {
             about.filter().gives::<Facets>(200)
         })
+        .add(
+            Method::GET,
+            "/reports/series",
+            get(reports::over_time),
+            "How many have what, over time",
+            over_time,
+        )
         .add(
             Method::GET,
             "/reports/duplicates",

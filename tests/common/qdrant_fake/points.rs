@@ -327,8 +327,8 @@ fn query_groups(state: &mut State, call: QueryPointGroups) -> Result<QueryGroups
         });
         if place < limit && groups[place].hits.len() < size {
             let payload = point.payload(call.with_payload.as_ref(), false)?;
-            let id = Some(point.id.clone());
-            groups[place].hits.push(ScoredPoint { id, payload, score, ..ScoredPoint::default() });
+            let (id, vectors) = (Some(point.id.clone()), point.vectors(call.with_vectors.as_ref()));
+            groups[place].hits.push(ScoredPoint { id, payload, score, vectors, ..ScoredPoint::default() });
         }
     }
     groups.truncate(limit);

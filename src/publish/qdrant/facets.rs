@@ -1,0 +1,73 @@
+//! How many documents have what: the server's facets.
+
+use super::points::{DAY, ENTITIES, KIND, LANGUAGE, SENTIMENT, SOURCE, TAGS, VERDICT};
+use super::{QdrantStore, failure, filter};
+use crate::error::Result;
+use crate::publish::series::{Dimension, OnDay};
+use crate::publish::{Facet, Facets, Filter};
+use ::qdrant_client::qdrant::facet_value::Variant;
+use ::qdrant_client::qdrant::{Condition, FacetCountsBuilder, FacetHit, Filter as Conditions};
+
+/// Days that one value is counted on: of a century.
+const DAYS: u64 = 36_600;
+
+/// See [`Store::facets`](crate::publish::Store::facets).
+pub(super) async fn facets(store: &QdrantStore, filter: &Filter) -> Result<Facets> {
+    let most = |key, most| counted(store, filter::documents(filter), key, most);
+    let (kind, language, verdict, sentiment, source, tag, entity, mut day) = tokio::try_join!(
+        most(KIND, 100),
+        most(LANGUAGE, 100),
+        most(VERDICT, 10),
+        most(SENTIMENT, 10),
+        most(SOURCE, 100),
+        most(TAGS, 20),
+        most(ENTITIES, 20),
+        most(DAY, 366),
+    )?;
+    day.sort_by(|a, b| b.value.cmp(&a.value));
+    Ok(Facets { kind, language, verdict, sentiment, source, tag, entity, day })
+}
+
+/// The values of a key, most first.
+async fn counted(store: &QdrantStore, passing: Conditions, key: &str, most: u64) -> Result<Vec<Facet>> {
+    let request =
+        FacetCountsBuilder::new(&store.target.documents, key).filter(passing).limit(most).exact(true).build();
+    let answer =
+        store.connection.call(request, |client, request| async move { client.facet(request).await }).await?;
+    let facet = |hit: FacetHit| {
+        let Some(Variant::StringValue(value)) = hit.value?.variant else { return None };
+        Some(Facet { value, documents: usize::try_from(hit.count).unwrap_or(0) })
+    };
+    let mut facets: Vec<Facet> = answer.hits.into_iter().filter_map(facet).collect();
+    facets.sort_by(|a, b| b.documents.cmp(&a.documents).then_with(|| a.value.cmp(&b.value)));
+    Ok(facets)
+}
+
+/// See [`Store::by_day`](crate::publish::Store::by_day). The server counts by one key at a time, so the
+/// days of each value are asked for.
+pub(super) async fn by_day(
+    store: &QdrantStore,
+    filter: &Filter,
+    by: Dimension,
+    values: &[String],
+) -> Result<Vec<OnDay>> {
+    let key = match by {
+        Dimension::Kind => KIND,
+        Dimension::Language => LANGUAGE,
+        Dimension::Verdict => VERDICT,
+        Dimension::Sentiment => SENTIMENT,
+        Dimension::Source => SOURCE,
+        Dimension::Tag => TAGS,
+        Dimension::Entity => ENTITIES,
+    };
+    let mut all = Vec::new();
+    for value in values {
+        let mut passing = filter::documents(filter);
+        passing.must.push(Condition::matches(key, value.clone()));
+        for Facet { value: day, documents } in counted(store, passing, DAY, DAYS).await? {
+            let day = day.parse().map_err(|error| failure::unreadable(DAY, error))?;
+            all.push(OnDay { day, value: value.clone(), documents });
+        }
+    }
+    Ok(all)
+}
