@@ -19,6 +19,8 @@ mod service;
 mod weights;
 
 pub use device::{DeviceChoice, choose, encoders_in};
+#[cfg(test)]
+pub use device::on_emulated_gpu;
 pub use service::serve;
 
 use crate::batch::{PackedBatch, WindowOutput};

@@ -5,6 +5,7 @@ use super::device::{
     Address, Argument, Device, Epilogue, Format, Launch, Place, Product, Stream, Work, lost, out_of_memory,
 };
 use crate::error::Result;
+use crate::metrics::watch::Watch;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::collections::HashMap;
 use std::ffi::{CString, c_int, c_uint, c_void};
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
 
 type Kernel = unsafe extern "C" fn(c_uint, c_uint, c_uint, *mut *mut c_void) -> c_int;
 
@@ -29,6 +31,7 @@ pub struct Emulated {
     pub breaks_after: AtomicUsize,
     /// Launches so far.
     pub launches: AtomicUsize,
+    watch: Arc<Watch>,
 }
 
 impl Emulated {
@@ -66,18 +69,23 @@ impl Device for Emulated {
     }
 
     fn stream(self: Arc<Self>, format: Format) -> Result<Box<dyn Stream>> {
-        Ok(Box::new(Queue { device: self, format }))
+        Ok(Box::new(Queue { device: self, format, marks: Vec::new() }))
     }
 
     fn memory(&self) -> Result<(usize, usize)> {
         let room = self.room.load(Ordering::Relaxed);
         Ok((room.saturating_sub(self.used_now()), room))
     }
+
+    fn watch(&self) -> &Arc<Watch> {
+        &self.watch
+    }
 }
 
 struct Queue {
     device: Arc<Emulated>,
     format: Format,
+    marks: Vec<Instant>,
 }
 
 impl Stream for Queue {
@@ -138,6 +146,10 @@ impl Stream for Queue {
         Ok(())
     }
 
+    fn wait(&mut self) -> Result<()> {
+        self.device.check()
+    }
+
     fn download(&mut self, from: Address, bytes: &mut [u8]) -> Result<()> {
         self.device.check()?;
         // SAFETY: as in `upload`.
@@ -147,6 +159,17 @@ impl Stream for Queue {
 
     fn repeat(&mut self, _: &[usize], work: &mut Work<'_>) -> Result<()> {
         work(self)
+    }
+
+    fn mark(&mut self, at: usize) -> Result<()> {
+        self.marks.truncate(at);
+        self.marks.push(Instant::now());
+        Ok(())
+    }
+
+    fn between(&mut self, marks: usize) -> Result<Vec<f64>> {
+        let pairs = self.marks[..marks].windows(2);
+        Ok(pairs.map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect())
     }
 }
 

@@ -7,6 +7,7 @@ use crate::infer::device::Placed;
 use crate::infer::families;
 use crate::infer::golden::{self, cases, folder};
 use crate::infer::model::Checkpoint;
+use crate::metrics::watch::State;
 use std::sync::atomic::Ordering;
 
 fn engine_on(device: &Arc<Emulated>, checkpoint: &Checkpoint, format: Format, together: usize) -> GpuEngine {
@@ -169,4 +170,25 @@ fn branches_read_how_words_are_written_as_on_the_cpu() {
     batch.vectors_only = true;
     let vectors = engine.run(&batch).unwrap();
     assert!(vectors.iter().zip(&found).all(|(v, f)| v.heads.is_empty() && v.embedding == f.embedding));
+}
+
+#[test]
+fn what_operators_take_is_what_the_gpu_computes() {
+    let checkpoint = families::load(&folder("bert"), &[]).unwrap();
+    let device: Arc<Emulated> = Arc::default();
+    let mut engine = engine_on(&device, &checkpoint, Format::Bf16, 4096);
+    engine.stream.measure_all();
+    let mut batch = PackedBatch::new();
+    batch.push(&[6; 40], &[]);
+    let expected = engine.run(&batch).unwrap();
+    // A batch that breaks off leaves no times behind.
+    device.breaks_after.store(5, Ordering::Relaxed);
+    engine.run(&batch).unwrap_err();
+    device.broken.store(false, Ordering::Relaxed);
+    device.watch().take();
+    assert_eq!(engine.run(&batch).unwrap(), expected);
+    let seen = device.watch().take();
+    let (compute, operators) = (seen.states[State::Compute as usize], seen.operators.values().sum::<f64>());
+    assert!(operators <= compute && operators > 0.5 * compute, "{operators} of {compute}: {seen:?}");
+    assert!(seen.operators.keys().all(|name| !name.ends_with(char::is_numeric)), "{seen:?}");
 }
