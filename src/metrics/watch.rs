@@ -86,9 +86,9 @@ impl Seen {
     fn state(&self) -> State {
         match self.engines {
             _ if self.lost => State::Lost,
-            [1.., _, _] => State::Compute,
-            [_, 1.., _] => State::Copy,
-            [_, _, 1..] => State::Prepare,
+            [compute, _, _] if compute > 0 => State::Compute,
+            [_, copy, _] if copy > 0 => State::Copy,
+            [_, _, prepare] if prepare > 0 => State::Prepare,
             _ => self.idle,
         }
     }
