@@ -157,7 +157,13 @@ impl DeviceChoice {
 }
 
 fn on_this_cpu(reason: String) -> DeviceChoice {
-    DeviceChoice { name: format!("CPU ({})", instruction_set()), reason, gpus: 0, watches: vec![], tokens: None }
+    DeviceChoice {
+        name: format!("CPU ({})", instruction_set()),
+        reason,
+        gpus: 0,
+        watches: vec![],
+        tokens: None,
+    }
 }
 
 /// GPUs that work, the format that all of them compute in, and what they are; or why there are none.

@@ -18,9 +18,9 @@ pub mod models;
 mod service;
 mod weights;
 
-pub use device::{DeviceChoice, choose, encoders_in};
 #[cfg(test)]
 pub use device::on_emulated_gpu;
+pub use device::{DeviceChoice, choose, encoders_in};
 pub use service::serve;
 
 use crate::batch::{PackedBatch, WindowOutput};

@@ -48,5 +48,8 @@ fn a_scrape_says_what_a_gpu_did_and_why_it_did_nothing() {
         assert!(operators[operator] > 0.0, "{operator}: {operators:?}");
     }
     assert!(operators.values().sum::<f64>() <= states["compute"], "{operators:?} {states:?}");
+    // 21 batches of 40 tokens, where 4096 have room.
+    assert!(text.contains("quire_batch_fill_count 21\n"), "{text}");
+    assert!(text.contains("quire_batch_fill_sum 0.205078125\n"), "{text}");
     assert!(text.contains("quire_gpu_memory_size_bytes{gpu=\"0\"} 1073741824"), "{text}");
 }

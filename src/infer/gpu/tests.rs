@@ -1,14 +1,17 @@
 use super::device::{Device, Format};
 use super::emulated::Emulated;
 use super::*;
-use crate::batch::SHAPES;
+use crate::batch::{Job, SHAPES};
 use crate::config::Precision;
 use crate::infer::device::Placed;
 use crate::infer::families;
 use crate::infer::golden::{self, cases, folder};
 use crate::infer::model::Checkpoint;
+use crate::infer::serve;
+use crate::metrics::Metrics;
 use crate::metrics::watch::State;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc;
 
 fn engine_on(device: &Arc<Emulated>, checkpoint: &Checkpoint, format: Format, together: usize) -> GpuEngine {
     let device: Arc<dyn Device> = Arc::clone(device) as Arc<dyn Device>;
@@ -60,6 +63,24 @@ fn a_full_gpu_says_so_and_goes_on_with_less() {
     device.room.store(device.used_now() + more, Ordering::Relaxed);
     assert!(matches!(engine.run(&many), Err(Error::Retry(_))));
     assert_eq!(engine.run(&one).unwrap(), expected);
+    // A model thread splits it until every window has its answer, and counts how often.
+    let (sender, answers) = mpsc::channel();
+    let job = |_| {
+        let sender = sender.clone();
+        let reply = Box::new(move |answer| sender.send(answer).unwrap());
+        Job { model: 0, tokens: vec![6; 16], shapes: vec![], spans: vec![], vectors_only: false, reply }
+    };
+    let mut batches = vec![(0, (0..40).map(job).collect())];
+    let metrics = Metrics::new();
+    let mut engines: [Box<dyn Engine>; 1] = [Box::new(engine)];
+    serve(&mut engines, || batches.pop(), 4096, &metrics);
+    drop(sender);
+    let answers: Vec<WindowOutput> = answers.iter().map(Result::unwrap).collect();
+    assert!(answers.len() == 40 && answers.iter().all(|answer| answer.embedding == expected[0].embedding));
+    let text = metrics.encode();
+    let splits = text.lines().find_map(|line| line.strip_prefix("quire_out_of_memory_splits_total "));
+    // Into batches of one or two windows.
+    assert!((23..40).contains(&splits.unwrap().parse().unwrap()), "{splits:?}");
     // Nor is there room for another copy of the weights.
     let device: Arc<dyn Device> = device;
     assert!(matches!(Weights::upload(&checkpoint, device, Format::Bf16), Err(Error::Retry(_))));

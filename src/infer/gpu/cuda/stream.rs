@@ -54,7 +54,16 @@ impl CudaStream {
         let workspace = device.allocate(WORKSPACE)?;
         let pinned = Pinned { start: std::ptr::null_mut(), size: 0, used: 0 };
         let products = Products::new(WORKSPACE);
-        Ok(Self { device, format, stream, products, workspace, pinned, graphs: HashMap::new(), marks: Vec::new() })
+        Ok(Self {
+            device,
+            format,
+            stream,
+            products,
+            workspace,
+            pinned,
+            graphs: HashMap::new(),
+            marks: Vec::new(),
+        })
     }
 
     fn synchronize(&mut self) -> Result<()> {
