@@ -1,6 +1,7 @@
 //! A device for tests: the kernels' own source compiled for the CPU (`kernels/shim`), and matrix products
 //! that round as a GPU's do. It counts what is asked of it, and can run out of memory or break.
 
+use super::cuda::{self, CudaDevice};
 use super::device::{
     Address, Argument, Device, Epilogue, Format, Launch, Place, Product, Stream, Work, lost, out_of_memory,
 };
@@ -17,6 +18,25 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 type Kernel = unsafe extern "C" fn(c_uint, c_uint, c_uint, *mut *mut c_void) -> c_int;
+
+/// What results are compared on: a GPU where there is one, else what stands in for it.
+pub fn compared() -> Arc<dyn Device> {
+    static GPU: OnceLock<Option<Arc<CudaDevice>>> = OnceLock::new();
+    let open = || match cuda::find() {
+        Ok(found) => {
+            println!("compared on {}", found[0]);
+            Some(Arc::new(CudaDevice::open(found[0].ordinal).unwrap()))
+        }
+        Err(reason) => {
+            println!("compared on the CPU: {reason}");
+            None
+        }
+    };
+    match GPU.get_or_init(open) {
+        Some(gpu) => Arc::clone(gpu) as Arc<dyn Device>,
+        None => Arc::new(Emulated::default()),
+    }
+}
 
 /// The device.
 #[derive(Default)]

@@ -1,5 +1,5 @@
 use super::device::{Device, Format};
-use super::emulated::Emulated;
+use super::emulated::{Emulated, compared};
 use super::*;
 use crate::batch::{Job, SHAPES};
 use crate::config::Precision;
@@ -14,12 +14,15 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
 fn engine_on(device: &Arc<Emulated>, checkpoint: &Checkpoint, format: Format, together: usize) -> GpuEngine {
-    let device: Arc<dyn Device> = Arc::clone(device) as Arc<dyn Device>;
+    engine_of(Arc::clone(device) as Arc<dyn Device>, checkpoint, format, together)
+}
+
+fn engine_of(device: Arc<dyn Device>, checkpoint: &Checkpoint, format: Format, together: usize) -> GpuEngine {
     GpuEngine::new(Arc::new(Weights::upload(checkpoint, device, format).unwrap()), together, 0).unwrap()
 }
 
 fn engine(format: Format) -> impl Fn(Checkpoint) -> Box<dyn Engine> {
-    move |checkpoint| Box::new(engine_on(&Arc::default(), &checkpoint, format, 4096))
+    move |checkpoint| Box::new(engine_of(compared(), &checkpoint, format, 4096))
 }
 
 #[test]
@@ -44,6 +47,31 @@ fn windows_apart_and_together_give_the_same() {
     let together = engine_on(&device, &checkpoint, Format::Bf16, 4096).run(&batch).unwrap();
     let apart = engine_on(&device, &checkpoint, Format::Bf16, 1).run(&batch).unwrap();
     assert_eq!(together, apart);
+}
+
+#[test]
+fn what_is_repeated_is_done_with_the_batch_that_comes() {
+    let cases = cases("bert");
+    let checkpoint = families::load(&folder("bert"), &[]).unwrap();
+    let mut engine = engine_of(compared(), &checkpoint, Format::F32, 4096);
+    // The same shape three times, so a GPU records it and calls what it recorded; then it gets another arena.
+    let shifted = |by: u32| {
+        let mut batch = PackedBatch::new();
+        batch.push(&(0..20).map(|i| 5 + (i + by) % 30).collect::<Vec<_>>(), &[]);
+        batch
+    };
+    let round = |engine: &mut GpuEngine| -> Vec<Vec<WindowOutput>> {
+        (0..4).map(|by| engine.run(&shifted(by)).unwrap()).collect()
+    };
+    let first = round(&mut engine);
+    assert!(first.windows(2).all(|two| two[0] != two[1]));
+    engine.run(&golden::batch(&cases)).unwrap();
+    assert_eq!(round(&mut engine), first);
+    let mut on_cpu = Placed::encoder(checkpoint, Precision::F32).engine();
+    for (by, found) in (0..).zip(&first) {
+        let expected = on_cpu.run(&shifted(by)).unwrap();
+        assert!(golden::worst(&found[0].embedding, &expected[0].embedding) < 1e-3, "{by}");
+    }
 }
 
 #[test]
