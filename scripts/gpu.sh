@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# On a machine with a GPU: which it is, the engine's tests, memory and race checks where NVIDIA's sanitizer is
-# installed, and tokens per second beside PyTorch where that is. Needs the built program, the models and CUDA's
-# libcublasLt.so.13 on the loader's path; the tests need cargo. Prints what belongs into benches/NOTES.md.
+# On a machine with a GPU: which it is, the engine's tests (kernels and golden files are compared on the GPU), memory
+# and race checks where NVIDIA's sanitizer is installed, and tokens per second beside PyTorch where that is. Needs the
+# built program, the models and CUDA's libcublasLt.so.13 on the loader's path; the tests need cargo. Prints what
+# belongs into benches/NOTES.md.
 # Usage: gpu.sh [PROGRAM] [CHECKPOINT]
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -8,6 +8,7 @@ pub mod read;
 mod register;
 mod tend;
 mod traces;
+pub mod watch;
 
 use crate::document::{Action, Document};
 use crate::error::{Class, Stage};
@@ -203,6 +204,9 @@ impl Metrics {
     /// Items waiting before `stage`.
     pub fn queue_depth(&self, stage: Stage, depth: usize) {
         self.queue_depth.get_or_create(&StageLabel { stage }).set(as_i64(depth));
+        if stage == Stage::Infer {
+            self.gpu.tokens_wait(depth > 0);
+        }
     }
 
     /// The bound of the queue before `stage`.
@@ -307,6 +311,7 @@ impl Metrics {
 
     /// The OpenMetrics text exposition.
     pub fn encode(&self) -> String {
+        self.gpu.collect();
         let mut text = String::with_capacity(16 * 1024);
         // Writing to a String cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);

@@ -1,4 +1,7 @@
+use super::read::Exposition;
+use super::watch::Watch;
 use super::*;
+use std::sync::Arc;
 
 #[test]
 fn the_exposition_names_what_happened() {
@@ -15,4 +18,35 @@ fn the_exposition_names_what_happened() {
     ] {
         assert!(text.contains(line), "{line} in {text}");
     }
+}
+
+#[test]
+fn why_a_gpu_does_nothing_follows_the_queue_and_the_threads() {
+    let metrics = Metrics::new();
+    let watch: Arc<Watch> = Arc::default();
+    metrics.device(&[Arc::clone(&watch)], false);
+    let seconds = || Exposition::parse(&metrics.encode()).gpu_seconds();
+    let pause = || std::thread::sleep(Duration::from_millis(20));
+    let mut before = seconds();
+    let mut grown = |state: &str| {
+        let now = seconds();
+        let most = now.iter().max_by(|a, b| (a.1 - before[a.0]).total_cmp(&(b.1 - before[b.0])));
+        assert_eq!(most.unwrap().0, state, "{before:?} {now:?}");
+        before = now;
+    };
+    metrics.free_thread(pause);
+    grown("no_work");
+    metrics.queue_depth(Stage::Infer, 5);
+    metrics.free_thread(pause);
+    grown("gather");
+    pause();
+    grown("elsewhere");
+    // Other models after a reload: what the GPU did before stays, and its reason is known at once.
+    let next: Arc<Watch> = Arc::default();
+    metrics.device(&[next], false);
+    pause();
+    grown("elsewhere");
+    metrics.queue_depth(Stage::Infer, 0);
+    pause();
+    grown("no_work");
 }

@@ -8,6 +8,8 @@ mod again;
 mod ask;
 mod embed;
 mod examples;
+#[cfg(test)]
+mod gpu_tests;
 mod join;
 mod kinds;
 pub mod limits;

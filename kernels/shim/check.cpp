@@ -2,6 +2,8 @@
 // the GPU's: what the address and thread sanitizers watch (tests/kernels.rs). Results are compared elsewhere.
 #define SHIM_THREADS
 #include "shim.cpp"
+#include <set>
+#include <string>
 
 template <class T> struct Buffer {
     std::vector<T> values;
@@ -20,7 +22,10 @@ static Buffer<int> ints(std::vector<int> values) {
     return buffer;
 }
 
-#define RUN(kernel, T, suffix, x, y, ...) shim::launch(x, y, ROW, [&] { kernel##_##suffix(__VA_ARGS__); })
+static std::set<std::string> ran;
+
+#define RUN(kernel, T, suffix, x, y, ...)                                                                      \
+    ran.insert(#kernel "_" #suffix), shim::launch(x, y, ROW, [&] { kernel##_##suffix(__VA_ARGS__); })
 
 #define ROWS(T, suffix)                                                                                        \
     for (int width : {7, 32, 520}) {                                                                           \
@@ -58,11 +63,13 @@ static Buffer<int> ints(std::vector<int> values) {
         RUN(add_rows_full, T, suffix, 2, 1, x, ids, words, width, rows);                                       \
     }
 
-// A decoder's step: two rows with texts of 3 and 300 tokens over two pages, then over sources.
+// A decoder's step: two rows with texts of 3 and 300 tokens over two pages, in the second of two layers and with
+// biases in the first, then over sources.
 #define STEP(T, suffix)                                                                                        \
     for (int width : {7, 32, 256}) {                                                                           \
         const int heads = 2, inner = heads * width, longest = 300;                                             \
-        Buffer<T> qkv(2 * 3 * inner), context(2 * inner), first(SLOTS * 2 * inner), second(SLOTS * 2 * inner); \
+        const int layer = SLOTS * 2 * inner;                                                                   \
+        Buffer<T> qkv(2 * 3 * inner), context(2 * inner), first(2 * layer), second(2 * layer);                 \
         Buffer<int> starts = ints({0, 3, 3 + longest}), sources = ints({1, 0}), slots(3 + longest);            \
         for (int i = 0; i < 3; ++i) slots[i] = longest + i;                                                    \
         for (int i = 0; i < longest; ++i) slots[3 + i] = longest - 1 - i;                                      \
@@ -70,6 +77,8 @@ static Buffer<int> ints(std::vector<int> values) {
         Buffer<float> biases(heads * 9);                                                                       \
         RUN(attend_path, T, suffix, 2, heads, qkv, context, starts, slots, pages.data(), 0, heads, width,      \
             0.2f, biases, 9);                                                                                  \
+        RUN(attend_path, T, suffix, 2, heads, qkv, context, starts, slots, pages.data(), layer, heads, width,  \
+            0.2f, nullptr, 0);                                                                                 \
         Buffer<T> cross((3 + longest) * 2 * inner);                                                            \
         RUN(attend_source, T, suffix, 2, heads, qkv, context, sources, starts, cross, heads, width, 0.2f);     \
     }                                                                                                          \
@@ -77,6 +86,13 @@ static Buffer<int> ints(std::vector<int> values) {
         Buffer<float> logits(2 * 300), scores(2 * (1 + count));                                                \
         Buffer<int> tokens(2 * count);                                                                         \
         RUN(best, T, suffix, 2, 1, logits, scores, tokens, 300, count);                                        \
+    }                                                                                                          \
+    {                                                                                                          \
+        /* As many as there are, and one of them is no number. */                                              \
+        Buffer<float> logits(5), scores(6);                                                                    \
+        Buffer<int> tokens(5);                                                                                 \
+        logits[2] = NAN;                                                                                       \
+        RUN(best, T, suffix, 1, 1, logits, scores, tokens, 5, 5);                                              \
     }
 
 #define ATTEND_WITH(kernel, T, suffix, width, sight)                                                           \
@@ -103,5 +119,5 @@ int main() {
     IN_EACH_FORMAT(STEP)
     IN_EACH_FORMAT(ATTEND)
     IN_HALF_FORMATS(ATTEND_TILES)
-    puts("every kernel ran");
+    for (const std::string &kernel : ran) printf("ran %s\n", kernel.c_str());
 }

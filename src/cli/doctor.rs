@@ -1,12 +1,13 @@
 //! `quire doctor`: everything that quire needs, checked by using it.
 
 use super::{App, print};
-use crate::config::workers;
+use crate::config::{Precision, workers};
 use crate::consume::kafka::client;
 use crate::durable;
 use crate::error::{Class, Error, Failure, Stage};
 use crate::infer::manifests::{manifests, models_dir};
 use crate::infer::models::Models;
+use crate::infer::{DeviceChoice, choose, encoders_in};
 use crate::notify::Post;
 use crate::publish::qdrant::QdrantStore;
 use crate::sandbox::{Settings, Setup, Worker};
@@ -160,13 +161,17 @@ fn device(app: &App) -> Result<String, Error> {
     let loaded = Models::load(config, &models_dir(&app.config)).ok();
     let (choice, threads) = match &loaded {
         Some(models) => (models.device.clone(), models.threads(config.threads)),
-        None => (crate::infer::choose(config.device)?, workers(config.threads)),
+        None => (choose(config.device)?, workers(config.threads)),
     };
+    Ok(described(&choice, threads, config.precision))
+}
+
+fn described(choice: &DeviceChoice, threads: usize, precision: Precision) -> String {
     let more = match choice.gpus {
-        0 => format!(", encoders in {}", crate::infer::encoders_in(config.precision)),
+        0 => format!(", encoders in {}", encoders_in(precision)),
         _ => choice.tokens.map_or_else(String::new, |tokens| format!("; {tokens} tokens at once fit")),
     };
-    Ok(format!("{}: {}; {threads} model threads{more}", choice.name, choice.reason))
+    format!("{}: {}; {threads} model threads{more}", choice.name, choice.reason)
 }
 
 fn child(app: &App, stage: Stage, setup: Setup) -> Result<String, Error> {
@@ -215,5 +220,19 @@ fn address(listen: &str) -> Result<String, (String, String)> {
     match std::net::TcpListener::bind(listen) {
         Ok(_) => Ok(format!("{listen} is free")),
         Err(e) => Err((format!("{listen}: {e}"), "stop what uses it, or change serve.listen".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::infer::on_emulated_gpu;
+
+    #[test]
+    fn the_tokens_that_a_gpu_takes_at_once_are_told() {
+        let (choice, _) = on_emulated_gpu();
+        // As many as an engine takes at most: a tiny model leaves room for them.
+        let expected = "an emulated GPU: infer.device = auto; 2 model threads; 32768 tokens at once fit";
+        assert_eq!(described(&choice, 2, Precision::Auto), expected);
     }
 }

@@ -133,7 +133,7 @@ impl Running {
             if config.qdrant.url.is_empty() { open()? } else { until_reached(&shutdown, open)? };
         metrics.stored(counts.documents);
         let device = &models.device;
-        metrics.device(device.gpus, device.reason == "infer.device = cpu");
+        metrics.device(&device.watches, device.reason == "infer.device = cpu");
         tracing::info!(device = device.name, reason = device.reason, tokens = device.tokens, "device");
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let (tracer, traces) =

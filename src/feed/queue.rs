@@ -63,6 +63,7 @@ impl BatchQueue {
         if let Some(job) = state.batcher.push(job.model, job, tokens, priority, Instant::now()) {
             return Err(job);
         }
+        self.metrics.queue_depth(Stage::Infer, state.batcher.tokens());
         drop(state);
         self.changed.notify_all();
         Ok(())

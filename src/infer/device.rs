@@ -12,6 +12,7 @@ use super::model::{Checkpoint, Seq2Seq};
 use crate::batch::{PackedBatch, WindowOutput};
 use crate::config::{Device, Precision, workers};
 use crate::error::{Class, Error, Result, Stage};
+use crate::metrics::watch::Watch;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -31,6 +32,9 @@ pub struct DeviceChoice {
     pub reason: String,
     /// GPUs that do; 0: the CPU does.
     pub gpus: usize,
+    /// What they do, for the metrics.
+    #[serde(skip)]
+    pub watches: Vec<Arc<Watch>>,
     /// Tokens that a GPU takes at once beside the weights, when models are loaded.
     pub tokens: Option<usize>,
 }
@@ -70,7 +74,8 @@ impl Devices {
             Ok((gpus, format, name)) => {
                 let reason =
                     format!("infer.device = {}", if setting == Device::Gpu { "gpu" } else { "auto" });
-                let choice = DeviceChoice { name, reason, gpus: gpus.len(), tokens: None };
+                let watches = gpus.iter().map(|gpu| Arc::clone(gpu.watch())).collect();
+                let choice = DeviceChoice { name, reason, gpus: gpus.len(), watches, tokens: None };
                 Ok(Self { choice, setting, gpus, format })
             }
             Err(reason) if setting == Device::Gpu => {
@@ -152,7 +157,13 @@ impl DeviceChoice {
 }
 
 fn on_this_cpu(reason: String) -> DeviceChoice {
-    DeviceChoice { name: format!("CPU ({})", instruction_set()), reason, gpus: 0, tokens: None }
+    DeviceChoice {
+        name: format!("CPU ({})", instruction_set()),
+        reason,
+        gpus: 0,
+        watches: vec![],
+        tokens: None,
+    }
 }
 
 /// GPUs that work, the format that all of them compute in, and what they are; or why there are none.
@@ -274,6 +285,9 @@ impl Engine for GgufWriter {
         Ok(outputs(texts.into_iter().flatten()))
     }
 }
+
+#[cfg(test)]
+pub use tests::on_emulated_gpu;
 
 #[cfg(test)]
 #[path = "gpu/placing_tests.rs"]

@@ -18,6 +18,8 @@ pub mod models;
 mod service;
 mod weights;
 
+#[cfg(test)]
+pub use device::on_emulated_gpu;
 pub use device::{DeviceChoice, choose, encoders_in};
 pub use service::serve;
 

@@ -19,7 +19,7 @@ pub fn serve(
     budget: usize,
     metrics: &Metrics,
 ) {
-    while let Some((model, jobs)) = next() {
+    while let Some((model, jobs)) = metrics.free_thread(&mut next) {
         let started = Instant::now();
         match engines.get_mut(model) {
             Some(engine) => run(&mut **engine, jobs, budget, metrics),

@@ -110,6 +110,16 @@ impl Exposition {
         (self.value("quire_gpus"), self.value("quire_gpu_fallback") > 0.0)
     }
 
+    /// Seconds of the GPUs so far, by what they did or why they did nothing.
+    pub fn gpu_seconds(&self) -> BTreeMap<String, f64> {
+        self.by("quire_gpu_seconds_total", "state")
+    }
+
+    /// Seconds of operators in those batches that were measured.
+    pub fn gpu_operators(&self) -> BTreeMap<String, f64> {
+        self.by("quire_gpu_operator_seconds_total", "operator")
+    }
+
     /// The share of characters in some passage; 1 where nothing is known.
     pub fn coverage(&self) -> f64 {
         self.0.get("quire_coverage").copied().unwrap_or(1.0)
@@ -136,7 +146,7 @@ mod tests {
         metrics.settled("done", Duration::from_secs(1));
         metrics.lag("high", 5);
         metrics.disk(3, 4);
-        metrics.device(0, false);
+        metrics.device(&[], false);
         let read = Exposition::parse(&metrics.encode());
         let stage = read.stage(Stage::Decode);
         assert_eq!(stage, StageSample { documents: 1.0, work: 2.0, blocked: 1.0, depth: 7.0, bound: 9.0 });

@@ -64,7 +64,13 @@ fn header(frame: &mut Frame<'_>, area: Rect, view: &View) {
         vec![Span::from(format!("quire {version} ")).bold(), Span::from(format!("{} ", view.base)).dim()];
     match now.metrics.gpus() {
         (_, true) => first.push(Span::from("on the CPU: no GPU is used ").dim()),
-        (gpus, _) if gpus > 0.0 => first.push(Span::from(format!("{gpus:.0} GPUs ")).green()),
+        (gpus, _) if gpus > 0.0 => {
+            first.push(Span::from(format!("{gpus:.0} GPUs ")).green());
+            if let Some((share, idle)) = view.gpus().filter(|_| area.width >= WIDE) {
+                let idle = idle.replace('_', " ");
+                first.push(Span::from(format!("{:.0} % busy, else {idle} ", share * 100.0)).dim());
+            }
+        }
         _ => {}
     }
     if leads {

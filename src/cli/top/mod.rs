@@ -110,6 +110,17 @@ impl View {
         self.since(self.before.front(), of)
     }
 
+    /// The share of the GPUs' time that they computed, and what they did most in the rest of it.
+    fn gpus(&self) -> Option<(f64, String)> {
+        let states = self.now.as_ref()?.metrics.gpu_seconds();
+        let rate = |state: &str| self.rate(|m| m.gpu_seconds().get(state).copied().unwrap_or(0.0));
+        let rates: Vec<(String, f64)> = states.into_keys().map(|s| (s.clone(), rate(&s))).collect();
+        let all: f64 = rates.iter().map(|(_, rate)| rate).sum();
+        let (computing, idle): (Vec<_>, Vec<_>) = rates.into_iter().partition(|(s, _)| s == "compute");
+        let most = idle.into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+        (all > 0.0).then(|| (computing.iter().map(|(_, rate)| rate).sum::<f64>() / all, most.0))
+    }
+
     fn since(&self, before: Option<&Look>, of: impl Fn(&Exposition) -> f64) -> f64 {
         let (Some(before), Some(now)) = (before, &self.now) else { return 0.0 };
         let seconds = (now.at - before.at).as_secs_f64().max(0.001);

@@ -6,9 +6,14 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use serde_json::json;
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 fn screen(width: u16, height: u16, metrics: &str) -> Vec<String> {
+    screen_after(width, height, "", metrics)
+}
+
+/// The screen ten seconds after the metrics were something else.
+fn screen_after(width: u16, height: u16, before: &str, metrics: &str) -> Vec<String> {
     let since = jiff::Timestamp::now().to_string();
     let in_flight: Vec<_> = (0..30)
         .map(|n| {
@@ -19,10 +24,13 @@ fn screen(width: u16, height: u16, metrics: &str) -> Vec<String> {
     let status = json!({"version": "0.1.0", "counts": {"documents": 5, "passages": 124, "dead": 6},
                         "in_flight": in_flight});
     let tasks = json!({"tasks": [{"name": "backup", "next": "2026-11-27T02:30:00Z"}, {"name": "export"}]});
-    let now = Look { at: Instant::now(), metrics: Exposition::parse(metrics), status, tasks };
+    let at = Instant::now();
+    let earlier = at.checked_sub(Duration::from_secs(10)).unwrap();
+    let first = Look { at: earlier, metrics: Exposition::parse(before), status: json!({}), tasks: json!({}) };
+    let now = Look { at, metrics: Exposition::parse(metrics), status, tasks };
     let view = View {
         base: "http://127.0.0.1:8737".to_owned(),
-        before: VecDeque::new(),
+        before: VecDeque::from([first]),
         now: Some(now),
         rates: vec![1; 200],
         trouble: None,
@@ -77,4 +85,17 @@ fn every_panel_is_whole_on_narrow_and_wide_screens() {
     assert!(folder.contains("what is in inbox/"), "{folder}");
     let topics = screen(80, 24, "quire_lag_documents{lane=\"normal\"} 12\n").join("\n");
     assert!(topics.contains("normal") && topics.contains("12") && !topics.contains("inbox/"), "{topics}");
+}
+
+#[test]
+fn of_gpus_it_shows_how_busy_they_are_and_what_they_wait_for() {
+    let seconds = |compute: u32, gather: u32, idle: u32| {
+        format!(
+            "quire_gpus 2\nquire_gpu_seconds_total{{gpu=\"0\",state=\"compute\"}} {compute}\n\
+             quire_gpu_seconds_total{{gpu=\"1\",state=\"gather\"}} {gather}\n\
+             quire_gpu_seconds_total{{gpu=\"0\",state=\"no_work\"}} {idle}\n"
+        )
+    };
+    let whole = screen_after(110, 32, &seconds(100, 10, 900), &seconds(115, 14, 901)).join("\n");
+    assert!(whole.contains("2 GPUs 75 % busy, else gather "), "{whole}");
 }

@@ -5,6 +5,7 @@ mod stream;
 
 use super::device::{Address, Device, Format, Stream, lost, out_of_memory};
 use crate::error::Result;
+use crate::metrics::watch::Watch;
 use crate::receipt::lock;
 use cudarc::cublaslt::{result as blas, sys as blas_sys};
 use cudarc::driver::{CudaContext, DriverError, result, sys};
@@ -145,6 +146,7 @@ pub struct CudaDevice {
     modules: Vec<sys::CUmodule>,
     functions: Mutex<HashMap<String, Function>>,
     blas: blas_sys::cublasLtHandle_t,
+    watch: Arc<Watch>,
 }
 
 /// A kernel, as long as its module is loaded.
@@ -177,7 +179,7 @@ impl CudaDevice {
             modules.push(module.map_err(failed(&format!("kernels of {name} cannot be loaded")))?);
         }
         let blas = blas::create_handle().map_err(|e| lost(format!("cuBLASLt does not start: {e}")))?;
-        Ok(Self { context, modules, functions: Mutex::default(), blas })
+        Ok(Self { context, modules, functions: Mutex::default(), blas, watch: Arc::default() })
     }
 
     /// Calls of this thread go to this GPU from here on.
@@ -239,5 +241,9 @@ impl Device for CudaDevice {
 
     fn memory(&self) -> Result<(usize, usize)> {
         self.context.mem_get_info().map_err(failed("its memory is not told"))
+    }
+
+    fn watch(&self) -> &Arc<Watch> {
+        &self.watch
     }
 }

@@ -4,6 +4,7 @@
 //! everything above this seam is proved on machines without a GPU.
 
 use crate::error::{Class, Error, Result, Stage};
+use crate::metrics::watch::Watch;
 use half::{bf16, f16};
 use std::sync::Arc;
 
@@ -165,6 +166,9 @@ pub trait Device: Send + Sync {
 
     /// Free and total memory in bytes.
     fn memory(&self) -> Result<(usize, usize)>;
+
+    /// Who watches what it does.
+    fn watch(&self) -> &Arc<Watch>;
 }
 
 /// Work that a device does in order.
@@ -181,12 +185,21 @@ pub trait Stream: Send {
     /// Multiplies matrices.
     fn multiply(&mut self, product: &Product) -> Result<()>;
 
+    /// Waits until everything before has ended.
+    fn wait(&mut self) -> Result<()>;
+
     /// Copies from the device, after everything before has ended.
     fn download(&mut self, from: Address, bytes: &mut [u8]) -> Result<()>;
 
     /// Does `work`: launches, copies within the device and products only. The same `shape` means the
     /// same calls with the same arguments, so a device may record them the first time.
     fn repeat(&mut self, shape: &[usize], work: &mut Work<'_>) -> Result<()>;
+
+    /// Notes when everything before will have ended, as the `at`-th of some moments. Not within [`Stream::repeat`].
+    fn mark(&mut self, at: usize) -> Result<()>;
+
+    /// Seconds between each of the first `marks` moments and the next; all must have passed.
+    fn between(&mut self, marks: usize) -> Result<Vec<f64>>;
 }
 
 /// What [`Stream::repeat`] does.
@@ -204,6 +217,7 @@ impl Memory {
     pub fn new(device: &Arc<dyn Device>, bytes: usize) -> Result<Self> {
         let bytes = bytes.max(1).next_multiple_of(ALIGNMENT);
         let address = device.allocate(bytes)?;
+        tell(&**device);
         Ok(Self { device: Arc::clone(device), address, bytes })
     }
 
@@ -221,6 +235,14 @@ impl Memory {
 impl Drop for Memory {
     fn drop(&mut self) {
         self.device.release(self.address);
+        tell(&*self.device);
+    }
+}
+
+/// Notes how much memory is left. A device that does not say fails in its work, which tells why.
+fn tell(device: &dyn Device) {
+    if let Ok((free, all)) = device.memory() {
+        device.watch().memory(free, all);
     }
 }
 

@@ -1,10 +1,12 @@
 //! A device for tests: the kernels' own source compiled for the CPU (`kernels/shim`), and matrix products
 //! that round as a GPU's do. It counts what is asked of it, and can run out of memory or break.
 
+use super::cuda::{self, CudaDevice};
 use super::device::{
     Address, Argument, Device, Epilogue, Format, Launch, Place, Product, Stream, Work, lost, out_of_memory,
 };
 use crate::error::Result;
+use crate::metrics::watch::Watch;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::collections::HashMap;
 use std::ffi::{CString, c_int, c_uint, c_void};
@@ -13,8 +15,28 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
 
 type Kernel = unsafe extern "C" fn(c_uint, c_uint, c_uint, *mut *mut c_void) -> c_int;
+
+/// What results are compared on: a GPU where there is one, else what stands in for it.
+pub fn compared() -> Arc<dyn Device> {
+    static GPU: OnceLock<Option<Arc<CudaDevice>>> = OnceLock::new();
+    let open = || match cuda::find() {
+        Ok(found) => {
+            println!("compared on {}", found[0]);
+            Some(Arc::new(CudaDevice::open(found[0].ordinal).unwrap()))
+        }
+        Err(reason) => {
+            println!("compared on the CPU: {reason}");
+            None
+        }
+    };
+    match GPU.get_or_init(open) {
+        Some(gpu) => Arc::clone(gpu) as Arc<dyn Device>,
+        None => Arc::new(Emulated::default()),
+    }
+}
 
 /// The device.
 #[derive(Default)]
@@ -29,6 +51,7 @@ pub struct Emulated {
     pub breaks_after: AtomicUsize,
     /// Launches so far.
     pub launches: AtomicUsize,
+    watch: Arc<Watch>,
 }
 
 impl Emulated {
@@ -66,18 +89,23 @@ impl Device for Emulated {
     }
 
     fn stream(self: Arc<Self>, format: Format) -> Result<Box<dyn Stream>> {
-        Ok(Box::new(Queue { device: self, format }))
+        Ok(Box::new(Queue { device: self, format, marks: Vec::new() }))
     }
 
     fn memory(&self) -> Result<(usize, usize)> {
         let room = self.room.load(Ordering::Relaxed);
         Ok((room.saturating_sub(self.used_now()), room))
     }
+
+    fn watch(&self) -> &Arc<Watch> {
+        &self.watch
+    }
 }
 
 struct Queue {
     device: Arc<Emulated>,
     format: Format,
+    marks: Vec<Instant>,
 }
 
 impl Stream for Queue {
@@ -138,6 +166,10 @@ impl Stream for Queue {
         Ok(())
     }
 
+    fn wait(&mut self) -> Result<()> {
+        self.device.check()
+    }
+
     fn download(&mut self, from: Address, bytes: &mut [u8]) -> Result<()> {
         self.device.check()?;
         // SAFETY: as in `upload`.
@@ -147,6 +179,17 @@ impl Stream for Queue {
 
     fn repeat(&mut self, _: &[usize], work: &mut Work<'_>) -> Result<()> {
         work(self)
+    }
+
+    fn mark(&mut self, at: usize) -> Result<()> {
+        self.marks.truncate(at);
+        self.marks.push(Instant::now());
+        Ok(())
+    }
+
+    fn between(&mut self, marks: usize) -> Result<Vec<f64>> {
+        let pairs = self.marks[..marks].windows(2);
+        Ok(pairs.map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect())
     }
 }
 

@@ -155,6 +155,7 @@ impl FleetEngine {
             match done {
                 Err(Error::Fatal(failure)) => {
                     self.running = None;
+                    slot.weights.device.watch().lost();
                     if !slot.lost.swap(true, Ordering::Relaxed) {
                         tracing::error!(
                             gpu = at,

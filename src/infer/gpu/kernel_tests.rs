@@ -1,10 +1,11 @@
-//! Each kernel beside its twin on the CPU, in each format, over shapes that fit its tiles and that do not.
+//! Each kernel beside its twin on the CPU, in each format, over shapes that fit its tiles and that do not. On a GPU
+//! where there is one.
 
 mod step;
 
 use super::calls::ROW;
 use super::device::{Address, Argument, Device, Format, Launch, Memory, Stream};
-use super::emulated::Emulated;
+use super::emulated::compared;
 use super::encoder::attend;
 use crate::infer::cpu;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ struct Bench {
 
 impl Bench {
     fn new(format: Format) -> Self {
-        let device: Arc<dyn Device> = Arc::new(Emulated::default());
+        let device = compared();
         let stream = Arc::clone(&device).stream(format).unwrap();
         Self { device, stream, format, kept: Vec::new() }
     }

@@ -11,6 +11,7 @@ mod encoder;
 mod fleet;
 mod heads;
 mod plan;
+mod watched;
 mod weights;
 mod writer;
 
@@ -25,6 +26,7 @@ use device::{Address, Device, Memory, Stream};
 use encoder::Pass;
 use plan::{Inputs, Plan};
 use std::sync::Arc;
+use watched::Watched;
 use writer::Desk;
 
 /// Batches of at most so many tokens are recorded: there, calling costs more than computing.
@@ -33,7 +35,7 @@ const RECORDED: usize = 512;
 /// Runs a model on one GPU; has a queue and arenas of its own.
 pub struct GpuEngine {
     weights: Arc<Weights>,
-    stream: Box<dyn Stream>,
+    stream: Watched,
     arena: Arena,
     desk: Desk,
     together: usize,
@@ -45,6 +47,7 @@ impl GpuEngine {
     /// values take at most `caches` bytes (a single window may have more).
     pub fn new(weights: Arc<Weights>, together: usize, caches: usize) -> Result<Self> {
         let stream = Arc::clone(&weights.device).stream(weights.format)?;
+        let stream = Watched::new(weights.device.watch(), stream);
         Ok(Self { weights, stream, arena: Arena::default(), desk: Desk::default(), together, caches })
     }
 
@@ -74,7 +77,7 @@ impl GpuEngine {
             work(&mut Pass { weights: &weights, inputs: &inputs, plan: &plan, calls })
         };
         if inputs.tokens > RECORDED {
-            run(&mut *self.stream)?;
+            run(&mut self.stream)?;
         } else {
             self.stream.repeat(&shape(batch, purpose, self.arena.grown()), &mut run)?;
         }
@@ -123,6 +126,27 @@ impl GpuEngine {
         Ok(self.outputs(batch, &plan, &floats(&bytes)))
     }
 
+    /// Does `work` with a batch: for its time the engine is not idle.
+    fn busy<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        self.stream.begin();
+        let done = work(self);
+        self.stream.end();
+        done
+    }
+
+    /// The outputs of a batch that may have to be cut.
+    fn parts(&mut self, batch: &PackedBatch) -> Result<Vec<WindowOutput>> {
+        let weights = Arc::clone(&self.weights);
+        if let Some(writer) = &weights.writer {
+            return self.write(batch, writer);
+        }
+        let mut outputs = Vec::with_capacity(batch.windows());
+        for part in batch.split(self.together) {
+            outputs.extend(self.part(&part)?);
+        }
+        Ok(outputs)
+    }
+
     /// The results, window by window.
     fn outputs(&self, batch: &PackedBatch, plan: &Plan, results: &[f32]) -> Vec<WindowOutput> {
         let mut outputs = vec![WindowOutput::default(); batch.windows()];
@@ -151,26 +175,21 @@ impl GpuEngine {
 
 impl Engine for GpuEngine {
     fn run(&mut self, batch: &PackedBatch) -> Result<Vec<WindowOutput>> {
-        let weights = Arc::clone(&self.weights);
-        if let Some(writer) = &weights.writer {
-            return self.write(batch, writer);
-        }
-        let mut outputs = Vec::with_capacity(batch.windows());
-        for part in batch.split(self.together) {
-            outputs.extend(self.part(&part)?);
-        }
-        Ok(outputs)
+        self.busy(|engine| engine.parts(batch))
     }
 
     fn states(&mut self, batch: &PackedBatch) -> Result<Vec<f32>> {
-        let hidden = self.weights.encoder.stack.hidden;
-        let plan = self.pass(batch, Purpose::States, |pass| {
-            pass.trunk()?;
-            pass.finish(&pass.weights.encoder.stack).map(|_| ())
-        })?;
-        let mut bytes = vec![0; batch.tokens.len() * hidden * self.weights.format.bytes()];
-        self.stream.download(plan.finished(&self.weights.encoder.stack), &mut bytes)?;
-        Ok(self.weights.format.decode(&bytes))
+        self.busy(|engine| {
+            let weights = Arc::clone(&engine.weights);
+            let plan = engine.pass(batch, Purpose::States, |pass| {
+                pass.trunk()?;
+                pass.finish(&pass.weights.encoder.stack).map(|_| ())
+            })?;
+            let stack = &weights.encoder.stack;
+            let mut bytes = vec![0; batch.tokens.len() * stack.hidden * weights.format.bytes()];
+            engine.stream.download(plan.finished(stack), &mut bytes)?;
+            Ok(weights.format.decode(&bytes))
+        })
     }
 }
 

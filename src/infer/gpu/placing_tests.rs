@@ -6,6 +6,7 @@ use crate::infer::golden::{batch, cases, folder};
 use crate::infer::gpu::emulated::Emulated;
 use crate::infer::{families, serve};
 use crate::metrics::Metrics;
+use crate::metrics::watch::State;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
@@ -24,10 +25,17 @@ fn roomy() -> Arc<Emulated> {
     gpu
 }
 
+/// A tiny encoder on a GPU that the CPU stands in for: what is shown of the device, and an engine.
+pub fn on_emulated_gpu() -> (DeviceChoice, Box<dyn Engine>) {
+    let mut devices = Devices::with(Device::Auto, found(&[roomy()])).unwrap();
+    let engine = devices.encoder(checkpoint(), Precision::F32).unwrap().engine();
+    (devices.choice, engine)
+}
+
 /// What the program shows of a choice.
 fn exposition(choice: &DeviceChoice) -> String {
     let metrics = Metrics::new();
-    metrics.device(choice.gpus, choice.reason == "infer.device = cpu");
+    metrics.device(&choice.watches, choice.reason == "infer.device = cpu");
     metrics.encode()
 }
 
@@ -121,6 +129,9 @@ fn of_two_gpus_one_that_is_lost_in_the_middle_costs_no_window() {
         }
     }
     assert!(gpus[0].broken.load(Ordering::Relaxed) && !gpus[1].broken.load(Ordering::Relaxed));
+    // From then on its time says so.
+    let lost = |at: usize| devices.choice.watches[at].take().states[State::Lost as usize];
+    assert!(lost(0) > 0.0 && lost(1) == 0.0);
     gpus[1].broken.store(true, Ordering::Relaxed);
     let error = engines[0][0].run(&batch(&cases)).unwrap_err();
     assert!(matches!(error, Error::Fatal(_)), "{error}");

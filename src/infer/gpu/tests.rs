@@ -1,21 +1,28 @@
 use super::device::{Device, Format};
-use super::emulated::Emulated;
+use super::emulated::{Emulated, compared};
 use super::*;
-use crate::batch::SHAPES;
+use crate::batch::{Job, SHAPES};
 use crate::config::Precision;
 use crate::infer::device::Placed;
 use crate::infer::families;
 use crate::infer::golden::{self, cases, folder};
 use crate::infer::model::Checkpoint;
+use crate::infer::serve;
+use crate::metrics::Metrics;
+use crate::metrics::watch::State;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc;
 
 fn engine_on(device: &Arc<Emulated>, checkpoint: &Checkpoint, format: Format, together: usize) -> GpuEngine {
-    let device: Arc<dyn Device> = Arc::clone(device) as Arc<dyn Device>;
+    engine_of(Arc::clone(device) as Arc<dyn Device>, checkpoint, format, together)
+}
+
+fn engine_of(device: Arc<dyn Device>, checkpoint: &Checkpoint, format: Format, together: usize) -> GpuEngine {
     GpuEngine::new(Arc::new(Weights::upload(checkpoint, device, format).unwrap()), together, 0).unwrap()
 }
 
 fn engine(format: Format) -> impl Fn(Checkpoint) -> Box<dyn Engine> {
-    move |checkpoint| Box::new(engine_on(&Arc::default(), &checkpoint, format, 4096))
+    move |checkpoint| Box::new(engine_of(compared(), &checkpoint, format, 4096))
 }
 
 #[test]
@@ -43,6 +50,31 @@ fn windows_apart_and_together_give_the_same() {
 }
 
 #[test]
+fn what_is_repeated_is_done_with_the_batch_that_comes() {
+    let cases = cases("bert");
+    let checkpoint = families::load(&folder("bert"), &[]).unwrap();
+    let mut engine = engine_of(compared(), &checkpoint, Format::F32, 4096);
+    // The same shape three times, so a GPU records it and calls what it recorded; then it gets another arena.
+    let shifted = |by: u32| {
+        let mut batch = PackedBatch::new();
+        batch.push(&(0..20).map(|i| 5 + (i + by) % 30).collect::<Vec<_>>(), &[]);
+        batch
+    };
+    let round = |engine: &mut GpuEngine| -> Vec<Vec<WindowOutput>> {
+        (0..4).map(|by| engine.run(&shifted(by)).unwrap()).collect()
+    };
+    let first = round(&mut engine);
+    assert!(first.windows(2).all(|two| two[0] != two[1]));
+    engine.run(&golden::batch(&cases)).unwrap();
+    assert_eq!(round(&mut engine), first);
+    let mut on_cpu = Placed::encoder(checkpoint, Precision::F32).engine();
+    for (by, found) in (0..).zip(&first) {
+        let expected = on_cpu.run(&shifted(by)).unwrap();
+        assert!(golden::worst(&found[0].embedding, &expected[0].embedding) < 1e-3, "{by}");
+    }
+}
+
+#[test]
 fn a_full_gpu_says_so_and_goes_on_with_less() {
     let checkpoint = families::load(&folder("bert"), &[]).unwrap();
     let device: Arc<Emulated> = Arc::default();
@@ -59,6 +91,24 @@ fn a_full_gpu_says_so_and_goes_on_with_less() {
     device.room.store(device.used_now() + more, Ordering::Relaxed);
     assert!(matches!(engine.run(&many), Err(Error::Retry(_))));
     assert_eq!(engine.run(&one).unwrap(), expected);
+    // A model thread splits it until every window has its answer, and counts how often.
+    let (sender, answers) = mpsc::channel();
+    let job = |_| {
+        let sender = sender.clone();
+        let reply = Box::new(move |answer| sender.send(answer).unwrap());
+        Job { model: 0, tokens: vec![6; 16], shapes: vec![], spans: vec![], vectors_only: false, reply }
+    };
+    let mut batches = vec![(0, (0..40).map(job).collect())];
+    let metrics = Metrics::new();
+    let mut engines: [Box<dyn Engine>; 1] = [Box::new(engine)];
+    serve(&mut engines, || batches.pop(), 4096, &metrics);
+    drop(sender);
+    let answers: Vec<WindowOutput> = answers.iter().map(Result::unwrap).collect();
+    assert!(answers.len() == 40 && answers.iter().all(|answer| answer.embedding == expected[0].embedding));
+    let text = metrics.encode();
+    let splits = text.lines().find_map(|line| line.strip_prefix("quire_out_of_memory_splits_total "));
+    // Into batches of one or two windows.
+    assert!((23..40).contains(&splits.unwrap().parse().unwrap()), "{splits:?}");
     // Nor is there room for another copy of the weights.
     let device: Arc<dyn Device> = device;
     assert!(matches!(Weights::upload(&checkpoint, device, Format::Bf16), Err(Error::Retry(_))));
@@ -169,4 +219,25 @@ fn branches_read_how_words_are_written_as_on_the_cpu() {
     batch.vectors_only = true;
     let vectors = engine.run(&batch).unwrap();
     assert!(vectors.iter().zip(&found).all(|(v, f)| v.heads.is_empty() && v.embedding == f.embedding));
+}
+
+#[test]
+fn what_operators_take_is_what_the_gpu_computes() {
+    let checkpoint = families::load(&folder("bert"), &[]).unwrap();
+    let device: Arc<Emulated> = Arc::default();
+    let mut engine = engine_on(&device, &checkpoint, Format::Bf16, 4096);
+    engine.stream.measure_all();
+    let mut batch = PackedBatch::new();
+    batch.push(&[6; 40], &[]);
+    let expected = engine.run(&batch).unwrap();
+    // A batch that breaks off leaves no times behind.
+    device.breaks_after.store(5, Ordering::Relaxed);
+    engine.run(&batch).unwrap_err();
+    device.broken.store(false, Ordering::Relaxed);
+    device.watch().take();
+    assert_eq!(engine.run(&batch).unwrap(), expected);
+    let seen = device.watch().take();
+    let (compute, operators) = (seen.states[State::Compute as usize], seen.operators.values().sum::<f64>());
+    assert!(operators <= compute && operators > 0.5 * compute, "{operators} of {compute}: {seen:?}");
+    assert!(seen.operators.keys().all(|name| !name.ends_with(char::is_numeric)), "{seen:?}");
 }

@@ -6,14 +6,15 @@ import { spark } from "./charts.js";
 const stages = ["consume", "decode", "digitize", "feed", "infer", "interpret", "publish"];
 const units = { digitize: "pages", infer: "tokens" };
 
-/** The samples of an OpenMetrics text that this page shows, by name and label. */
+/** The samples of an OpenMetrics text that this page shows, by name and label, over all GPUs. */
 function readMetrics(text) {
   const found = {};
   for (const line of text.split("\n")) {
     const match = /^(quire_\w+)(?:\{(.*?)\})? (\S+)/.exec(line);
     if (!match) continue;
-    const label = /(?:stage|lane|outcome|source)="([\w-]+)"/.exec(match[2] || "");
-    found[label ? `${match[1]}/${label[1]}` : match[1]] = Number(match[3]);
+    const label = /(?:stage|lane|outcome|source|state)="([\w-]+)"/.exec(match[2] || "");
+    const key = label ? `${match[1]}/${label[1]}` : match[1];
+    found[key] = (found[key] || 0) + Number(match[3]);
   }
   return found;
 }
@@ -62,6 +63,17 @@ function stageOf(stage, value, rate) {
     h("small", {}, `${count(value(`quire_stage_documents_total/${stage}`))} since start`));
 }
 
+const gpuStates = { compute: "computes", copy: "copies", prepare: "waits for the CPU", gather: "waits for tokens",
+  elsewhere: "waits for a thread", no_work: "no work", lost: "lost" };
+
+/** What the GPUs did since the last look, in shares of their time. */
+function gpuTime(rate) {
+  const rates = Object.entries(gpuStates).map(([state, words]) => [words, rate(`quire_gpu_seconds_total/${state}`)]);
+  const all = rates.reduce((sum, [, seconds]) => sum + seconds, 0);
+  const shown = rates.filter(([, seconds]) => seconds > 0.005 * all).map(([words, seconds]) => `${words} ${percent(seconds / all)}`);
+  return shown.join(", ") || "–";
+}
+
 function facts(value, rate, status) {
   const gpus = value("quire_gpus");
   const lanes = ["high", "normal", "low", "retry", "slow"].map((lane) => [lane, value(`quire_lag_documents/${lane}`)]);
@@ -69,6 +81,7 @@ function facts(value, rate, status) {
   const spent = value("quire_document_seconds_count");
   const rows = [
     ["models run on", gpus ? `${gpus} GPU${gpus > 1 ? "s" : ""}` : value("quire_gpu_fallback") ? "CPU (no GPU was found)" : "CPU"],
+    ...(gpus ? [["GPU time", gpuTime(rate)]] : []),
     ["tokens", `${count(Math.round(rate("quire_tokens_total")))} /s`],
     ["pages read", `${count(value("quire_pages_total/text-layer") + value("quire_pages_total/ocr"))}, ${count(value("quire_pages_total/ocr"))} by OCR`],
     ["a document took", spent ? `${seconds(value("quire_document_seconds_sum") / spent)} on average, waiting included` : "–"],

@@ -26,6 +26,8 @@ pub struct CudaStream {
     pinned: Pinned,
     /// By shape; `None` for one that was seen once.
     graphs: HashMap<Vec<usize>, Option<Graph>>,
+    /// Of passes that are measured; made when they are needed first.
+    marks: Vec<sys::CUevent>,
 }
 
 // SAFETY: the handles are valid in every thread; the stream is used by one at a time (`&mut self`).
@@ -52,7 +54,16 @@ impl CudaStream {
         let workspace = device.allocate(WORKSPACE)?;
         let pinned = Pinned { start: std::ptr::null_mut(), size: 0, used: 0 };
         let products = Products::new(WORKSPACE);
-        Ok(Self { device, format, stream, products, workspace, pinned, graphs: HashMap::new() })
+        Ok(Self {
+            device,
+            format,
+            stream,
+            products,
+            workspace,
+            pinned,
+            graphs: HashMap::new(),
+            marks: Vec::new(),
+        })
     }
 
     fn synchronize(&mut self) -> Result<()> {
@@ -163,6 +174,10 @@ impl Stream for CudaStream {
         self.products.run(&self.device, product, self.format, self.workspace, self.stream)
     }
 
+    fn wait(&mut self) -> Result<()> {
+        self.synchronize()
+    }
+
     fn download(&mut self, from: Address, bytes: &mut [u8]) -> Result<()> {
         if bytes.is_empty() {
             return self.synchronize();
@@ -207,6 +222,27 @@ impl Stream for CudaStream {
             }
         }
     }
+
+    fn mark(&mut self, at: usize) -> Result<()> {
+        while self.marks.len() <= at {
+            let made = result::event::create(sys::CUevent_flags::CU_EVENT_DEFAULT);
+            self.marks.push(made.map_err(failed("it gives no event"))?);
+        }
+        let Some(mark) = self.marks.get(at) else { return Ok(()) };
+        // SAFETY: event and stream live as long as `self`, and are of the same GPU.
+        unsafe { result::event::record(*mark, self.stream) }.map_err(failed("an event cannot be recorded"))
+    }
+
+    fn between(&mut self, marks: usize) -> Result<Vec<f64>> {
+        let pairs = self.marks.iter().take(marks).zip(self.marks.iter().skip(1));
+        let pairs = pairs.take(marks.saturating_sub(1));
+        let seconds = pairs.map(|(from, to)| {
+            // SAFETY: both live as long as `self`.
+            let milliseconds = unsafe { result::event::elapsed(*from, *to) };
+            milliseconds.map(|n| f64::from(n) / 1000.0).map_err(failed("the time of an event is not told"))
+        });
+        seconds.collect()
+    }
 }
 
 impl Pinned {
@@ -226,6 +262,10 @@ impl Drop for CudaStream {
         }
         let _ = self.synchronize();
         self.forget();
+        for mark in self.marks.drain(..) {
+            // SAFETY: made once, destroyed once; the stream was waited for.
+            let _ = unsafe { result::event::destroy(mark) };
+        }
         self.pinned.release();
         self.device.release(self.workspace);
         // SAFETY: made once, destroyed once; nothing is under way.

@@ -6,7 +6,7 @@ mod plan;
 mod step;
 
 use super::calls::Calls;
-use super::device::{Address, Format};
+use super::device::{Address, Format, Stream};
 use super::weights::{Decoder, Writer};
 use super::{Arena, GpuEngine, Purpose, floats, refused};
 use crate::batch::{PackedBatch, WindowOutput};
@@ -117,7 +117,7 @@ impl<'e> Writing<'e> {
                 pass.finish(&pass.weights.encoder.stack).map(|_| ())
             })?;
             let states = plan.finished(&weights.encoder.stack);
-            let mut calls = Calls { stream: &mut *engine.stream, format: weights.format };
+            let mut calls = Calls { stream: &mut engine.stream, format: weights.format };
             for (index, own) in decoder.layers.iter().enumerate() {
                 let to = cross + (index * layer + read * row) as Address;
                 calls.linear(&own.cross_key_value, states, to, part.tokens.len(), Activation::None)?;

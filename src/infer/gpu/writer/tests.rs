@@ -5,7 +5,7 @@ use crate::infer::generate::{Decoder as _, Generated, GenerationConfig};
 use crate::infer::golden::writers::{self, WRITERS};
 use crate::infer::gpu::Weights;
 use crate::infer::gpu::device::Device;
-use crate::infer::gpu::emulated::Emulated;
+use crate::infer::gpu::emulated::{Emulated, compared};
 use crate::infer::{Engine, families};
 use std::sync::atomic::Ordering;
 
@@ -18,7 +18,15 @@ fn engine_on(
     format: Format,
     together: usize,
 ) -> GpuEngine {
-    let device: Arc<dyn Device> = Arc::clone(device) as Arc<dyn Device>;
+    engine_of(Arc::clone(device) as Arc<dyn Device>, writer, format, together)
+}
+
+fn engine_of(
+    device: Arc<dyn Device>,
+    writer: &families::Writer,
+    format: Format,
+    together: usize,
+) -> GpuEngine {
     let weights = Weights::upload_writer(&writer.model, &writer.generation, device, format).unwrap();
     GpuEngine::new(Arc::new(weights), together, ROOM).unwrap()
 }
@@ -39,7 +47,7 @@ fn taught_logits_match_the_reference_in_each_format() {
         for format in [Format::F32, Format::F16, Format::Bf16] {
             // Sources read in several parts as well.
             for together in [4096, 8] {
-                let mut engine = engine_on(&Arc::default(), &writer, format, together);
+                let mut engine = engine_of(compared(), &writer, format, together);
                 let weights = Arc::clone(&engine.weights);
                 let decoder = &weights.writer.as_ref().unwrap().decoder;
                 let mut writing = Writing::begin(&mut engine, decoder, 1, &sources).unwrap();
@@ -62,7 +70,7 @@ fn taught_logits_match_the_reference_in_each_format() {
 fn searches_find_what_the_reference_finds_alone_and_together() {
     for name in WRITERS {
         let (writer, golden) = writers::load(name);
-        let mut engine = engine_on(&Arc::default(), &writer, Format::F32, 4096);
+        let mut engine = engine_of(compared(), &writer, Format::F32, 4096);
         let vocabulary = writer.model.decoder.vocab();
         writers::check_searches(name, &golden, &writer.generation, vocabulary, |config, batch| {
             texts(&mut engine, config, batch)
@@ -75,7 +83,7 @@ fn the_best_tokens_are_those_of_all_logits() {
     let (writer, golden) = writers::load("bart-tiny");
     let sources = writers::batch(&golden.sources);
     let rows: Vec<Row> = (0..golden.sources.len()).map(|parent| Row { parent, token: 2 }).collect();
-    let mut engine = engine_on(&Arc::default(), &writer, Format::Bf16, 4096);
+    let mut engine = engine_of(compared(), &writer, Format::Bf16, 4096);
     let weights = Arc::clone(&engine.weights);
     let decoder = &weights.writer.as_ref().unwrap().decoder;
     let mut step = |wanted: usize| -> Vec<(f32, Vec<(u32, f32)>)> {
