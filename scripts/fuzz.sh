@@ -13,7 +13,7 @@ RUSTC_WRAPPER=$PWD/scripts/fuzz-rustc.sh cargo build --release --manifest-path f
   --target-dir "$folder" --features libfuzzer --bins
 for target in $targets; do
   case $target in
-    document) seeds=(tests/corpus/documents) ;;
+    document) seeds=(tests/corpus/documents tests/corpus/formats) ;;
     frame) seeds=(fuzz/seeds/record) ;;
     *) seeds=("fuzz/seeds/$target") ;;
   esac

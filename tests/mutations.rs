@@ -76,10 +76,14 @@ fn damaged_documents_never_panic() {
     let mut chance = Chance(7);
     let started = Instant::now();
     let (mut tried, mut found) = (0, Vec::new());
+    let formats = corpus().join("formats");
+    let dialects = names(&formats).into_iter().filter(|name| !name.ends_with(".truth"));
+    let dialects = dialects.map(|name| (std::fs::read(formats.join(&name)).unwrap(), name));
     let seeds: Vec<(String, Vec<u8>)> = manifest()
         .into_iter()
         .filter(|entry| entry.outcome == "done")
         .map(|entry| (entry.file.clone(), entry.bytes()))
+        .chain(dialects.map(|(bytes, name)| (name, bytes)))
         .filter(|(_, bytes)| bytes.len() < 300_000)
         .collect();
     'all: for round in 0..each {

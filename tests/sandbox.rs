@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+#[path = "sandbox/bombs.rs"]
+mod bombs;
 mod common;
 
 use common::*;

@@ -22,7 +22,7 @@ impl<'a> Archive<'a> {
     pub(super) fn open(bytes: &'a [u8], limit: u64) -> Result<Self> {
         let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|error| failure("its directory", &error))?;
         if zip.len() > MAX_ENTRIES {
-            return Err(reject(Class::TooLarge, format!("an archive of {} entries", zip.len())));
+            return Err(reject(Class::TooLarge, format!("an archive of more than {MAX_ENTRIES} entries")));
         }
         Ok(Self { zip, left: limit, limit })
     }

@@ -67,6 +67,7 @@ pub(super) fn tar(bytes: &[u8], children: &mut Children<'_>) -> Result<Vec<Strin
 pub(super) fn gzip(bytes: &[u8], name: &str, children: &mut Children<'_>) -> Result<Vec<String>> {
     let content = children.unpack("the compressed data", &mut MultiGzDecoder::new(bytes))?;
     if media_type::is_tar(&content) {
+        children.holds_others(content.len() as u64);
         return tar(&content, children);
     }
     let inner = written_name(bytes).unwrap_or_else(|| without_ending(name));

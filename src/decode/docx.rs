@@ -16,12 +16,22 @@ pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<PageText>> {
     let mut headers = archive.names("word/header", ".xml");
     headers.dedup();
     body.parts(&mut archive, &headers)?;
-    let document = archive.xml("word/document.xml")?;
-    xml::walk(&document, "word/document.xml", &mut body)?;
+    let part = main_part(&archive).unwrap_or_else(|| "word/document.xml".to_owned());
+    let document = archive.xml(&part)?;
+    xml::walk(&document, &part, &mut body)?;
     let mut notes = vec!["word/footnotes.xml".to_owned(), "word/endnotes.xml".to_owned()];
     notes.extend(archive.names("word/footer", ".xml"));
     body.parts(&mut archive, &notes)?;
     body.writer.finish_pages(limits)
+}
+
+/// Where the text is: Word for the web writes `document2.xml`.
+pub(super) fn main_part(archive: &Archive<'_>) -> Option<String> {
+    let numbered = |name: &String| {
+        let number = name.trim_start_matches("word/document").trim_end_matches(".xml");
+        number.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    archive.names("word/document", ".xml").into_iter().find(numbered)
 }
 
 struct Body {

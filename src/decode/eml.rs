@@ -2,13 +2,14 @@
 //! attachment is a document of its own.
 
 use super::children::Children;
-use super::{Limits, html, reject};
+use super::{Limits, eml_bytes, html, reject};
 use crate::error::{Class, Result};
 use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
 /// The page of a mail.
 pub(super) fn pages(bytes: &[u8], limits: &Limits, children: &mut Children<'_>) -> Result<Vec<String>> {
-    let message = MessageParser::default().parse(bytes);
+    let bytes = eml_bytes::with_plain_headers(bytes);
+    let message = MessageParser::default().parse(&bytes);
     let message = message.ok_or_else(|| reject(Class::Corrupt, "the mail has no headers"))?;
     let mut text = String::new();
     write_message(&message, limits, children, &mut text)?;
@@ -19,8 +20,10 @@ fn write_parts(message: &Message<'_>, parts: &[u32], limits: &Limits, out: &mut 
     for &part in parts {
         let Some(part) = message.parts.get(part as usize) else { continue };
         match &part.body {
-            PartType::Text(text) => paragraph(out, &plain(text)),
-            PartType::Html(html) => paragraph(out, &html::to_text(html, limits)?),
+            PartType::Text(text) => paragraph(out, &plain(&eml_bytes::text_of(message, part, text))),
+            PartType::Html(html) => {
+                paragraph(out, &html::to_text(&eml_bytes::text_of(message, part, html), limits)?);
+            }
             _ => {}
         }
     }
@@ -48,7 +51,10 @@ fn write_message(
         });
         let content = match &part.body {
             PartType::Message(inner) => inner.raw_message().to_vec(),
-            // Text is decoded already; what it is in now is UTF-8.
+            // Its charset stays behind, so it goes on in UTF-8.
+            PartType::Text(text) | PartType::Html(text) => {
+                eml_bytes::text_of(message, part, text).into_owned().into_bytes()
+            }
             _ => part.contents().to_vec(),
         };
         children.check()?;
@@ -149,6 +155,35 @@ mod tests {
         let mail = "From: a@b.c\r\nContent-Type: multipart/alternative; boundary=x\r\n\r\n--x\r\n\
             Content-Type: text/plain\r\n\r\n \r\n--x\r\nContent-Type: text/html\r\n\r\n<p>Your <b>ticket</b></p>\r\n--x--\r\n";
         assert_eq!(read(mail).0, "From: a@b.c\n\nYour ticket");
+    }
+
+    #[test]
+    fn what_says_nothing_of_its_charset_or_something_wrong_is_read() {
+        let read_bytes = |mail: &[u8]| {
+            let limits = limits();
+            pages(mail, &limits, &mut Children::new(mail.len(), &limits)).unwrap().join("\n")
+        };
+        let russian = "Собрание садоводов состоится во вторник в семь часов вечера.";
+        let (koi, ..) = encoding_rs::KOI8_R.encode(russian);
+        let with = |head: &str, body: &[u8]| [head.as_bytes(), b"\r\n\r\n", body].concat();
+        for kind in ["koi8-r", "us-ascii", "x-unknown", "utf-8"] {
+            let head = format!("From: a@b.c\r\nContent-Type: text/plain; charset={kind}");
+            assert_eq!(read_bytes(&with(&head, &koi)), format!("From: a@b.c\n\n{russian}"), "{kind}");
+        }
+        let head = "From: a@b.c\r\nContent-Type: text/plain; charset=iso-8859-1";
+        assert!(read_bytes(&with(head, russian.as_bytes())).ends_with(russian));
+        // Eight bits in a header, and switches in one.
+        let subject =
+            [&b"From: a@b.c\r\nSubject: "[..], &koi, b"\r\nContent-Type: text/plain; charset=koi8-r"]
+                .concat();
+        assert!(read_bytes(&[&subject[..], b"\r\n\r\nx"].concat()).contains(&format!("Subject: {russian}")));
+        let (jis, ..) = encoding_rs::ISO_2022_JP.encode("園芸会");
+        let subject = [&b"From: a@b.c\r\nSubject: "[..], &jis, b"\r\n\r\n", &jis].concat();
+        assert_eq!(read_bytes(&subject), "From: a@b.c\nSubject: 園芸会\n\n園芸会");
+        let korean: Vec<u8> = encoding_rs::EUC_KR.encode("정원").0.iter().map(|byte| byte & 0x7f).collect();
+        let body = [&b"\x1b$)C\r\n\x0e"[..], &korean, b"\x0f\r\n"].concat();
+        let head = "From: a@b.c\r\nContent-Type: text/plain; charset=iso-2022-kr";
+        assert_eq!(read_bytes(&with(head, &body)), "From: a@b.c\n\n정원");
     }
 
     #[test]

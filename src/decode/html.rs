@@ -54,7 +54,7 @@ fn charset(bytes: &[u8]) -> Option<&'static Encoding> {
     let (_, after) = head.split_once("charset=")?;
     let label = after.trim_start_matches(['"', '\'', ' ']);
     let end = label.find(['"', '\'', ' ', '>', ';', '/'])?;
-    Encoding::for_label(label.get(..end)?.as_bytes())
+    text::labelled(label.get(..end)?.as_bytes())
 }
 
 struct Walk {

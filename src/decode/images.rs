@@ -8,10 +8,15 @@ use image::error::{ImageError, LimitErrorKind};
 use image::{DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader};
 use std::io::{Cursor, ErrorKind};
 
+/// Four samples of two bytes.
+const BYTES_A_PIXEL: u64 = 8;
+/// For profiles, palettes and tables of small pictures.
+const SPARE: u64 = 16 << 20;
+
 /// The one page of an image, if its header can be read and its end is there.
 pub(super) fn pages(bytes: &[u8], media_type: MediaType, limits: &Limits) -> Result<Vec<Page>> {
     check_end(bytes, media_type)?;
-    let decoder = open(bytes, media_type)?.into_decoder().map_err(|error| failure(&error))?;
+    let decoder = open(bytes, media_type, limits)?.into_decoder().map_err(|error| failure(&error))?;
     let (width, height) = decoder.dimensions();
     check_pixels(width, height, limits)?;
     Ok(vec![Page::Image])
@@ -28,7 +33,7 @@ pub(super) fn page_image(
         return Err(reject(Class::Corrupt, format!("an image of {media_type} has no page {page}")));
     }
     check_end(bytes, media_type)?;
-    let mut decoder = open(bytes, media_type)?.into_decoder().map_err(|error| failure(&error))?;
+    let mut decoder = open(bytes, media_type, limits)?.into_decoder().map_err(|error| failure(&error))?;
     let (width, height) = decoder.dimensions();
     check_pixels(width, height, limits)?;
     let orientation = decoder.orientation().map_err(|error| failure(&error))?;
@@ -38,12 +43,19 @@ pub(super) fn page_image(
     Ok(PageImage { pixels: on_white(picture), dpi, form: Vec::new() })
 }
 
-fn open(bytes: &[u8], media_type: MediaType) -> Result<ImageReader<Cursor<&[u8]>>> {
+fn open<'a>(
+    bytes: &'a [u8],
+    media_type: MediaType,
+    limits: &Limits,
+) -> Result<ImageReader<Cursor<&'a [u8]>>> {
     let format = ImageFormat::from_mime_type(media_type.as_str());
     let format = format.ok_or_else(|| reject(Class::Unsupported, format!("{media_type} as an image")))?;
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    // Pixels are checked against the limit proper; the decoder's own is of bytes.
-    reader.no_limits();
+    // Pixels are checked against the limit proper. This one is of bytes, for all that a picture carries besides: a
+    // colour profile may be a bomb, too.
+    let mut most = image::Limits::no_limits();
+    most.max_alloc = Some(limits.max_pixels.saturating_mul(BYTES_A_PIXEL).saturating_add(SPARE));
+    reader.limits(most);
     Ok(reader)
 }
 

@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 /// The page of a JSON document, or of one with a JSON document on each line.
 pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<String>> {
     let source = text::decode(bytes, Some(encoding_rs::UTF_8));
-    let mut walk = Walk { rest: source.as_str(), writer: Writer::new(limits), path: Vec::new() };
+    let mut walk = Walk { rest: source.as_str(), writer: Writer::new(limits), path: Path::default() };
     while !walk.peek().is_empty() {
         walk.value();
         walk.writer.end_paragraph();
@@ -50,18 +50,56 @@ pub(super) fn is_lines(source: &str) -> bool {
     two && lines.all(is_json)
 }
 
-/// One step to a value.
-enum Step {
-    Key(String),
-    /// Its place in an array, from 1.
-    Place(usize),
+/// Of the keys that lead to a value, so many bytes stand before each; more of them only before the first value.
+const MAX_LABEL: usize = 400;
+
+/// The keys that lead to a value.
+#[derive(Default)]
+struct Path {
+    label: String,
+    /// The length of the label before each step.
+    steps: Vec<usize>,
+    /// So many bytes of the label stand before an earlier value.
+    told: usize,
+}
+
+impl Path {
+    fn key(&mut self, key: &str) {
+        self.steps.push(self.label.len());
+        if !self.label.is_empty() {
+            self.label.push('.');
+        }
+        self.label.push_str(key);
+    }
+
+    /// The place of a value in an array, from 1.
+    fn place(&mut self, place: usize) {
+        self.steps.push(self.label.len());
+        self.label.push_str(&format!("[{place}]"));
+    }
+
+    fn pop(&mut self) {
+        self.label.truncate(self.steps.pop().unwrap_or(0));
+        self.told = self.told.min(self.label.len());
+    }
+
+    /// What stands before the next value, and whether it is all of the label: a long key before each of many values
+    /// would make gigabytes of text.
+    fn tell(&mut self) -> (&str, bool) {
+        let mut from = self.told.min(self.label.len().saturating_sub(MAX_LABEL));
+        while !self.label.is_char_boundary(from) {
+            from += 1;
+        }
+        self.told = self.label.len();
+        (self.label.get(from..).unwrap_or_default(), from == 0)
+    }
 }
 
 /// A walk over valid JSON; nesting is bounded by the check before it.
 struct Walk<'s> {
     rest: &'s str,
     writer: Writer,
-    path: Vec<Step>,
+    path: Path,
 }
 
 impl<'s> Walk<'s> {
@@ -102,7 +140,7 @@ impl<'s> Walk<'s> {
                     let key = self.string();
                     self.peek();
                     self.take(1); // the colon
-                    self.path.push(Step::Key(key));
+                    self.path.key(&key);
                     self.value();
                     self.path.pop();
                 }
@@ -138,13 +176,13 @@ impl<'s> Walk<'s> {
                     let record = matches!(first, '{' | '[');
                     if record {
                         self.list(&mut plain);
-                        if self.path.is_empty() {
+                        if self.path.steps.is_empty() {
                             self.writer.end_paragraph();
                         }
                         // The records of a document that is one list speak for themselves.
-                        let named = !self.path.is_empty();
+                        let named = !self.path.steps.is_empty();
                         if named {
-                            self.path.push(Step::Place(place));
+                            self.path.place(place);
                         }
                         self.value();
                         if named {
@@ -185,19 +223,12 @@ impl<'s> Walk<'s> {
     }
 
     fn line(&mut self, value: &str) {
-        let mut label = String::new();
-        for step in &self.path {
-            match step {
-                Step::Key(key) if label.is_empty() => label.push_str(key),
-                Step::Key(key) => {
-                    label.push('.');
-                    label.push_str(key);
-                }
-                Step::Place(place) => label.push_str(&format!("[{place}]")),
-            }
-        }
+        let (label, whole) = self.path.tell();
         if !label.is_empty() {
-            self.writer.text(&label);
+            if !whole {
+                self.writer.text("…");
+            }
+            self.writer.text(label);
             self.writer.text(": ");
         }
         self.writer.text(value);
@@ -221,6 +252,22 @@ mod tests {
         let expected = "order: 7\nprice: 1.10\nto.name: Ada \"L\" é\nto.tags: a, 2, null\nitems[1].sku: x\n\
             items[2].sku: y\nitems[2].n[1]: 1\nitems[2].n: 2\nbig: 123456789012345678901";
         assert_eq!(read(json), expected);
+    }
+
+    #[test]
+    fn long_keys_are_written_once() {
+        let (key, inner) = ("é".repeat(3000), "k".repeat(500));
+        let values: Vec<String> = (0..1000).map(|n| format!("{{\"n{n}\": {n}}}")).collect();
+        let text = read(&format!("{{\"{key}\": {{\"{inner}\": [{}]}}}}", values.join(",")));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], format!("{key}.{inner}[1].n0: 0"));
+        assert_eq!(lines.len(), 1000);
+        assert!(
+            lines[999].starts_with("…kkk") && lines[999].ends_with("k[1000].n999: 999"),
+            "{}",
+            lines[999]
+        );
+        assert!(lines[1..].iter().all(|line| line.len() < 450));
     }
 
     #[test]

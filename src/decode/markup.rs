@@ -23,7 +23,7 @@ fn named(bytes: &[u8]) -> Option<&'static encoding_rs::Encoding> {
     let head = String::from_utf8_lossy(bytes.get(..200).unwrap_or(bytes)).into_owned();
     let (_, after) = head.strip_prefix("<?xml")?.split_once("encoding=")?;
     let label = after.get(1..)?.split(['"', '\'']).next()?;
-    encoding_rs::Encoding::for_label(label.as_bytes())
+    text::labelled(label.as_bytes())
 }
 
 /// An element that is open.

@@ -2,6 +2,7 @@
 //! document of its own; the mailbox's text is the list of their subjects.
 
 use super::children::Children;
+use super::eml_bytes::with_plain_headers;
 use crate::error::Result;
 use mail_parser::MessageParser;
 
@@ -13,7 +14,8 @@ pub(super) fn pages(bytes: &[u8], children: &mut Children<'_>) -> Result<Vec<Str
         let content = unquoted(mail);
         children.passed_over(content.len() as u64)?;
         let number = children.len() + 1;
-        let subject = MessageParser::default().parse_headers(&content);
+        let headers = with_plain_headers(&content);
+        let subject = MessageParser::default().parse_headers(&headers);
         let subject = subject.and_then(|mail| mail.subject().map(str::to_owned)).unwrap_or_default();
         let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ");
         lines.push(format!("{number}. {subject}").trim_end().to_owned());

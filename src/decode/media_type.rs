@@ -2,7 +2,7 @@
 //! apart, since nothing in the bytes does.
 
 use super::archive::{Archive, broken_archive};
-use super::{json, mbox, msg, reject, rtf, text};
+use super::{json, mbox, msg, reject, rtf, seven_bit, text};
 use crate::document::MediaType;
 use crate::error::{Class, Result};
 
@@ -108,14 +108,16 @@ fn office_archive(bytes: &[u8]) -> Result<MediaType> {
     if let Some(kind) = archive.try_read("mimetype")? {
         return open_document(&String::from_utf8_lossy(&kind));
     }
-    for (member, media_type) in [
-        ("word/document.xml", MediaType::Docx),
-        ("xl/workbook.xml", MediaType::Xlsx),
-        ("ppt/presentation.xml", MediaType::Pptx),
-    ] {
+    for (member, media_type) in
+        [("xl/workbook.xml", MediaType::Xlsx), ("ppt/presentation.xml", MediaType::Pptx)]
+    {
         if archive.has(member) {
             return Ok(media_type);
         }
+    }
+    // Word for the web numbers its main part.
+    if super::docx::main_part(&archive).is_some() {
+        return Ok(MediaType::Docx);
     }
     if archive.has("xl/workbook.bin") {
         return Err(reject(Class::Unsupported, "a binary workbook (.xlsb) is not read"));
@@ -149,7 +151,7 @@ fn compound_file(bytes: &[u8]) -> crate::error::Error {
 /// Text has hardly any control characters; compressed or executable bytes have one in eight.
 fn is_text(bytes: &[u8]) -> bool {
     let sample = bytes.get(..SAMPLE).unwrap_or(bytes);
-    if text::has_utf16_shape(sample) || sample.starts_with(b"\xef\xbb\xbf") {
+    if text::utf16(sample).is_some() || sample.starts_with(b"\xef\xbb\xbf") || seven_bit::is_shifted(sample) {
         return true;
     }
     let odd = |byte: &&u8| matches!(**byte, 0..=6 | 0x0e..=0x1a | 0x1c..=0x1f | 0x7f);

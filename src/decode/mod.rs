@@ -10,7 +10,10 @@ mod children;
 mod code_pages;
 mod docx;
 mod eml;
+mod eml_bytes;
 mod epub;
+#[cfg(test)]
+mod hostile_tests;
 mod html;
 mod image_scan;
 mod images;
@@ -20,6 +23,7 @@ mod mbox;
 pub mod media_type;
 mod msg;
 mod odf;
+mod odf_margins;
 mod pdf;
 mod pdf_files;
 mod pdf_forms;
@@ -33,9 +37,12 @@ mod rtf;
 mod rtf_packed;
 #[cfg(test)]
 mod samples;
+mod seven_bit;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tiff_fax;
+mod tiff_palette;
 mod tiffs;
 mod writer;
 mod xlsx;

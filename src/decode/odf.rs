@@ -4,6 +4,7 @@
 use super::archive::Archive;
 use super::docx::Skipped;
 use super::media_type::find;
+use super::odf_margins::{Margins, margins};
 use super::writer::Writer;
 use super::xml::{self, Visit};
 use super::{Limits, reject};
@@ -23,8 +24,16 @@ pub(super) fn pages(bytes: &[u8], media_type: MediaType, limits: &Limits) -> Res
         return Err(reject(Class::Encrypted, "the OpenDocument file asks for a password"));
     }
     let content = archive.xml("content.xml")?;
+    let margins = match archive.try_xml("styles.xml")? {
+        Some(styles) if media_type != MediaType::Odp => {
+            margins(&styles, &content, media_type == MediaType::Ods)?
+        }
+        _ => Margins::default(),
+    };
     let mut body = Body::new(media_type, limits);
+    body.paragraphs_of(&margins.above);
     xml::walk(&content, "content.xml", &mut body)?;
+    body.paragraphs_of(&margins.below);
     body.writer.finish_pages(limits)
 }
 
@@ -36,6 +45,8 @@ struct Body {
     skipped: Skipped,
     /// Tables open now: a spreadsheet's outermost ones are its sheets.
     tables: usize,
+    /// A sheet was read, whose page ends where the next one begins.
+    has_sheet: bool,
     /// The value of the open cell if it displays none, and how often the cell stands there.
     cell: Option<(String, usize)>,
     cell_has_text: bool,
@@ -49,13 +60,24 @@ impl Body {
             paragraphs: 0,
             skipped: Skipped::new(&["annotation", "tracked-changes", "forms", "scripts", "styles"]),
             tables: 0,
+            has_sheet: false,
             cell: None,
             cell_has_text: false,
         }
     }
 
+    fn paragraphs_of(&mut self, margin: &[String]) {
+        for paragraph in margin {
+            self.writer.text(paragraph);
+            self.writer.end_paragraph();
+        }
+    }
+
     fn begin_table(&mut self, element: &BytesStart<'_>) {
         if self.media_type == MediaType::Ods && self.tables == 0 {
+            if std::mem::replace(&mut self.has_sheet, true) {
+                self.writer.end_page(true);
+            }
             self.writer.text(&xml::attribute(element, "table:name").unwrap_or_default());
             self.writer.end_paragraph();
         }
@@ -66,9 +88,6 @@ impl Body {
     fn end_table(&mut self) {
         self.tables = self.tables.saturating_sub(1);
         self.writer.end_table();
-        if self.media_type == MediaType::Ods && self.tables == 0 {
-            self.writer.end_page(true);
-        }
     }
 
     fn begin_cell(&mut self, element: &BytesStart<'_>) {

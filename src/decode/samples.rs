@@ -229,6 +229,12 @@ pub(super) fn pdf_with(contents: &[&str], rotate: i32, entries: &str, more: &[(u
         objects.push((stream, format!("<</Length {}>>stream\n{content}\nendstream", content.len())));
     }
     objects.extend(more.iter().map(|(number, body)| (*number, (*body).to_owned())));
+    pdf_of(&objects)
+}
+
+/// A PDF of these objects, the first of which is its root.
+pub(super) fn pdf_of(objects: &[(usize, String)]) -> Vec<u8> {
+    let size = objects.iter().map(|(number, _)| number + 1).max().unwrap_or(1);
     let mut out = String::from("%PDF-1.4\n");
     let mut table = String::new();
     for (number, body) in objects {
@@ -237,7 +243,7 @@ pub(super) fn pdf_with(contents: &[&str], rotate: i32, entries: &str, more: &[(u
     }
     let start = out.len();
     out += &format!(
-        "xref\n0 1\n0000000000 65535 f \n{table}trailer<</Size 99/Root 1 0 R>>\nstartxref\n{start}\n"
+        "xref\n0 1\n0000000000 65535 f \n{table}trailer<</Size {size}/Root 1 0 R>>\nstartxref\n{start}\n"
     );
     (out + "%%EOF\n").into_bytes()
 }

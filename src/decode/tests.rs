@@ -233,6 +233,10 @@ fn archives_hold_documents_and_say_which() {
     assert_eq!((kind, text.as_str(), &children[..]), (MediaType::Tar, "a/one.txt\ntwo.md", &expected[..]));
     let (kind, _, children) = held(&gzip(&bytes), "a.tgz");
     assert_eq!((kind, &children[..]), (MediaType::Gzip, &expected[..]));
+    // A TAR of 6,656 bytes that holds 5,000: what is in it counts once.
+    let narrow = Limits { max_expanded_bytes: 8_000, ..limits() };
+    let packed = gzip(&tar(&[("a.txt", &[b'x'; 5000][..])]));
+    assert_eq!(decode(&packed, "a.tgz", None, &narrow).unwrap().children.len(), 1);
     let (_, text, children) = held(&gzip(b"plain"), "notes.txt.gz");
     assert_eq!(
         (text.as_str(), &children[..]),

@@ -3,9 +3,11 @@
 
 use super::image_scan::plausible_dpi;
 use super::images::on_white;
-use super::{Limits, PageImage, check_pages, check_pixels, reject};
+use super::tiff_palette::Palette;
+use super::{Limits, PageImage, check_pages, check_pixels, reject, tiff_fax};
 use crate::document::Page;
 use crate::error::{Class, Error, Result};
+use image::imageops::FilterType;
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage};
 use std::io::{Cursor, ErrorKind};
@@ -13,7 +15,12 @@ use tiff::decoder::{Decoder, DecodingResult, Limits as TiffLimits};
 use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
-type Tiff<'a> = Decoder<Cursor<&'a [u8]>>;
+pub(super) type Tiff<'a> = Decoder<Cursor<&'a [u8]>>;
+
+/// Pixels twice as high as wide are a fax's; what is beyond that is a mistake in the file.
+const MOST_STRETCH: f64 = 4.0;
+/// Less is not worth resampling.
+const LEAST_STRETCH: f64 = 0.1;
 
 /// The pages of a TIFF, if each has its data within the file.
 pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<Page>> {
@@ -36,6 +43,14 @@ pub(super) fn pages(bytes: &[u8], limits: &Limits) -> Result<Vec<Page>> {
 
 /// One page, turned as its orientation says.
 pub(super) fn page_image(bytes: &[u8], page: u32, limits: &Limits) -> Result<PageImage> {
+    let mut tiff = at_page(bytes, page, limits)?;
+    let Some(palette) = Palette::of(&mut tiff, bytes) else { return paint(&mut tiff, bytes, limits) };
+    let mut image = paint(&mut at_page(&palette.grey, page, limits)?, &palette.grey, limits)?;
+    palette.apply(&mut image.pixels);
+    Ok(image)
+}
+
+fn at_page<'a>(bytes: &'a [u8], page: u32, limits: &Limits) -> Result<Tiff<'a>> {
     let mut tiff = open(bytes, limits)?;
     let mut more = !is_thumbnail(&mut tiff) || next_page(&mut tiff)?;
     for _ in 1..page.min(limits.max_pages) {
@@ -44,7 +59,7 @@ pub(super) fn page_image(bytes: &[u8], page: u32, limits: &Limits) -> Result<Pag
     if !more || page == 0 || page > limits.max_pages {
         return Err(reject(Class::Corrupt, format!("the TIFF has no page {page}")));
     }
-    paint(&mut tiff, limits)
+    Ok(tiff)
 }
 
 fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Tiff<'a>> {
@@ -81,7 +96,7 @@ fn is_thumbnail(tiff: &mut Tiff<'_>) -> bool {
     kind.is_some_and(|kind| kind & 1 == 1)
 }
 
-fn number(tiff: &mut Tiff<'_>, tag: Tag) -> Option<u32> {
+pub(super) fn number(tiff: &mut Tiff<'_>, tag: Tag) -> Option<u32> {
     tiff.find_tag_unsigned(tag).ok().flatten()
 }
 
@@ -102,23 +117,44 @@ fn check_data(tiff: &mut Tiff<'_>, length: usize) -> Result<()> {
     Ok(())
 }
 
-fn paint(tiff: &mut Tiff<'_>, limits: &Limits) -> Result<PageImage> {
+fn paint(tiff: &mut Tiff<'_>, bytes: &[u8], limits: &Limits) -> Result<PageImage> {
     let (width, height) = tiff.dimensions().map_err(|error| failure(&error))?;
     check_pixels(width, height, limits)?;
-    let colour = tiff.colortype().map_err(|error| failure(&error))?;
-    let dpi = plausible_dpi(stated_dpi(tiff), width, height);
+    let (across, down) = (per_inch(tiff, Tag::XResolution), per_inch(tiff, Tag::YResolution));
+    let dpi = plausible_dpi(across, width, height);
     let orientation = number(tiff, Tag::Orientation).and_then(|value| u8::try_from(value).ok());
-    let samples = match tiff.read_image().map_err(|error| failure(&error))? {
-        DecodingResult::U8(samples) => samples,
-        DecodingResult::U16(samples) => samples.into_iter().map(|sample| (sample >> 8) as u8).collect(),
-        _ => return Err(reject(Class::Unsupported, format!("a TIFF of {colour:?}"))),
+    let grey = match tiff_fax::page(tiff, bytes, limits)? {
+        Some(grey) => square(grey, across, down, limits)?,
+        None => grey(tiff, width, height)?,
     };
-    let grey = to_grey(samples, colour, width, height);
-    let grey = grey.ok_or_else(|| reject(Class::Unsupported, format!("a TIFF of {colour:?}")))?;
     let mut picture = DynamicImage::ImageLuma8(grey);
     picture
         .apply_orientation(orientation.and_then(Orientation::from_exif).unwrap_or(Orientation::NoTransforms));
     Ok(PageImage { pixels: picture.into_luma8(), dpi, form: Vec::new() })
+}
+
+fn grey(tiff: &mut Tiff<'_>, width: u32, height: u32) -> Result<GrayImage> {
+    let colour = tiff.colortype().map_err(|error| failure(&error))?;
+    let unread = || reject(Class::Unsupported, format!("a TIFF of {colour:?}"));
+    let samples = match tiff.read_image().map_err(|error| failure(&error))? {
+        DecodingResult::U8(samples) => samples,
+        DecodingResult::U16(samples) => samples.into_iter().map(|sample| (sample >> 8) as u8).collect(),
+        _ => return Err(unread()),
+    };
+    to_grey(samples, colour, width, height).ok_or_else(unread)
+}
+
+/// Faxes have 204 pixels an inch across and 98, 196 or 391 down; words are read where both are the same.
+fn square(page: GrayImage, across: Option<f64>, down: Option<f64>, limits: &Limits) -> Result<GrayImage> {
+    let (Some(across), Some(down)) = (across, down) else { return Ok(page) };
+    let stretch = across / down;
+    if !(1.0 / MOST_STRETCH..=MOST_STRETCH).contains(&stretch) || (stretch - 1.0).abs() < LEAST_STRETCH {
+        return Ok(page);
+    }
+    let (width, height) = page.dimensions();
+    let height = (f64::from(height) * stretch).round().max(1.0) as u32;
+    check_pixels(width, height, limits)?;
+    Ok(image::imageops::resize(&page, width, height, FilterType::Triangle))
 }
 
 /// Samples as they come from the decoder, which has already made black of zero.
@@ -171,9 +207,9 @@ fn unpack(samples: &[u8], bits: u8, width: u32, height: u32) -> Option<GrayImage
     GrayImage::from_raw(width, height, grey)
 }
 
-fn stated_dpi(tiff: &mut Tiff<'_>) -> Option<f64> {
+fn per_inch(tiff: &mut Tiff<'_>, tag: Tag) -> Option<f64> {
     let unit = number(tiff, Tag::ResolutionUnit).unwrap_or(2);
-    let per_unit = match tiff.find_tag(Tag::XResolution).ok()?? {
+    let per_unit = match tiff.find_tag(tag).ok()?? {
         tiff::decoder::ifd::Value::Rational(above, below) => f64::from(above) / f64::from(below),
         _ => return None,
     };
@@ -184,7 +220,7 @@ fn stated_dpi(tiff: &mut Tiff<'_>) -> Option<f64> {
     }
 }
 
-fn failure(error: &TiffError) -> Error {
+pub(super) fn failure(error: &TiffError) -> Error {
     let class = match error {
         TiffError::IoError(io) if io.kind() == ErrorKind::UnexpectedEof => Class::Truncated,
         TiffError::UnsupportedError(_) => Class::Unsupported,

@@ -21,6 +21,8 @@ const SHORTEST: u32 = 736;
 const LONGEST: u32 = 1600;
 /// Lines of a page; more is no page of text.
 const MOST_LINES: usize = 3000;
+/// The share of a page that counts as not read where lines were left out, at least: a person is to look at it.
+const LEFT_OUT: f32 = 0.5;
 /// Lines read with less than this are pictures and stains.
 const LEAST_CONFIDENCE: f32 = 0.5;
 /// Pages read with less than this are tried upside down.
@@ -40,8 +42,7 @@ impl PpOcr {
     }
 
     /// The lines of a page, and whether most of them are higher than wide.
-    fn lines(&mut self, image: &GrayImage) -> Result<(Vec<Line>, bool)> {
-        let rects = self.detect(image)?;
+    fn lines(&mut self, image: &GrayImage, rects: Vec<Rect>) -> Result<(Vec<Line>, bool)> {
         let tall = rects.iter().filter(|rect| rect.is_tall()).count() * 2 > rects.len();
         let mut lines = Vec::with_capacity(rects.len());
         for rect in rects {
@@ -61,14 +62,17 @@ impl PpOcr {
         let small = imageops::resize(image, small_width, small_height, imageops::FilterType::Triangle);
         let map = self.networks.detector.run(&pixels(&small))?;
         let scale = (width as f32 / small_width as f32, height as f32 / small_height as f32);
-        let mut rects = boxes::rects(&map, scale);
-        rects.truncate(MOST_LINES);
-        Ok(rects)
+        Ok(boxes::rects(&map, scale))
     }
 
     fn reading(&mut self, image: &GrayImage) -> Result<(Reading, bool)> {
-        let (lines, tall) = self.lines(image)?;
-        Ok((order::reading(lines, image.width(), image.height()), tall))
+        let mut rects = self.detect(image)?;
+        let missed = left_out(rects.len());
+        rects.truncate(MOST_LINES);
+        let (lines, tall) = self.lines(image, rects)?;
+        let mut reading = order::reading(lines, image.width(), image.height());
+        reading.has_missed(missed);
+        Ok((reading, tall))
     }
 
     fn turned(&mut self, image: &GrayImage, rotation: u16) -> Result<Reading> {
@@ -95,6 +99,12 @@ impl Recognizer for PpOcr {
     }
 }
 
+/// The share of a page that was not read, of one on which so many lines were found.
+fn left_out(lines: usize) -> f32 {
+    let more = lines.saturating_sub(MOST_LINES);
+    if more == 0 { 0.0 } else { (more as f32 / lines as f32).max(LEFT_OUT) }
+}
+
 /// Width and height at which text is looked for.
 fn detector_size(width: u32, height: u32) -> (u32, u32) {
     let (width, height) = (width.max(1) as f32, height.max(1) as f32);
@@ -107,4 +117,15 @@ fn detector_size(width: u32, height: u32) -> (u32, u32) {
 fn pixels(image: &GrayImage) -> Tensor {
     let values = image.as_raw().iter().flat_map(|value| [f32::from(*value) / 127.5 - 1.0; 3]).collect();
     Tensor { height: image.height() as usize, width: image.width() as usize, channels: 3, values }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_too_many_lines_is_doubted() {
+        assert_eq!([0, MOST_LINES, MOST_LINES + 1].map(left_out), [0.0, 0.0, LEFT_OUT]);
+        assert!(left_out(10 * MOST_LINES) > 0.89);
+    }
 }

@@ -194,8 +194,6 @@ def form():
 if __name__ == "__main__":
     for make in [encodings, data, marked, packed, mails, pictures, form]:
         make()
-    for old in OUT.glob("*"):
-        old.unlink()
     for name, (data, truth) in made.items():
         (OUT / name).write_bytes(data)
         (OUT / f"{name}.truth").write_text(truth.strip() + "\n", encoding="utf-8", newline="\n")
