@@ -89,8 +89,8 @@ mod tests {
             let begins = found.iter().any(|[start, _]| *start == at);
             format!("{}{}", if ends { "]" } else { "" }, if begins { "[" } else { "" })
         };
-        let text: String = text.chars().enumerate().map(|(at, c)| format!("{}{c}", sign(at))).collect();
-        text + &sign(found.last().map_or(0, |[_, end]| *end)).replace('[', "")
+        let shown: String = text.chars().enumerate().map(|(at, c)| format!("{}{c}", sign(at))).collect();
+        shown + &sign(text.chars().count())
     }
 
     #[test]

@@ -215,7 +215,7 @@ fn lists_search_and_similarity_pass_their_filters_on() {
     let asked = lock(&server.store.asked).clone();
     assert!(asked[0].contains("[\"letter\"]") && asked[0].contains("2026-07-01T00:00:00Z"), "{asked:?}");
     assert_eq!(asked[1], "search unpaid invoices [15.0] [\"letter\", \"invoice\"] document 1");
-    assert_eq!(asked[2], "nearest [] [\"en\", \"de\"] 20");
+    assert_eq!(asked[2], "nearest document [] [\"en\", \"de\"] 20");
 
     let none = "/v1/documents/none/similar";
     server.get(none).problem(404, none);

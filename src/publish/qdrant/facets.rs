@@ -63,7 +63,8 @@ pub(super) async fn by_day(
     let mut all = Vec::new();
     for value in values {
         let mut passing = filter::documents(filter);
-        passing.must.push(Condition::matches(key, value.clone()));
+        // A list: of a single text with blanks the client would make a search for its words.
+        passing.must.push(Condition::matches(key, vec![value.clone()]));
         for Facet { value: day, documents } in counted(store, passing, DAY, DAYS).await? {
             let day = day.parse().map_err(|error| failure::unreadable(DAY, error))?;
             all.push(OnDay { day, value: value.clone(), documents });

@@ -147,11 +147,11 @@ export function asked(question, label, yes) {
 }
 
 /** A choice of one value, with what it filters before it. */
-export function choice(name, values, now, change) {
+export function choice(name, values, now, change, title = name) {
   const list = values.includes(now) || !now ? values : [...values, now];
   const box = h("select", { id: name, onchange: () => change(box.value) },
     h("option", { value: "" }, "all"), list.map((value) => h("option", { value, selected: value === now }, value)));
-  return h("span", { class: "filter" }, h("label", { for: name }, name), box);
+  return h("span", { class: "filter" }, h("label", { for: name }, title), box);
 }
 
 /** Rows `from` on of a list that the API gives by `limit` and `offset`: `path` ends in ? or &. */

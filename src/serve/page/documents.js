@@ -71,11 +71,11 @@ export async function documents(query) {
     return `#/documents?${next}`;
   };
   const own = facets.kind.map((one) => one.value);
-  const one = (name, values) => choice(name, values, query.get(name) || "", (value) => change(query, name, value));
+  const one = (name, values, title) => choice(name, values, query.get(name) || "", (value) => change(query, name, value), title);
   const bar = h("div", { class: "row filters" },
     one("kind", [...new Set([...own, ...Object.keys(kinds)])]), one("verdict", ["accept", "review", "reject"]),
     one("language", facets.language.map((one) => one.value)),
-    one("sentiment", facets.sentiment.map((one) => one.value)),
+    one("sentiment", facets.sentiment.map((one) => one.value), "tone"),
     facets.source.length > 1 && one("source", facets.source.map((one) => one.value)),
     date("since", "from", query), date("until", "before", query),
     [...query.keys()].some((name) => name !== "offset") && h("a", { href: "#/documents" }, "clear"),
