@@ -111,22 +111,22 @@ export const post = async (path, json = {}) => (await ask(path, { json })).json(
 export const documentPath = (id) => `/v1/documents/${encodeURIComponent(id)}`;
 export const reviewPath = (id) => `/v1/reviews/${encodeURIComponent(id)}`;
 
-let asked = null;
+let keyed = null;
 function needKey(refused) {
   // Another question has got a key meanwhile.
-  if (!asked && refused !== sessionStorage.getItem("key")) return Promise.resolve();
+  if (!keyed && refused !== sessionStorage.getItem("key")) return Promise.resolve();
   const dialog = document.getElementById("key");
   document.getElementById("key-wrong").hidden = !refused;
-  if (!asked) document.getElementById("key-input").value = "";
-  asked ??= new Promise((done) => {
+  if (!keyed) document.getElementById("key-input").value = "";
+  keyed ??= new Promise((done) => {
     dialog.addEventListener("close", () => {
       sessionStorage.setItem("key", document.getElementById("key-input").value);
-      asked = null;
+      keyed = null;
       done();
     }, { once: true });
     dialog.showModal();
   });
-  return asked;
+  return keyed;
 }
 
 /** Whether a key that is pressed there is text. */
