@@ -77,7 +77,7 @@ async function similar(doc, box) {
   try {
     const { hits } = await get(`${documentPath(doc.id)}/similar?limit=6`);
     const lines = hits.map((hit) => h("div", {}, h("p", { class: "like" }, link(hit.id, hit.name), chip(hit.kind),
-      h("small", {}, `${percent(hit.similarity)} alike`, hit.passage && hit.pages > 1 && `, page ${hit.passage.page}`)), pairs(hit)));
+      h("small", {}, `${percent(hit.similarity)} alike`, hit.passage && hit.pages > 1 && `, page ${hit.passage.page}`)), pairs(hit, "this document")));
     fill(box, h("h2", {}, "Similar documents"), lines.length ? lines : h("p", { class: "soft" }, "None."));
     for (const twin of document.querySelectorAll(".twin a")) {
       // A near-duplicate is stored by its id; its name is known if it is among the similar ones.

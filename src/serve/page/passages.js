@@ -20,9 +20,10 @@ export function marked(text, ranges) {
 }
 
 /** Which passages of a hit are like which of the examples that it was found by, the best one first. */
-export function pairs({ id, name, pairs: all = [] }) {
+export function pairs({ id, name, pairs: all = [] }, called = "the example") {
   const place = (title, where, { page, text }) => h("blockquote", {}, h("small", {}, link(where, title), `, page ${page}`), h("p", {}, marked(text, [])));
+  const begin = (text) => { const words = text.trim().split(/\s+/); return words.length > 12 ? `${words.slice(0, 12).join(" ")} …` : words.join(" "); };
   return all.map(({ example, like, passage, score }) => h("details", { class: "met" },
-    h("summary", {}, `${percent(score)}: “${passage.text.trim().split(/\s+/).slice(0, 12).join(" ")} …”`),
-    h("div", {}, place("the example", example, like), place(name, id, passage))));
+    h("summary", {}, `${percent(score)}: “${begin(passage.text)}”`),
+    h("div", {}, place(called, example, like), place(name, id, passage))));
 }
