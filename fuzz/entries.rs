@@ -7,7 +7,7 @@ use quire::consume::kafka::record::{Record, owned_headers};
 use quire::consume::kafka::topics::Topics;
 use quire::consume::{Door, Inbox};
 use quire::decode::{FamilyLimits, Limits, decode, media_type, page_image};
-use quire::document::{Command, Document, PageText, ReviewEvent};
+use quire::document::{Command, Document, Options, PageText, ReviewEvent};
 use quire::error::{Class, Error, Result, Stage};
 use quire::notify::Notifier;
 use quire::publish::local::LocalStore;
@@ -107,7 +107,7 @@ impl World for Nothing {
     fn tell(&self, _: &ReviewEvent) -> Result<()> {
         Ok(())
     }
-    fn again(&self, _: &Document) -> Result<()> {
+    fn again(&self, _: &Document, _: &Options) -> Result<()> {
         Ok(())
     }
 }
@@ -151,6 +151,7 @@ impl Edge {
             embed: Arc::new(|_| Ok(vec![1.0])),
             config: config.serve.clone(),
             changes: Changes::default(),
+            choices: Default::default(),
             tasks: None,
             ready: Arc::new(|| Ok(())),
             store,

@@ -37,7 +37,8 @@ fn variable(key: &str) -> String {
 /// Refuses a secret that an argument gives; the value is not repeated.
 pub(super) fn refuse_argument(flag: &str, key: &str, text: &str) -> Result<(), ConfigError> {
     let named = SECRET_NAMES.iter().any(|word| text.contains(word));
-    if !is_secret(key) && !(key == PROPERTIES && named) {
+    let secret = is_secret(key) || (key == PROPERTIES && named);
+    if !secret {
         return Ok(());
     }
     let name = variable(key);

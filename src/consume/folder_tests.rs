@@ -274,7 +274,7 @@ fn what_waits_is_made_urgent_and_what_is_worked_on_is_not() {
     assert_eq!(inbox.prioritise(&taken, Priority::High).unwrap(), Heeded::UnderWay);
     assert_eq!(inbox.prioritise(&id("none"), Priority::High).unwrap(), Heeded::Unknown);
     // The others were seen where they lay: they are taken from where they are now.
-    let last = ["one", "two", "three"].map(id).into_iter().filter(|id| *id != taken).next_back().unwrap();
+    let last = ["one", "two", "three"].map(id).into_iter().rfind(|id| *id != taken).unwrap();
     let dropped = DocumentId::of_content(&sha256_hex(b"dropped"));
     for urgent in [&last, &dropped] {
         assert_eq!(inbox.prioritise(urgent, Priority::High).unwrap(), Heeded::Yes);

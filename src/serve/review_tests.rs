@@ -127,8 +127,8 @@ fn what_is_asked_for_goes_with_the_document_into_the_inbox() {
     let asked = json!({"languages": ["deu"], "engine": "tesseract", "dpi": 300, "kind": "invoice", "priority": "high"});
     assert_eq!(post(&server, "/v1/documents/a/reprocess", &asked).status, 202);
     let urgent = server.inbox.of_priority(crate::document::Priority::High);
-    let about = std::fs::read_dir(urgent).unwrap().map(|entry| entry.unwrap().path());
-    let about = about.filter(|path| path.extension().is_some_and(|end| end == "json")).next().unwrap();
+    let mut about = std::fs::read_dir(urgent).unwrap().map(|entry| entry.unwrap().path());
+    let about = about.find(|path| path.extension().is_some_and(|end| end == "json")).unwrap();
     let about: serde_json::Value = serde_json::from_slice(&std::fs::read(about).unwrap()).unwrap();
     assert_eq!((&about["options"], &about["force"], &about["id"]), (&asked, &json!(true), &json!("a")));
     assert_eq!(server.get("/v1/choices").json()["languages"], json!(["deu", "eng"]));

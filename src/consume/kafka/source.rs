@@ -48,7 +48,7 @@ pub struct Taker {
 
 /// What is to be done with what was picked.
 pub(super) enum Picked {
-    Record(Record),
+    Record(Box<Record>),
     Fetched(Box<Ready>, Result<()>),
     Convicted(Box<DeadLetter>, Place),
 }
@@ -68,7 +68,7 @@ impl Taker {
         }
         while let Some(picked) = self.pick(deadline) {
             let ready = match picked {
-                Picked::Record(record) => match self.open(record) {
+                Picked::Record(record) => match self.open(*record) {
                     Some(ready) => ready,
                     None => continue,
                 },
@@ -114,7 +114,7 @@ impl Taker {
                         if !may_begin(&state, &record) {
                             state.queues.put_back(record);
                         } else if let Some(record) = suspects::aside(&board, &mut state, record) {
-                            return Some(Picked::Record(record));
+                            return Some(Picked::Record(Box::new(record)));
                         } else {
                             continue;
                         }

@@ -29,7 +29,7 @@ pub(super) fn next(board: &Board, state: &mut MutexGuard<'_, State>) -> Option<P
         return None;
     };
     if owned.apart_noted && owned.apart.contains(&place.offset) {
-        return state.suspects.pop_front().map(Picked::Record);
+        return state.suspects.pop_front().map(|record| Picked::Record(Box::new(record)));
     }
     let under_way = state.owned.values().any(|owned| owned.apart_noted && owned.is_trying());
     if under_way || !state.in_flight.is_empty() || !state.busy.is_empty() || state.fetching > 0 {

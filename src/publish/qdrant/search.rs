@@ -169,16 +169,13 @@ impl Half<'_> {
         for _ in 0..ROUNDS {
             let mut stale: HashMap<DocumentId, String> = HashMap::new();
             for found in rest {
-                match documents.get(&found.passage.document).map(|listed| &listed.generation) {
-                    Some(generation) if *generation == found.passage.generation => {
-                        if seen.insert((found.passage.document.clone(), found.passage.row.number)) {
-                            fresh.push(found);
-                        }
-                    }
-                    Some(generation) => {
-                        stale.insert(found.passage.document, generation.clone());
-                    }
-                    None => {}
+                let Some(Listed { generation, .. }) = documents.get(&found.passage.document) else {
+                    continue;
+                };
+                if *generation != found.passage.generation {
+                    stale.insert(found.passage.document, generation.clone());
+                } else if seen.insert((found.passage.document.clone(), found.passage.row.number)) {
+                    fresh.push(found);
                 }
             }
             if stale.is_empty() {
