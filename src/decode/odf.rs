@@ -130,6 +130,8 @@ impl Visit for Body {
             "tab" => self.writer.text("\t"),
             "line-break" => self.writer.end_line(),
             "soft-page-break" if self.tables == 0 => self.writer.end_page(false),
+            // Notes stand where they are called for.
+            "note" | "note-body" => self.writer.text(" "),
             "table" => self.begin_table(element),
             "table-row" => self.writer.begin_row(),
             "table-cell" | "covered-table-cell" => self.begin_cell(element),
@@ -149,6 +151,7 @@ impl Visit for Body {
                 if points { self.writer.end_line() } else { self.writer.end_paragraph() }
             }
             "frame" => self.writer.end_paragraph(),
+            "note" => self.writer.text(" "),
             "table" => self.end_table(),
             "table-row" => self.writer.end_row(),
             "table-cell" | "covered-table-cell" => self.end_cell(),

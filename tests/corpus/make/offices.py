@@ -75,6 +75,7 @@ def converted(folder, name, content, target, ending):
 
 def libreoffice(add):
     body = [TITLE, PARAGRAPHS["cs"], "Bishop's hat grows in bed A 3.", *POINTS, ROWS, PARAGRAPHS["fr"]]
+    # In HTML no space stands between a note and its number.
     inline = [*body[:3], NOTE, *body[3:]]
     slides = [TITLE, PARAGRAPHS["cs"], "Bees", *POINTS]
     both = ["Plants", ROWS, "Visits", *(" ".join(row) for row in VISITS)]
@@ -83,15 +84,15 @@ def libreoffice(add):
         write = lambda name, content, target, ending: converted(folder, name, content, target, ending)
         word = text().encode()
         for target, ending, told in [
-            ("odt", "odt", [ABOVE, *inline, BELOW]), ("docx", "docx", [ABOVE, *body, NOTE, BELOW]), ("rtf", "rtf", [*inline, ABOVE, BELOW]),
-            ("pdf", "pdf", [ABOVE, *body, NOTE, BELOW]), ("html:XHTML Writer File", "html", [*body, NOTE]), ("html", "html", [*body, NOTE]),
-            ("txt:Text (encoded):UTF8", "txt", [*body]), ("epub", "epub", [*body, NOTE]), ("ott", "ott", [ABOVE, *inline, BELOW]),
+            ("odt", "odt", [ABOVE, *inline, BELOW]), ("docx", "docx", [ABOVE, *body, NOTE, BELOW]), ("rtf", "rtf", [ABOVE, BELOW, *inline]),
+            ("pdf", "pdf", [ABOVE, *body, NOTE, BELOW]), ("html:XHTML Writer File", "html", [*body, "1" + NOTE]), ("html", "html", [*body, "1" + NOTE]),
+            ("txt:Text (encoded):UTF8", "txt", [*body]), ("epub", "epub", [*body, "1" + NOTE]), ("ott", "ott", [ABOVE, *inline, BELOW]),
         ]:
             content = write("garden.fodt", word, target, ending)
             stem = "libreoffice-x" if "XHTML" in target else "libreoffice"
             add(f"{stem}.{ending}", repack(content) if content.startswith(b"PK") else content, told)
         calc = sheets().encode()
-        for target, ending, told in [("ods", "ods", [ABOVE, *both, BELOW]), ("xlsx", "xlsx", both), ("pdf", "pdf", [ABOVE, *both[1:2], *both[3:], BELOW]), ("html", "html", both),
+        for target, ending, told in [("ods", "ods", [ABOVE, *both, BELOW]), ("xlsx", "xlsx", both), ("pdf", "pdf", [*both[1:2], *both[3:]]), ("html", "html", both),
                                      ("csv:Text - txt - csv (StarCalc):59,34,76", "csv", ROWS)]:
             content = write("plants.fods", calc, target, ending)
             name = "libreoffice-sheets.pdf" if ending == "pdf" else "libreoffice-sheets.html" if ending == "html" else f"libreoffice.{ending}"
