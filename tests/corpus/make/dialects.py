@@ -440,15 +440,6 @@ def pictures():
         out = io.BytesIO()
         picture.save(out, kind, dpi=(120, 120), **({"quality": 40} if kind == "JPEG" else {}))
         add(f"tea-{name}", out.getvalue(), EN)
-    # As scanners and fax machines spoil pages: grain, specks, a lean.
-    page = pages.to_images(pages.to_pdf(load("report-bridge"), face="serif", size=12), 150)[0]
-    bilevel = lambda grey, level: grey.point(lambda v: 255 if v > level else 0).convert("1", dither=0)
-    grainy = bilevel(degrade.scanned(page, 11, grain=12), 150)
-    specks = bilevel(degrade.skewed(degrade.noisy(page, 12, contrast=0.9, gaussian=6, specks=0.002), 1.2), 90)
-    for name, picture, options in [("grainy.tif", grainy, dict(compression="group4")), ("specks.tif", specks, dict(compression="group3"))]:
-        out = io.BytesIO()
-        picture.save(out, "TIFF", dpi=(150, 150), **options)
-        add(f"bridge-{name}", out.getvalue(), plain(load("report-bridge")))
     exif = Image.Exif()
     exif[0x0112] = 6
     out = io.BytesIO()
