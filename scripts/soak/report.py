@@ -4,8 +4,9 @@ import math
 
 # Samples are averaged over so many seconds: children that are recycled make teeth, which say nothing.
 BLOCK = 30
-# So long after each start of the worker caches fill, children start, and the allocator finds its size.
-WARM_UP = 60
+# So long after each start of the worker caches fill, children start, and the allocator finds its size: three minutes on
+# two cores that have other work as well. A soak of some minutes has lives of some minutes.
+WARM_UP, SHORT_WARM_UP = 180, 60
 # A life of the worker with fewer blocks than these says nothing of a slope.
 BLOCKS = 3
 # Student's t, two-sided, 95 %, by degrees of freedom from 1.
@@ -29,10 +30,11 @@ class Sample:
 
 def lives(samples, value):
     """For each life of the worker that is long enough: means of blocks as (hours, value)."""
+    warm_up = WARM_UP if samples[-1].at >= 1200 else SHORT_WARM_UP
     blocks = {}
     for sample in samples:
-        if sample.age >= WARM_UP:
-            key = sample.life, int((sample.age - WARM_UP) // BLOCK)
+        if sample.age >= warm_up:
+            key = sample.life, int((sample.age - warm_up) // BLOCK)
             blocks.setdefault(key, []).append((sample.at / 3600, value(sample)))
     found = {}
     for (life, _), points in sorted(blocks.items()):

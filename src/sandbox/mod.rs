@@ -27,6 +27,10 @@ use std::time::{Duration, Instant};
 /// A child loads its models in a second or two; a machine that is short of everything takes longer.
 const START: Duration = Duration::from_secs(60);
 
+/// Pauses before a child that was killed before it was ready is started again: that was no document's fault, and whoever
+/// ran short of memory may have it back by then.
+const AGAIN: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
+
 /// The hidden command with which this binary becomes a sandboxed child.
 pub const CHILD_COMMAND: &str = "sandbox-child";
 
@@ -156,9 +160,22 @@ impl Worker {
     fn running(&mut self) -> Result<&mut Running> {
         let running = match self.running.take() {
             Some(running) => running,
-            None => self.spawn()?,
+            None => self.spawn_surely()?,
         };
         Ok(self.running.insert(running))
+    }
+
+    fn spawn_surely(&self) -> Result<Running> {
+        for pause in AGAIN {
+            match self.spawn() {
+                Err(Error::Retry(failure)) => {
+                    tracing::warn!("{failure}; started again");
+                    std::thread::sleep(pause);
+                }
+                started => return started,
+            }
+        }
+        self.spawn()
     }
 
     fn spawn(&self) -> Result<Running> {
