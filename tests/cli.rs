@@ -185,6 +185,7 @@ fn json_of_every_printing_command_parses() {
 fn doctor_says_what_is_wrong_and_what_to_do() {
     let data = tempfile::tempdir().unwrap();
     let data = data.path();
+    std::fs::set_permissions(data, std::fs::Permissions::from_mode(0o700)).unwrap();
     let check = |out: &Output, what: &str| -> Value {
         let checks = json(out);
         checks
@@ -236,7 +237,7 @@ fn doctor_says_what_is_wrong_and_what_to_do() {
 #[test]
 fn search_without_a_store_says_so() {
     let data = tempfile::tempdir().unwrap();
-    for arguments in [&["search", "anything"][..], &["status"], &["search", "--like", "abc"]] {
+    for arguments in [&["search", "anything"][..], &["status", "abc"], &["search", "--like", "abc"]] {
         let out = call(data.path(), arguments);
         assert_refuses(&out, &["quire run"]);
     }

@@ -157,7 +157,10 @@ fn flow(routes: Routes) -> Routes {
             get(follow::events),
             "Its way as server-sent events: waiting, processing, done, dead",
             |about| {
-                let stream = json!({ "text/event-stream": { "schema": { "type": "string" } } });
+                // Of each event.
+                let fields = json!({ "event": { "type": "string" }, "data": { "type": "string" } });
+                let event = json!({ "type": "object", "properties": fields, "required": ["data", "event"] });
+                let stream = json!({ "text/event-stream": { "schema": event } });
                 about.answers(200, stream).fails(&[&NOT_FOUND])
             },
         )
