@@ -96,7 +96,6 @@ fn other_models_are_taken_while_documents_are_understood() {
         sent
     };
     let models = |number: usize| result(data.path(), &id_of(note(number).as_bytes()))["models"].clone();
-    let understood = || names(&data.path().join("results")).len();
     // Without the model of names, with it again, and without that of tones.
     for (round, (toml, without)) in [
         ("[infer]\nner = \"\"\n", Some("ner")),
@@ -112,7 +111,17 @@ fn other_models_are_taken_while_documents_are_understood() {
         send(10);
         assert!(wait_for(PATIENCE, || reloaded(&daemon) == round + 1), "{}", daemon.log());
         let last = send(1) - 1;
-        assert!(wait_for(PATIENCE, || understood() == last + 1), "{toml}: {} of {}", understood(), last + 1);
+        let done = |number: usize| {
+            let id = id_of(note(number).as_bytes());
+            data.path().join("results").join(format!("{id}.json")).exists()
+        };
+        let all = || (0..=last).all(done);
+        assert!(
+            wait_for(PATIENCE, all),
+            "{toml}: {} of {}",
+            (0..=last).filter(|n| done(*n)).count(),
+            last + 1
+        );
         for task in ["embedding", "ner", "sentiment"] {
             assert_eq!(models(last).get(task).is_some(), without != Some(task), "{task}: {}", models(last));
         }

@@ -180,7 +180,7 @@ pub fn search(app: &App, args: &SearchArgs) -> Result<ExitCode> {
             let (by, limit) = (args.by, args.limit);
             store.search(&Query { text, vector: &vector, filter: &filter, by, limit })?
         }
-        false => examples.search(store.as_ref(), &vector, &filter, args.by, args.limit)?,
+        false => examples.search(store.as_ref(), &vector, &filter, args.by, (0, args.limit))?,
     };
     if app.json {
         print::json(&hits)?;

@@ -29,6 +29,13 @@ fn property(text: &str) -> Option<(&str, &str)> {
     text.split_once('=').filter(|(name, _)| SECRET_NAMES.iter().any(|word| name.contains(word)))
 }
 
+/// Whether an entry is no property, but perhaps a line of a key that was cut into lines.
+fn is_astray(entry: &str) -> bool {
+    let plain =
+        |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_".contains(c));
+    entry.split_once('=').is_none_or(|(name, _)| name.is_empty() || !plain(name))
+}
+
 /// The environment variable of a setting.
 fn variable(key: &str) -> String {
     format!("{ENV_PREFIX}{}", key.replacen('.', "__", 1).to_ascii_uppercase())
@@ -115,6 +122,11 @@ pub(super) fn redact(table: &mut Table) -> Vec<String> {
     }
     let properties = lookup_mut(table, PROPERTIES).and_then(Value::as_array_mut);
     for entry in properties.into_iter().flatten() {
+        if entry.as_str().is_some_and(is_astray) {
+            secrets.extend(texts(entry));
+            *entry = Value::String("<redacted>".to_owned());
+            continue;
+        }
         let Some((name, value)) = entry.as_str().and_then(property) else { continue };
         secrets.push(value.to_owned());
         *entry = Value::String(format!("{name}=<redacted>"));

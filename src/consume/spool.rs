@@ -179,7 +179,7 @@ impl Inbox {
         let about = serde_json::to_vec(upload)?;
         write_whole(&folder, &about_name(&name), &about)?;
         write_whole(&folder, &name, bytes)?;
-        self.waiting.changed();
+        self.waiting.add(&name);
         Ok(())
     }
 }

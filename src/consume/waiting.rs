@@ -8,7 +8,6 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::Result;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long what was seen in the folders counts.
@@ -24,8 +23,6 @@ const DIGITS: usize = 16;
 #[derive(Debug, Default)]
 pub struct Waiting {
     seen: Mutex<Seen>,
-    /// Something was put in since.
-    outdated: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -45,17 +42,16 @@ fn digest_of(name: &str) -> Option<u64> {
 }
 
 impl Waiting {
-    /// Something was put in: the next look is a new one.
-    pub(super) fn changed(&self) {
-        self.outdated.store(true, Ordering::Release);
+    /// A document was put in, under a name that begins with its digest. A look that goes on meanwhile sees it.
+    pub(super) fn add(&self, name: &str) {
+        lock(&self.seen).digests.extend(digest_of(name));
     }
 
     /// Whether a document of that id was put in and is neither understood nor given up: it lies in the
     /// inbox or in `working/`. Of a file that somebody dropped there the id is not known.
     pub(super) fn holds(&self, inbox: &Inbox, id: &DocumentId) -> Result<bool> {
         let mut seen = lock(&self.seen);
-        let outdated = self.outdated.swap(false, Ordering::AcqRel);
-        if outdated || seen.until.is_none_or(|until| Instant::now() >= until) {
+        if seen.until.is_none_or(|until| Instant::now() >= until) {
             let started = Instant::now();
             seen.digests = look(inbox)?;
             seen.until = Some(Instant::now() + FRESH.max(started.elapsed() * SHARE));

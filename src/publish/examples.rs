@@ -45,18 +45,20 @@ impl Examples {
 
     /// The documents whose vectors are nearest to where the examples and the text lead, best first;
     /// the examples are left out; each with the passages that are alike. Or passages of other documents.
-    /// `text` is the embedding of the words that are looked for too, or empty.
+    /// Those of `limit` behind the first `offset`. `text` is the embedding of the words that are looked for too, or empty.
     pub fn search(
         &self,
         store: &dyn Store,
         text: &[f32],
         filter: &Filter,
         by: By,
-        limit: usize,
+        (offset, limit): (usize, usize),
     ) -> Result<Vec<Hit>, Astray> {
         let direction = self.direction(store, text)?;
         let except: Vec<DocumentId> = self.like.iter().chain(&self.unlike).cloned().collect();
-        let hits = store.nearest(&direction, &except, filter, by, limit)?;
+        // What lies before the page is ranked, and not explained.
+        let hits = store.nearest(&direction, &except, filter, by, offset.saturating_add(limit))?;
+        let hits = hits.into_iter().skip(offset).collect();
         match by {
             By::Document => Ok(store.explain(&direction, &self.like, hits)?),
             By::Passage => Ok(hits),

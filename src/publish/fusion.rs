@@ -61,6 +61,14 @@ impl<P, D> Candidate<P, D> {
     }
 }
 
+impl<P, D> Candidate<P, D> {
+    /// The document, and its passage that shows best why it was found.
+    pub(super) fn shown(&self) -> Option<(&D, &P)> {
+        let best = self.near.as_ref().or(self.keyword.as_ref());
+        best.map(|found| (&self.document, &found.passage))
+    }
+}
+
 impl<P> Candidate<P> {
     /// As a hit, with the passage that shows best why; `describe` looks it up, `marker` finds the words.
     pub(super) fn into_hit(

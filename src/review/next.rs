@@ -2,6 +2,7 @@
 
 use super::desk::{Desk, Refused, Wanted};
 use super::record::{Review, State};
+use crate::document::DocumentId;
 use crate::error::Result;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -28,8 +29,13 @@ impl Desk {
         for offset in (0..LOOKED_THROUGH).step_by(PAGE) {
             let page = self.list(&wanted, PAGE, offset)?;
             let last = page.len() < PAGE;
-            for review in page {
-                if review.holder(Timestamp::now()).is_some() || !self.speaks(&review, skills)? {
+            let languages = self.languages(&page, skills)?;
+            for (review, language) in page.into_iter().zip(languages) {
+                let among = |own: &String| {
+                    language.as_ref().is_some_and(|language| own.eq_ignore_ascii_case(language))
+                };
+                let fits = skills.languages.is_empty() || skills.languages.iter().any(among);
+                if review.holder(Timestamp::now()).is_some() || !fits {
                     continue;
                 }
                 match self.take(&review, by) {
@@ -59,16 +65,21 @@ impl Desk {
         })
     }
 
-    /// Whether the document's language is among those. Reviews of an earlier version do not say it.
-    fn speaks(&self, review: &Review, skills: &Skills) -> Result<bool> {
-        let among = |language: &str| skills.languages.iter().any(|own| own.eq_ignore_ascii_case(language));
-        match &review.language {
-            _ if skills.languages.is_empty() => Ok(true),
-            Some(language) => Ok(among(language)),
-            None => {
-                let document = self.store().get(&review.id)?;
-                Ok(document.is_some_and(|document| among(&document.language.label)))
-            }
+    /// The language of each review's document. Reviews of an earlier version do not say it: of those the store's lines are
+    /// asked, at once, where it counts.
+    fn languages(&self, reviews: &[Review], skills: &Skills) -> Result<Vec<Option<String>>> {
+        let silent: Vec<DocumentId> = reviews
+            .iter()
+            .filter(|review| review.language.is_none())
+            .map(|review| review.id.clone())
+            .collect();
+        if skills.languages.is_empty() || silent.is_empty() {
+            return Ok(reviews.iter().map(|review| review.language.clone()).collect());
         }
+        let mut rows = self.store().rows_of(&silent)?.into_iter();
+        let language = |review: &Review| {
+            review.language.clone().or_else(|| rows.next().flatten().map(|row| row.language))
+        };
+        Ok(reviews.iter().map(language).collect())
     }
 }

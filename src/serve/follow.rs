@@ -30,6 +30,8 @@ type Id = Result<Path<String>, PathRejection>;
 const LOOK: Duration = Duration::from_millis(250);
 /// How long a document that only waits is followed.
 const WAIT: Duration = Duration::from_secs(600);
+/// How often a store may fail to answer until a stream ends.
+const FAILURES: u32 = 40;
 /// Streams at once. Each asks the store four times a second while its document waits, so that these are
 /// what a store answers beside searches; a browser opens six at most.
 const STREAMS: usize = 64;
@@ -78,7 +80,7 @@ pub async fn events(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Resu
     let (tell, told) = mpsc::channel(1);
     tokio::spawn(async move {
         let Place(shared) = &place;
-        let (mut last, started) = (None, tokio::time::Instant::now());
+        let (mut last, mut waiting, mut failed) = (None, None, 0);
         loop {
             let (name, body) = &now;
             if last.as_ref() != Some(&now) {
@@ -87,7 +89,9 @@ pub async fn events(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Resu
                     return;
                 }
             }
-            let tired = *name == "waiting" && started.elapsed() >= WAIT;
+            // It may come back to wait after long work.
+            waiting = (*name == "waiting").then(|| waiting.unwrap_or_else(tokio::time::Instant::now));
+            let tired = waiting.is_some_and(|since| since.elapsed() >= WAIT);
             if tired || matches!(*name, "done" | "dead") {
                 return;
             }
@@ -95,7 +99,16 @@ pub async fn events(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Resu
                 () = tell.closed() => return,
                 () = tokio::time::sleep(LOOK) => {}
             }
-            let Ok(Some(next)) = look(shared, &id).await else { return };
+            let next = match look(shared, &id).await {
+                Ok(Some(next)) => next,
+                Ok(None) => return,
+                // A store that does not answer now may answer soon.
+                Err(_) if failed < FAILURES => {
+                    failed += 1;
+                    now.clone()
+                }
+                Err(_) => return,
+            };
             last = Some(std::mem::replace(&mut now, next));
         }
     });

@@ -90,13 +90,16 @@ pub async fn search(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Found
         let by_words = text.is_empty() || mode == Mode::Words;
         let vector = if by_words { Vec::new() } else { (api.embed)(&text)? };
         let words = if mode == Mode::Meaning { "" } else { text.as_str() };
-        let depth = limit + offset;
-        let hits = match examples.is_empty() {
+        let hits: Vec<Hit> = match examples.is_empty() {
             true => {
-                let query = Query { text: words, vector: &vector, filter: &filter, by, limit: depth };
-                api.store.search(&query)?
+                let query =
+                    Query { text: words, vector: &vector, filter: &filter, by, limit: limit + offset };
+                api.store.search(&query)?.into_iter().skip(offset).collect()
             }
-            false => examples.search(api.store.as_ref(), &vector, &filter, by, depth).map_err(astray)?,
+            false => {
+                let page = (offset, limit);
+                examples.search(api.store.as_ref(), &vector, &filter, by, page).map_err(astray)?
+            }
         };
         let rows = |ids| api.store.rows_of(ids).map(|rows| rows.into_iter().flatten().collect());
         let shown = match examples.is_empty() {
@@ -104,7 +107,7 @@ pub async fn search(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Found
             false => Some(Shown { like: rows(&examples.like)?, unlike: rows(&examples.unlike)? }),
         };
         let facets = if with_facets { Some(api.store.facets(&filter)?) } else { None };
-        Ok((hits.into_iter().skip(offset).collect(), shown, facets))
+        Ok((hits, shown, facets))
     };
     let (hits, examples, facets) = shared.blocking(find).await?;
     let took = started.elapsed();

@@ -50,7 +50,7 @@ pub fn examples_draw_near_and_push_away(store: &dyn Store) {
     let all = Filter::default();
     let ask = |like: &[&str], unlike: &[&str], text: &[f32], filter: &Filter, limit| {
         let examples = Examples { like: ids(like), unlike: ids(unlike) };
-        let hits = examples.search(store, text, filter, By::Document, limit).unwrap();
+        let hits = examples.search(store, text, filter, By::Document, (0, limit)).unwrap();
         assert!(hits.iter().all(|hit| hit.similarity == Some(hit.score)));
         names(&hits).into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
@@ -65,6 +65,14 @@ pub fn examples_draw_near_and_push_away(store: &dyn Store) {
     let german = Filter { language: vec!["de".to_owned()], ..Filter::default() };
     assert_eq!(ask(&["example"], &["bridge"], &[], &german, 9), ["b-glow"]);
     assert!(ask(&["example"], &[], &[], &all, 0).is_empty());
+    // A page further down is that of the whole list, explained alike.
+    let examples = Examples { like: ids(&["example"]), unlike: Vec::new() };
+    let page = |page| {
+        let hits = examples.search(store, &[], &all, By::Document, page).unwrap();
+        hits.iter().map(|hit| serde_json::to_value(hit).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(page((1, 2)), page((0, 9))[1..3]);
+    assert!(page((9, 2)).is_empty());
 }
 
 /// Of each document, what is most like the example is named.
@@ -104,7 +112,7 @@ pub fn examples_that_say_nothing_are_named(store: &dyn Store) {
     }
     let ask = |like: &[&str], unlike: &[&str]| {
         let examples = Examples { like: ids(like), unlike: ids(unlike) };
-        examples.search(store, &[], &Filter::default(), By::Document, 9).unwrap_err()
+        examples.search(store, &[], &Filter::default(), By::Document, (0, 9)).unwrap_err()
     };
     assert!(matches!(ask(&["a", "none"], &[]), Astray::Unknown(name) if name == id("none")));
     assert!(matches!(ask(&["a"], &["gone"]), Astray::Unknown(name) if name == id("gone")));

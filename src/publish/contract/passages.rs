@@ -62,7 +62,7 @@ pub fn passages_are_ranked_on_their_own(store: &dyn Store) {
     assert!(near(&["a", "b"], 9).is_empty());
     // By an example: passages of other documents, each with its own likeness.
     let examples = Examples { like: vec![id("b")], unlike: Vec::new() };
-    let hits = examples.search(store, &[], &all, By::Passage, 2).unwrap();
+    let hits = examples.search(store, &[], &all, By::Passage, (0, 2)).unwrap();
     assert_eq!(places(&hits), ["a/0", "a/2"]);
     assert!(hits[0].similarity == Some(hits[0].score) && hits[0].score > hits[1].score);
 }
@@ -104,7 +104,7 @@ pub fn which_passages_met_is_said(store: &dyn Store) {
     assert!((pair.score - (2.0_f32 / 6.0_f32.sqrt())).abs() < 0.01, "{}", pair.score);
 
     let examples = Examples { like: vec![id("example"), id("second")], unlike: Vec::new() };
-    let hits = examples.search(store, &[], &Filter::default(), By::Document, 9).unwrap();
+    let hits = examples.search(store, &[], &Filter::default(), By::Document, (0, 9)).unwrap();
     assert_eq!(names(&hits), ["found"]);
     assert_eq!(said(&hits[0]), ["second/1 3", "example/2 0", "example/1 2"]);
     assert!(

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use serde::de::DeserializeOwned;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// See [`Store::get`](crate::publish::Store::get).
 pub(super) fn get(reader: &Connection, id: &DocumentId) -> Result<Option<Document>> {
@@ -159,36 +159,41 @@ pub(super) fn document(reader: &Connection, row: i64) -> Result<Option<DocumentR
     rows.next()?.map(document_row).transpose()
 }
 
-/// The passage of that rowid with its text.
-pub(super) fn passage(reader: &Connection, row: i64) -> Result<Option<PassageRow>> {
-    let mut statement = reader.prepare_cached(
-        "SELECT p.number, p.page, p.start, p.\"end\", b.text \
-         FROM passages p JOIN bodies b ON b.document = p.document WHERE p.row = ?",
-    )?;
-    let found = statement.query_row([row], |row| {
-        let (start, end) = (natural(row.get(2)?), natural(row.get(3)?));
-        let text = Characters::new(row.get_ref(4)?.as_str()?).slice(start, end).to_owned();
-        Ok(PassageRow { number: row.get(0)?, page: row.get(1)?, start, end, text })
-    });
-    Ok(found.optional()?)
+/// Passages with their texts by their rowids, of pairs of a document's rowid and a passage's: those that are there.
+/// Each document's text is gone over once, for one may have a thousand of them.
+pub(super) fn described(
+    reader: &Connection,
+    wanted: impl Iterator<Item = (i64, i64)>,
+) -> Result<HashMap<i64, PassageRow>> {
+    let mut documents: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for (document, passage) in wanted {
+        documents.entry(document).or_default().push(passage);
+    }
+    let mut found = HashMap::new();
+    for (document, rows) in documents {
+        found.extend(passages(reader, document, &rows)?);
+    }
+    Ok(found)
 }
 
-/// The passages of these rowids, all of one document, with their texts.
-pub(super) fn passages(reader: &Connection, document: i64, rows: &[i64]) -> Result<Vec<PassageRow>> {
+/// The passages of these rowids, all of one document, with their texts: those that are there.
+pub(super) fn passages(reader: &Connection, document: i64, rows: &[i64]) -> Result<Vec<(i64, PassageRow)>> {
     let mut body = reader.prepare_cached("SELECT text FROM bodies WHERE document = ?")?;
     let mut body = body.query([document])?;
     let Some(body) = body.next()? else { return Ok(Vec::new()) };
     let characters = Characters::new(body.get_ref(0)?.as_str().map_err(failure::broken)?);
     let mut place =
         reader.prepare_cached("SELECT number, page, start, \"end\" FROM passages WHERE row = ?")?;
-    let mut one = |row: &i64| {
-        Ok(place.query_row([row], |row| {
+    let mut found = Vec::with_capacity(rows.len());
+    for &passage in rows {
+        let described = place.query_row([passage], |row| {
             let (start, end) = (natural(row.get(2)?), natural(row.get(3)?));
             let text = characters.slice(start, end).to_owned();
-            Ok(PassageRow { number: row.get(0)?, page: row.get(1)?, start, end, text })
-        })?)
-    };
-    rows.iter().map(&mut one).collect()
+            Ok((passage, PassageRow { number: row.get(0)?, page: row.get(1)?, start, end, text }))
+        });
+        found.extend(described.optional()?);
+    }
+    Ok(found)
 }
 
 /// See [`Store::passage_vector`](crate::publish::Store::passage_vector).

@@ -140,7 +140,8 @@ const VERSION_6: &str = "
 const VERSION_7: &str = "
     ALTER TABLE documents ADD COLUMN source TEXT NOT NULL DEFAULT '';
     UPDATE documents SET source = coalesce((
-        SELECT json_extract(b.payload, '$.origin.topic') FROM bodies b WHERE b.document = row), 'inbox');
+        SELECT CASE WHEN json_valid(b.payload) THEN json_extract(b.payload, '$.origin.topic') END
+        FROM bodies b WHERE b.document = row), 'inbox');
 ";
 
 /// Idle reader connections kept.

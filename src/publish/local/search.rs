@@ -37,10 +37,14 @@ pub(super) fn search(store: &LocalStore, query: &Query<'_>) -> Result<Vec<Hit>> 
         near.truncate(depth);
         let found = keywords::matches(&snapshot, query.text, allowed, query.by, depth)?;
         let marker = Marker::new(query.text, keywords::between);
+        let best = fusion::fuse(merged(&snapshot, near, found, query.by)?, query.limit);
+        let shown =
+            best.iter().filter_map(|found| found.shown().map(|(document, passage)| (*document, *passage)));
+        let mut passages = read::described(&snapshot, shown)?;
         let mut hits = Vec::new();
-        for found in fusion::fuse(merged(&snapshot, near, found, query.by)?, query.limit) {
+        for found in best {
             if let Some(found) = found.known(|row| read::document(&snapshot, row))? {
-                hits.push(found.into_hit(|row| read::passage(&snapshot, row), &marker)?);
+                hits.push(found.into_hit(|row| Ok(passages.remove(&row)), &marker)?);
             }
         }
         Ok(hits)
@@ -72,7 +76,7 @@ pub(super) fn nearest(
             By::Passage => Rows::Passages,
         };
         let wanted = Wanted { rows, allowed: allowed.as_deref(), except: &own, count: limit };
-        let mut hits: Vec<Hit> = Vec::new();
+        let (mut hits, mut places): (Vec<Hit>, Vec<(i64, i64)>) = Default::default();
         for near in wanted.nearest(store, &snapshot, vector)? {
             // Of those as good as the last one wanted, ids decide: they are all looked at.
             if hits.len() >= limit && hits.last().is_some_and(|last| near.score.clamp(-1.0, 1.0) < last.score)
@@ -80,11 +84,14 @@ pub(super) fn nearest(
                 break;
             }
             let Some(document) = read::document(&snapshot, near.owner)? else { continue };
-            let mut hit = Hit::near(document, near.score);
-            if by == By::Passage {
-                hit.passage = read::passage(&snapshot, near.key)?;
+            hits.push(Hit::near(document, near.score));
+            places.push((near.owner, near.key));
+        }
+        if by == By::Passage {
+            let mut passages = read::described(&snapshot, places.iter().copied())?;
+            for (hit, (_, passage)) in hits.iter_mut().zip(&places) {
+                hit.passage = passages.remove(passage);
             }
-            hits.push(hit);
         }
         Ok(Hit::best(hits, limit))
     })
@@ -104,7 +111,7 @@ pub(super) fn passages_near(
         let (rows, vectors): (Vec<i64>, Vec<_>) =
             vectors::best_passages(&snapshot, document, vector, most)?.into_iter().unzip();
         let passages = read::passages(&snapshot, document, &rows)?.into_iter().zip(vectors);
-        Ok(passages.map(|(row, vector)| Vectored { row, vector }).collect())
+        Ok(passages.map(|((_, row), vector)| Vectored { row, vector }).collect())
     };
     ids.iter().map(best).collect()
 }
