@@ -330,4 +330,12 @@ fn what_is_cancelled_is_given_up_wherever_it_is() {
     fixture.drop_file("c.txt", b"waits");
     next(&mut open()).receipt.resolve(Ok(()));
     assert_eq!(inbox.cancel(&of(b"waits")).unwrap(), Heeded::Unknown);
+    // Of one id, all that wait.
+    let named = Upload { id: Some(DocumentId::parse("order-17").unwrap()), ..Upload::default() };
+    for version in [&b"first"[..], b"second"] {
+        inbox.put(version, &named, Priority::Low).unwrap();
+    }
+    assert_eq!(inbox.cancel(&DocumentId::parse("order-17").unwrap()).unwrap(), Heeded::Yes);
+    assert!(quiet(&mut open()));
+    assert_eq!(dead()[3..].iter().filter(|(_, class)| *class == Class::Cancelled).count(), 2);
 }

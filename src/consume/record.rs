@@ -69,8 +69,9 @@ impl Record {
             }
         };
         if !delayed {
-            lock(&self.shared.state).busy.remove(&self.name.name);
+            // First the claim: the next file of that name must not get it.
             self.shared.inbox.flights.end(&self.name.name);
+            lock(&self.shared.state).busy.remove(&self.name.name);
         }
         if let Err(e) = moved {
             // The file stays where it is; what was done for it is idempotent.

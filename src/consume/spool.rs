@@ -7,7 +7,7 @@ use super::waiting::{Waiting, digest};
 use super::wishes::Flights;
 use crate::document::{DocumentId, Head, Lineage, Offspring, Options, Priority, sha256_hex};
 use crate::durable::{make_private, write_whole};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fs;
 use std::io::Result;
 use std::path::{Path, PathBuf};
@@ -42,11 +42,21 @@ pub struct Upload {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub cancelled: bool,
     /// How it is to be read and understood, if not as the settings say.
-    #[serde(skip_serializing_if = "Options::is_empty")]
+    #[serde(skip_serializing_if = "Options::is_empty", deserialize_with = "heeded")]
     pub options: Options,
     /// The span that it comes from (W3C Trace Context).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+}
+
+/// Options that can be heeded, from a file that anybody who may write into the inbox may have written; else none.
+fn heeded<'de, D: Deserializer<'de>>(said: D) -> std::result::Result<Options, D::Error> {
+    let said = serde_json::Value::deserialize(said)?;
+    let read = serde_json::from_value::<Options>(said).map_err(|e| e.to_string());
+    Ok(read.and_then(|options| options.check().map(|()| options)).unwrap_or_else(|error| {
+        tracing::warn!("the options of a document in the inbox are not heeded: {error}");
+        Options::default()
+    }))
 }
 
 /// Written when the program stops in order.
@@ -192,6 +202,21 @@ pub fn about_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_that_cannot_be_heeded_cost_nothing_else_that_was_said() {
+        for options in [r#"{"languages":["../../x"]}"#, r#"{"dpi":4000000000}"#, r#"{"later":1}"#, "7"] {
+            let said = format!(r#"{{"id":"a-1","options":{options}}}"#);
+            let upload: Upload = serde_json::from_str(&said).unwrap();
+            assert_eq!(
+                (upload.id.unwrap().as_str(), upload.options),
+                ("a-1", Options::default()),
+                "{options}"
+            );
+        }
+        let upload: Upload = serde_json::from_str(r#"{"options":{"languages":["deu"]}}"#).unwrap();
+        assert!(!upload.options.is_empty());
+    }
 
     #[test]
     fn a_document_is_put_whole_with_what_was_said() {

@@ -2,12 +2,14 @@
 
 use super::folder::scan;
 use super::spool::{Inbox, Upload, about_name};
-use crate::document::{DocumentId, Priority, sha256_hex};
+use super::waiting::digest;
+use crate::document::{DocumentId, Priority};
 use crate::durable::write_whole;
 use crate::receipt::{Claim, lock};
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs;
-use std::io::{Error, ErrorKind, Result};
+use std::io::{Error, ErrorKind, Read, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -69,7 +71,8 @@ impl Inbox {
         for _ in 0..2 {
             let begun = claims();
             begun.iter().for_each(Claim::cancel);
-            if !begun.is_empty() || self.with_waiting(id, |_, path, upload| wait(path, upload))? {
+            // Several may have that id: an earlier version on its way, and a later one that waits.
+            if self.with_waiting(id, |_, path, upload| wait(path, upload))? || !begun.is_empty() {
                 return Ok(Heeded::Yes);
             }
             std::thread::sleep(BETWEEN);
@@ -93,11 +96,15 @@ impl Inbox {
             }
             let (folder, name) = parts(&target)?;
             fs::create_dir_all(folder)?;
-            match fs::rename(path.with_file_name(about_name(&name)), folder.join(about_name(&name))) {
-                Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
-                _ => {}
+            // What was said is there before the document and goes after it: an interruption parts them nowhere.
+            let about = path.with_file_name(about_name(&name));
+            match fs::read(&about) {
+                Ok(said) => write_whole(folder, &about_name(&name), &said)?,
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) => return Err(e),
             }
             fs::rename(path, &target)?;
+            let _ = fs::remove_file(about);
             self.flights.moved.store(true, Ordering::Release);
             Ok(())
         };
@@ -107,38 +114,44 @@ impl Inbox {
         Ok(if self.flights.of(id).is_empty() { Heeded::Unknown } else { Heeded::UnderWay })
     }
 
-    /// Does something with the file of a document that waits in the inbox, which nobody takes meanwhile; whether
-    /// there is one.
+    /// Does something with the files of a document that wait in the inbox, which nobody takes meanwhile; whether
+    /// there are any.
     fn with_waiting(
         &self,
         id: &DocumentId,
-        act: impl FnOnce(Priority, &Path, &Upload) -> Result<()>,
+        act: impl Fn(Priority, &Path, &Upload) -> Result<()>,
     ) -> Result<bool> {
         // Files may have to be read to find it; only what is done with it then holds others up.
-        let Some((priority, path, upload)) = self.find(id)? else { return Ok(false) };
+        let found = self.find(id)?;
         let _moving = lock(&self.flights.moving);
-        if !path.exists() {
-            return Ok(false);
+        let mut done = false;
+        for (priority, path, upload) in found.iter().filter(|(_, path, _)| path.exists()) {
+            act(*priority, path, upload)?;
+            done = true;
         }
-        act(priority, &path, &upload).map(|()| true)
+        Ok(done)
     }
 
-    fn find(&self, id: &DocumentId) -> Result<Option<(Priority, PathBuf, Upload)>> {
+    fn find(&self, id: &DocumentId) -> Result<Vec<(Priority, PathBuf, Upload)>> {
+        let mut found = Vec::new();
         for priority in Priority::ALL {
             for path in self.waiting(*priority)? {
                 let (_, name) = parts(&path)?;
                 let about = fs::read(path.with_file_name(about_name(&name))).ok();
+                // What was put in says by its name whose it is; what somebody dropped has to be read.
+                let dropped = about.is_none();
                 let upload: Upload = about.and_then(|a| serde_json::from_slice(&a).ok()).unwrap_or_default();
                 let is = match &upload.id {
                     Some(own) => own == id,
-                    None => is_of_content(id) && fs::read(&path).is_ok_and(|bytes| of(&bytes) == *id),
+                    None if name.starts_with(&digest(id)) => true,
+                    None => dropped && is_of_content(id) && of(&path).is_ok_and(|own| own == *id),
                 };
                 if is {
-                    return Ok(Some((*priority, path, upload)));
+                    found.push((*priority, path, upload));
                 }
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
     fn waiting(&self, priority: Priority) -> Result<Vec<PathBuf>> {
@@ -153,8 +166,19 @@ impl Inbox {
     }
 }
 
-fn of(bytes: &[u8]) -> DocumentId {
-    DocumentId::of_content(&sha256_hex(bytes))
+/// The id of a file by its content, which is not held in memory: nobody bounds what is dropped.
+fn of(path: &Path) -> Result<DocumentId> {
+    let (mut file, mut digest) = (fs::File::open(path)?, Sha256::new());
+    let mut block = vec![0; 64 * 1024];
+    loop {
+        let read = file.read(&mut block)?;
+        match block.get(..read) {
+            Some(bytes) if read > 0 => digest.update(bytes),
+            _ => break,
+        }
+    }
+    let hex = digest.finalize().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    Ok(DocumentId::of_content(&hex))
 }
 
 /// Whether it may be the id of a document without a key: then files have to be read to find it.

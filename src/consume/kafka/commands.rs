@@ -118,6 +118,10 @@ impl Commands {
         let command = message.payload().and_then(|value| serde_json::from_slice::<Command>(value).ok());
         // What is no command is told by the worker that has it through the group.
         let (Some(id), Some(command)) = (id, command) else { return };
+        // Nothing of it is remembered: the worker that has it through the group does it.
+        if matches!(command, Command::Reprocess(_)) {
+            return;
+        }
         let at = message.timestamp().to_millis().unwrap_or(0);
         {
             let mut asked = lock(&self.asked);
@@ -125,7 +129,7 @@ impl Commands {
             match &command {
                 Command::Cancel {} => entry.cancelled = Some(at),
                 Command::Priority { priority } => entry.priority = Some((at, *priority)),
-                Command::Reprocess(_) => return,
+                Command::Reprocess(_) => {}
             }
             asked.order.insert((at, message.partition(), message.offset()), id.clone());
             while asked.order.len() > REMEMBERED {
