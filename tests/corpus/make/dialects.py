@@ -436,7 +436,7 @@ def pictures():
         out = io.BytesIO()
         picture.save(out, kind, dpi=(120, 120), **options)
         add(f"water-{name}", out.getvalue(), truth)
-    for name, picture, kind in [("palette.bmp", note.quantize(16), "BMP"), ("colour.bmp", note.crop((0, 0, 840, 120)).convert("RGB"), "BMP"), ("cmyk.jpg", note.convert("RGB").convert("CMYK"), "JPEG")]:
+    for name, picture, kind in [("palette.bmp", note.quantize(16), "BMP"), ("colour.bmp", note.crop((0, 0, 840, 150)).convert("RGB"), "BMP"), ("cmyk.jpg", note.convert("RGB").convert("CMYK"), "JPEG")]:
         out = io.BytesIO()
         picture.save(out, kind, dpi=(120, 120), **({"quality": 40} if kind == "JPEG" else {}))
         add(f"tea-{name}", out.getvalue(), EN)
