@@ -133,7 +133,7 @@ function needKey(refused) {
 export const typing = (target) => ["TEXTAREA", "SELECT"].includes(target.tagName) || (target.tagName === "INPUT" && target.type !== "checkbox");
 
 /** A name that is asked for; empty where it is left. */
-export function asked(question, label, yes) {
+export function askName(question, label, yes) {
   return new Promise((done) => {
     const input = h("input", { id: "asked", autocomplete: "off", maxlength: 80, required: true });
     const dialog = h("dialog", { "aria-label": question }, h("p", {}, question),

@@ -1,7 +1,7 @@
 // The queue of doubtful documents, and deciding about one.
 
 import { askAgain, choices } from "./again.js";
-import { asked, card, chip, choice, documentPath, empty, every100, exports, fill, get, h, link, main, memory, percent, plain, post, reviewPath, show, since, table, toast, turn, typing, when, words } from "./base.js";
+import { askName, card, chip, choice, documentPath, empty, every100, exports, fill, get, h, link, main, memory, percent, plain, post, reviewPath, show, since, table, toast, turn, typing, when, words } from "./base.js";
 import { checks, duplicates, entities, summary, timeline, tone } from "./findings.js";
 import { finds, forget, sheets } from "./sheets.js";
 
@@ -235,7 +235,7 @@ class Decision {
   }
 
   async handOver() {
-    const name = await asked(`Who shall decide about ${this.doc.name}?`, "name", "Hand it over");
+    const name = await askName(`Who shall decide about ${this.doc.name}?`, "name", "Hand it over");
     if (name) await this.change("hand-over", { to: name });
   }
 
