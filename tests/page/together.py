@@ -14,6 +14,32 @@ def add_field(page, name, value):
     expect(page.get_by_role("button", name="Save corrections")).to_be_visible()
 
 
+def read_again(tab, shots, name):
+    """Read again as another kind, with what the server says there is to choose from."""
+    page = tab.page
+    tab.open("#/documents?kind=letter")
+    page.get_by_role("link", name=name).click()
+    tab.settle()
+    page.get_by_role("button", name="Read again").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("engine")).to_contain_text("Tesseract")
+    dialog.get_by_role("checkbox", name="eng").check()
+    dialog.get_by_label("kind").fill("complaint")
+    page.screenshot(path=shots / "again-light.png")
+    tab.check("read again")
+    with page.expect_response(lambda answer: answer.url.endswith("/reprocess")) as answer:
+        dialog.get_by_role("button", name="Read it again").click()
+    assert answer.value.status == 202, answer.value
+    expect(page.locator("#toast")).to_contain_text(f"{name} is read again")
+    for _ in range(100):
+        tab.open("#/documents?kind=complaint")
+        if page.get_by_role("link", name=name).count():
+            return
+        page.wait_for_timeout(1_000)
+        page.reload()
+    raise AssertionError("it was not read again as a complaint")
+
+
 def work_together(tab, shots, saw):
     page = tab.page
     free = page.evaluate("fetch('/v1/reviews').then((answer) => answer.json()).then(({ reviews }) => reviews.filter((one) => !one.claim).length)")

@@ -159,7 +159,7 @@ class Decision {
     return h("div", { class: "decide" }, this.comment, h("div", { class: "row" },
       open ? [this.approve, h("button", { class: "danger", onclick: () => this.decide("reject") }, "Reject (x)"), h("button", { onclick: () => this.again() }, "Read again …")] : back),
     h("div", { class: "row" }, h("label", { for: "who" }, "as"), name, open && [ h("button", { class: "quiet", onclick: () => this.change(this.seen.claim ? "release" : "claim"), id: "claim" }, "Claim"),
-      h("button", { class: "quiet", onclick: () => this.handOver() }, "Hand over …"), h("label", { for: "priority" }, "priority"), this.urgency],
+      h("button", { class: "quiet", onclick: () => this.handOver() }, "Hand over …"), h("span", { class: "filter" }, h("label", { for: "priority" }, "priority"), this.urgency)],
       h("button", { class: "quiet", onclick: () => this.say() }, "Only comment")));
   }
 
