@@ -14,7 +14,7 @@ from pathlib import Path
 
 from browser import CHROMIUM, NARROW, PATIENCE, Tab
 from playwright.sync_api import expect, sync_playwright
-from together import work_together
+from together import read_again, work_together
 
 INVOICE, LETTER, REPORT = "invoice-clean-scan.png", "letter-complaint-clean-scan.png", "annual-report.pdf"
 TWINS = ["service-agreement-v1.docx", "service-agreement-v2.docx"]
@@ -304,6 +304,8 @@ def review(tab, shots):
     expect(page.locator(".timeline")).to_contain_text("correct by ada")
     saw("corrected again, another one approved; the document says so")
     work_together(tab, shots, saw)
+    read_again(tab, shots, LETTER)
+    saw("read again in a language and as a kind that were chosen")
 
 
 def reports(tab):
