@@ -105,6 +105,7 @@ fn every_dialect_is_read_as_it_was_written() {
         let pages = read["pages"].as_array().unwrap();
         let mut text = pages.iter().map(|page| page["text"].as_str().unwrap()).collect::<Vec<_>>().join("\n");
         if !read["children"].as_array().unwrap().is_empty() {
+            text.push('\n');
             text += &within(&std::fs::read(folder.join(file)).unwrap(), file, 5);
         }
         let (found, truth) = (words(&text), truth(&folder, file));
