@@ -46,14 +46,16 @@ export async function queue(query) {
     decided.length > 0 && card("Decided", table(["document", "kind", "why", "priority", "since", "decision"], decided.map(row), "Decided")));
 }
 
-/** Takes on the next review that fits whoever asks, and shows it; the queue, where none does. */
+/** Takes on the next review that fits whoever asks, and shows it; the queue, where none does. Whoever has gone elsewhere meanwhile stays there. */
 async function forMe(none = () => {}) {
+  const here = location.hash;
+  const go = (hash) => { if (location.hash === here) location.hash = hash; };
   try {
-    location.hash = to((await post("/v1/reviews/next", by())).id);
+    go(to((await post("/v1/reviews/next", by())).id));
   } catch (error) {
     if (error.status !== 404) throw error;
     none();
-    location.hash = "#/review";
+    go("#/review");
   }
 }
 const askForMe = () => forMe(() => toast("Nothing waits that fits and that nobody works on.")).catch((error) => toast(error.message));
@@ -203,13 +205,13 @@ class Decision {
   async decide(action, sure = false, options = {}) {
     const corrections = action ? {} : this.corrections();
     action ||= Object.keys(corrections).length ? "correct" : "approve";
-    const { doc } = this;
+    const { doc } = this, here = location.hash;
     try {
       await post(`${reviewPath(doc.id)}/decision`, { ...by(), action, version: this.seen.version, corrections, comment: this.comment.value.trim() || null, sure, options });
       memory.undo = { id: doc.id, by: by() };
       toast(`${doc.name}: ${action}`, { name: "Undo (u)", run: takeBack });
       count();
-      await forMe();
+      if (location.hash === here) await forMe();
     } catch (error) {
       if (error.kind === "checks-fail") toast(error.message, { name: "Save all the same", run: () => this.decide(action, true) });
       else if (error.kind === "stale") this.stale();
