@@ -73,7 +73,7 @@ def work_together(tab, shots, saw):
     name = page.locator("h1").inner_text()
     # Who goes elsewhere before the next review is known stays there.
     held = []
-    page.route("**/v1/reviews/next", held.append)
+    page.route("**/v1/reviews/next", lambda route: held.append(route))
     tab.press("Control+Enter")
     expect(page.locator("#toast")).to_contain_text(f"{name}: correct")
     while not held:
