@@ -1,5 +1,6 @@
 //! How long answers take: searches and lists over HTTP, by several clients at once, over a local store
-//! of 100,000 documents; and whether clients that hardly read hold up the others.
+//! of 100,000 documents; whether clients that hardly read hold up the others; and uploads, with what they do to
+//! searches and to memory.
 //!
 //! `cargo bench --bench serve [DOCUMENTS]`: fills a store with made documents (short texts of words as
 //! frequent as in a language, vectors of the trunk's width around some centres), starts the real program
@@ -41,6 +42,8 @@ const SECONDS: u64 = 8;
 /// Clients that ask for long answers and hardly read them, and how often each asks.
 const SLOW: usize = 16;
 const ASKED: usize = 200;
+/// Words of a text that is uploaded: some 20 KB.
+const UPLOADED: usize = 3_000;
 
 /// A word by its rank; the frequent ones are short.
 fn word(rank: u64) -> String {
@@ -152,15 +155,21 @@ enum Ask {
     Filtered,
     /// By three words: a model, vectors and keywords.
     Hybrid,
+    /// By the meaning of three words: a model and vectors.
+    Meaning,
+    /// By three words alone.
+    Words,
     /// Twenty rows.
     List,
 }
 
 impl Ask {
-    const ALL: [(Self, &'static str); 4] = [
+    const ALL: [(Self, &'static str); 6] = [
         (Self::Vector, "by vector"),
         (Self::Filtered, "by vector, one kind of three"),
         (Self::Hybrid, "hybrid, three words"),
+        (Self::Meaning, "the meaning of three words"),
+        (Self::Words, "three words alone"),
         (Self::List, "list"),
     ];
 
@@ -169,19 +178,24 @@ impl Ask {
         match self {
             Self::Vector => format!("/v1/search?like={example}&limit=10"),
             Self::Filtered => format!("/v1/search?like={example}&limit=10&kind=invoice"),
-            Self::Hybrid => {
+            Self::Hybrid | Self::Meaning | Self::Words => {
                 let some: Vec<&str> =
                     (0..3).map(|_| words[rank(chance, TELLING) as usize].as_str()).collect();
-                format!("/v1/search?q={}&limit=10", some.join("+"))
+                let mode = match self {
+                    Self::Meaning => "meaning",
+                    Self::Words => "words",
+                    _ => "hybrid",
+                };
+                format!("/v1/search?q={}&limit=10&mode={mode}", some.join("+"))
             }
             Self::List => format!("/v1/documents?limit=20&offset={}", chance.below(200)),
         }
     }
 }
 
-/// Asks with so many clients; how long each answer took, sorted, and answers a second.
-fn measure(api: &str, ask: Ask, clients: usize, documents: u64, words: &[String]) -> (Vec<Duration>, f64) {
-    let started = Instant::now();
+/// Does something with so many clients; how long each took, sorted, and how many a second.
+fn measure(clients: usize, act: impl Fn(&ureq::Agent, &mut Chance) + Sync) -> (Vec<Duration>, f64) {
+    let (started, act) = (Instant::now(), &act);
     let mut all: Vec<Duration> = std::thread::scope(|scope| {
         let client = |number: usize| {
             scope.spawn(move || {
@@ -189,14 +203,12 @@ fn measure(api: &str, ask: Ask, clients: usize, documents: u64, words: &[String]
                 let mut chance = Chance((number as u64 + 1) << 40);
                 let mut took = Vec::new();
                 loop {
-                    let url = format!("{api}{}", ask.path(&mut chance, documents, words));
                     let began = Instant::now();
-                    let text = agent.get(&url).call().unwrap().body_mut().read_to_string().unwrap();
+                    act(&agent, &mut chance);
                     // What is first asked for fills caches; it is not counted.
                     if started.elapsed() > Duration::from_secs(WARM) {
                         took.push(began.elapsed());
                     }
-                    assert!(text.contains("\"id\":\"d"), "{url}: {text}");
                     if started.elapsed() > Duration::from_secs(WARM + SECONDS) {
                         return took;
                     }
@@ -209,6 +221,37 @@ fn measure(api: &str, ask: Ask, clients: usize, documents: u64, words: &[String]
     let rate = all.len() as f64 / SECONDS as f64;
     all.sort();
     (all, rate)
+}
+
+/// Asks once.
+fn asked<'a>(
+    api: &'a str,
+    ask: Ask,
+    documents: u64,
+    words: &'a [String],
+) -> impl Fn(&ureq::Agent, &mut Chance) + Sync {
+    move |agent, chance| {
+        let url = format!("{api}{}", ask.path(chance, documents, words));
+        let text = agent.get(&url).call().unwrap().body_mut().read_to_string().unwrap();
+        assert!(text.contains("\"id\":\"d"), "{url}: {text}");
+    }
+}
+
+/// Uploads a text of its own, at the lowest priority.
+fn upload(api: &str, agent: &ureq::Agent, chance: &mut Chance, words: &[String]) {
+    let text: Vec<&str> = (0..UPLOADED).map(|_| words[rank(chance, 1) as usize].as_str()).collect();
+    let url = format!("{api}/v1/documents?priority=low&filename=upload.txt");
+    let answer = agent.post(&url).content_type("text/plain").send(text.join(" ")).unwrap();
+    assert_eq!(answer.status(), 202, "{url}");
+}
+
+/// Resident memory of a process, now and at most, in MB.
+fn resident(pid: i32) -> [u64; 2] {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    ["VmRSS:", "VmHWM:"].map(|name| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+    })
 }
 
 fn row(name: &str, clients: usize, (all, rate): &(Vec<Duration>, f64)) {
@@ -254,7 +297,7 @@ fn main() {
     );
     for (ask, name) in Ask::ALL {
         for clients in CLIENTS {
-            row(name, clients, &measure(&api, ask, clients, documents, &words));
+            row(name, clients, &measure(clients, asked(&api, ask, documents, &words)));
         }
     }
     let stop = AtomicBool::new(false);
@@ -263,10 +306,20 @@ fn main() {
         std::thread::sleep(Duration::from_secs(1));
         for (ask, name) in [(Ask::Vector, "by vector"), (Ask::List, "list")] {
             let name = format!("{name}, beside {SLOW} that hardly read");
-            row(&name, 1, &measure(&api, ask, 1, documents, &words));
+            row(&name, 1, &measure(1, asked(&api, ask, documents, &words)));
         }
         stop.store(true, Ordering::Release);
     });
+    let before = resident(worker.pid());
+    for clients in [1, 8] {
+        let put = measure(clients, |agent, chance| upload(&api, agent, chance, &words));
+        row(&format!("upload of {UPLOADED} words"), clients, &put);
+    }
+    let beside =
+        |agent: &ureq::Agent, chance: &mut Chance| asked(&api, Ask::Vector, documents, &words)(agent, chance);
+    row("by vector, beside what was uploaded", 1, &measure(1, beside));
+    let after = resident(worker.pid());
+    println!("\nresident: {} MB before the uploads, {} after, {} at most", before[0], after[0], after[1]);
     let (ended, log) = worker.terminate();
     assert!(ended.success(), "{log}");
 }

@@ -8,7 +8,7 @@ mod common;
 use common::kafka::{Kafka, Record, shared};
 use common::*;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A worker of a group of its own over topics that begin with `prefix`.
 fn worker(kafka: &Kafka, data: &Path, prefix: &str, more: &[&str]) -> Daemon {
@@ -101,7 +101,8 @@ fn a_passing_fault_is_tried_again_and_then_given_up() {
     let daemon = worker(kafka, folder.path(), "again", &quick);
     // Nobody listens there.
     let envelope = br#"{"quire": 1, "uri": "http://127.0.0.1:9/never.txt"}"#;
-    kafka.send("again", Some("never"), envelope, &[]);
+    let wish = [("quire-force", "1"), ("quire-options", r#"{"languages":["deu"]}"#)];
+    kafka.send("again", Some("never"), envelope, &wish);
     let dead = kafka.wait_for("again.dead", |all| !all.is_empty());
     assert_eq!(dead[0].value.as_deref(), Some(&envelope[..]), "untouched");
     assert_eq!(
@@ -134,6 +135,10 @@ fn a_passing_fault_is_tried_again_and_then_given_up() {
     assert_eq!(sent["sent"], 1, "{sent}");
     let twice = kafka.wait_for("again.dead", |all| all.iter().filter(|r| r.value.is_some()).count() >= 2);
     assert!(twice.iter().any(|record| record.value.is_none()), "the first was not cleared");
+    // As it was asked for, each time.
+    for letter in twice.iter().filter(|record| record.value.is_some()) {
+        assert!(wish.iter().all(|(name, value)| letter.header(name) == Some(value)), "{letter:?}");
+    }
     let listed = json(&output(quire(folder.path()).args(&flags).args(["--json", "dead", "list"])));
     assert_eq!(listed.as_array().unwrap().len(), 1, "only the new one counts: {listed}");
     drop(daemon.terminate());
@@ -164,6 +169,49 @@ fn cancelled_documents_are_left_under_way_and_waiting() {
     assert!(status.success(), "{log}");
     assert_eq!(kafka.read("stop.results").len(), 1);
     assert_eq!(kafka.committed("stop", "stop").get(&0), Some(&3));
+}
+
+#[test]
+fn a_stop_ends_what_is_in_flight_and_never_outlasts_its_time() {
+    let (kafka, folder) = (shared(), tempfile::tempdir().unwrap());
+    let slow = [
+        "decode.workers=3",
+        "consume.in_flight_documents=3",
+        "shutdown.drain_s=20",
+        "testing.failpoints=decode=sleep:1500",
+    ];
+    let daemon = worker(kafka, folder.path(), "drain", &slow);
+    (0..12).for_each(|number| send(kafka, "drain", &format!("{number}.txt")));
+    // Three more are in flight by then, each for a second and a half at least.
+    results(kafka, "drain", 3);
+    let began = Instant::now();
+    let (status, log) = daemon.terminate();
+    let took = began.elapsed();
+    assert_eq!(status.code(), Some(0), "{log}");
+    let drained = kafka.read("drain.results").len();
+    println!("SIGTERM: three in flight drained in {:.1} s, {drained} of 12 done", took.as_secs_f64());
+    assert!(took < Duration::from_secs(20) && (6..12).contains(&drained), "{took:?}, {drained}: {log}");
+    assert!(!log.contains("left in working") && !log.contains("did not leave in order"), "{log}");
+    assert_eq!(kafka.committed("drain", "drain").get(&0), Some(&(drained as i64)), "none is owed twice");
+
+    // What takes longer than that is left, and done by whoever comes next.
+    let told = kafka.read("drain.progress").len();
+    let short =
+        ["shutdown.drain_s=2", "consume.in_flight_documents=1", "testing.failpoints=decode=sleep:60000"];
+    let daemon = worker(kafka, folder.path(), "drain", &short);
+    let begun = wait_for(PATIENCE, || kafka.read("drain.progress").len() > told);
+    assert!(begun, "{}", daemon.log());
+    let began = Instant::now();
+    let (status, log) = daemon.terminate();
+    let took = began.elapsed();
+    println!("SIGTERM: one that takes a minute was left after {:.1} s of 2", took.as_secs_f64());
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(took < Duration::from_secs(2 + 10), "{took:?}: {log}");
+    let daemon = worker(kafka, folder.path(), "drain", &[]);
+    let found = results(kafka, "drain", 12);
+    drop(daemon.terminate());
+    let distinct: std::collections::BTreeSet<&str> = keys(&found).into_iter().collect();
+    assert_eq!((distinct.len(), kafka.read("drain.results").len()), (12, 12));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::kafka::intake::Intake;
 use super::spool::{Inbox, Upload};
-use crate::document::{Command, Document, DocumentId, Options, Priority, ReviewEvent};
+use crate::document::{Command, Document, DocumentId, Options, Priority, ReviewEvent, Room};
 use crate::error::{Class, Error, Result, Stage};
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -62,6 +62,7 @@ impl Door {
             id: Some(document.id.clone()),
             name: Some(document.name.clone()),
             tags: document.tags.clone(),
+            lineage: document.lineage(Room::ANY),
             force: true,
             options: options.clone(),
             ..Upload::default()

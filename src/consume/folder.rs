@@ -5,8 +5,9 @@
 
 use super::names::{WorkingName, escape};
 use super::record::{Record, Shared, shorten, storage};
-use super::spool::{Inbox, Upload, about_name};
+use super::spool::{Inbox, about_name};
 use super::turns::{SHARES, Turns};
+use super::wishes::said;
 use super::{Source, Taken, Watcher};
 use crate::config::ConsumeConfig;
 use crate::document::{DocumentId, Head, Priority, RawDocument, sha256_hex};
@@ -84,12 +85,14 @@ impl FolderSource {
         let inbox = &self.shared.inbox;
         let orderly = inbox.take_stop_mark();
         let working = inbox.folder("working");
-        let (mut left, mut hidden) = (Vec::new(), Vec::new());
+        let (mut left, mut hidden) = (Vec::new(), HashSet::new());
         for entry in fs::read_dir(&working)? {
             let Ok(name) = entry?.file_name().into_string() else { continue };
             match WorkingName::decode(&name) {
                 Some(name) => left.push(name),
-                None => hidden.push(name),
+                None => {
+                    hidden.insert(name);
+                }
             }
         }
         for name in left.iter_mut().filter(|name| orderly && name.begun > 0) {
@@ -103,6 +106,13 @@ impl FolderSource {
         let said: HashSet<String> = left.iter().map(|name| about_name(&name.name)).collect();
         for name in hidden.iter().filter(|name| name.ends_with(".about.json") && !said.contains(*name)) {
             fs::remove_file(working.join(name))?;
+        }
+        for name in left.iter().filter(|name| !hidden.contains(&about_name(&name.name))) {
+            let path = inbox.of_priority(name.priority).join(name.shown());
+            // Another file has its name by now: what was said is about that one.
+            if !path.exists() {
+                self.fetch_about(&path, name)?;
+            }
         }
         for folder in ["working", "done", "dead", "results"] {
             inbox.remove_parts(folder)?;
@@ -175,19 +185,23 @@ impl FolderSource {
         }
         let _moving = lock(&self.shared.inbox.flights.moving);
         let working = self.shared.inbox.folder("working");
-        let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-        let about = path.with_file_name(about_name(&file_name));
-        match fs::rename(&about, working.join(about_name(&name.name))) {
-            Err(e) if e.kind() != ErrorKind::NotFound => return Err(storage("cannot claim a document", &e)),
-            _ => {}
-        }
         match fs::rename(path, working.join(name.encode())) {
-            Ok(()) => {
-                lock(&self.shared.state).busy.insert(name.name.clone());
-                Ok(Some(name))
-            }
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(storage("cannot claim a document", &e)),
+            Ok(()) => {}
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(storage("cannot claim a document", &e)),
+        }
+        self.fetch_about(path, &name).map_err(|e| storage("cannot claim a document", &e))?;
+        lock(&self.shared.state).busy.insert(name.name.clone());
+        Ok(Some(name))
+    }
+
+    /// What was said about a document goes after it. Where a kill comes between, the next start does that.
+    fn fetch_about(&self, path: &Path, name: &WorkingName) -> std::io::Result<()> {
+        let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+        let to = self.shared.inbox.folder("working").join(about_name(&name.name));
+        match fs::rename(path.with_file_name(about_name(&file_name)), to) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
         }
     }
 
@@ -216,13 +230,12 @@ impl FolderSource {
             .and_then(|metadata| metadata.modified())
             .ok()
             .and_then(|time| Timestamp::try_from(time).ok());
-        let about = fs::read(working.join(about_name(&next.name))).ok();
-        let upload: Upload = about.and_then(|a| serde_json::from_slice(&a).ok()).unwrap_or_default();
+        let sha256 = sha256_hex(&bytes);
+        let (id, upload, claim) = shared.inbox.begin(&next.name, &sha256);
         let trace = self.tracer.begin(upload.traceparent.as_deref());
         trace.enter(Stage::Consume.as_str());
-        let sha256 = sha256_hex(&bytes);
         let head = Arc::new(Head {
-            id: upload.id.unwrap_or_else(|| DocumentId::of_content(&sha256)),
+            id,
             name: upload.name.unwrap_or_else(|| next.shown()),
             declared: upload.media_type,
             language: upload.language,
@@ -240,10 +253,6 @@ impl FolderSource {
             lineage: upload.lineage,
             trace,
         });
-        let claim = shared.inbox.flights.begin(&next.name, &head.id);
-        if upload.cancelled {
-            claim.cancel();
-        }
         let begun = next.begun;
         let record = Record { shared: Arc::clone(shared), head: Arc::clone(&head), name: next };
         let receipt = Receipt::claimed(permit, claim, move |settled| record.settle(settled));
@@ -263,21 +272,21 @@ impl FolderSource {
 
     /// Gives up a file whose bytes are not known: over the limit, or not readable.
     fn refuse(&self, name: WorkingName, size: u64, permit: Permit, error: Error) {
-        let about = fs::read(self.shared.inbox.folder("working").join(about_name(&name.name))).ok();
-        let upload: Upload = about.and_then(|a| serde_json::from_slice(&a).ok()).unwrap_or_default();
+        let upload =
+            said(&self.shared.inbox.folder("working").join(about_name(&name.name))).unwrap_or_default();
         let head = Head {
             id: upload.id.unwrap_or_else(|| DocumentId::of_content(&sha256_hex(name.name.as_bytes()))),
             name: upload.name.unwrap_or_else(|| name.shown()),
-            declared: None,
-            language: None,
+            declared: upload.media_type,
+            language: upload.language,
             tags: upload.tags,
             priority: name.priority,
             size: usize::try_from(size).unwrap_or(usize::MAX),
             sha256: String::new(),
             received_at: Timestamp::now(),
-            version: 0,
+            version: upload.version.unwrap_or(0),
             origin: None,
-            force: false,
+            force: upload.force,
             options: upload.options,
             lineage: upload.lineage,
             trace: Trace::default(),
@@ -377,4 +386,4 @@ pub(super) fn scan(
 
 #[cfg(test)]
 #[path = "folder_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -1,10 +1,11 @@
 use super::*;
-use crate::consume::Heeded;
+use crate::consume::{Heeded, Upload};
 use crate::document::DeadLetter;
 use std::sync::mpsc;
 
+/// Keeps what it hears.
 #[derive(Default)]
-struct Heard {
+pub struct Heard {
     dead: Mutex<Vec<DeadLetter>>,
     retries: Mutex<Vec<Duration>>,
 }
@@ -292,6 +293,63 @@ fn what_waits_is_made_urgent_and_what_is_worked_on_is_not() {
     assert_eq!(said, expected);
     next_two.into_iter().chain([first]).for_each(|document| document.receipt.resolve(Ok(())));
     assert_eq!(inbox.prioritise(&taken, Priority::Low).unwrap(), Heeded::Unknown, "it is done");
+}
+
+#[test]
+fn what_is_cancelled_stays_cancelled_over_a_kill() {
+    let fixture = Fixture::new();
+    let inbox = Inbox::open(fixture.dir.path()).unwrap();
+    let open = || FolderSource::on(inbox.clone(), fixture.config.clone(), fixture.heard.clone()).unwrap();
+    let id = |id: &str| DocumentId::parse(id).unwrap();
+    for name in ["begun", "delayed", "behind"] {
+        let upload = Upload { id: Some(id(name)), language: Some("de".to_owned()), ..Upload::default() };
+        inbox.put(name.as_bytes(), &upload, Priority::Normal).unwrap();
+    }
+    fixture.drop_file("dropped.txt", b"dropped");
+    let of_dropped = DocumentId::of_content(&sha256_hex(b"dropped"));
+    let mut source = open();
+    let mut taken = vec![next(&mut source), next(&mut source), next(&mut source)];
+    // One more is in `working/`, and there is no room to begin it.
+    let budget = Budget::new(1, 1 << 20);
+    let _full = budget.acquire(1, Duration::ZERO).unwrap();
+    assert!(source.poll(&budget, Duration::ZERO).unwrap().is_none());
+    let failed = taken.pop().unwrap();
+    let all = [id("begun"), id("delayed"), id("behind"), of_dropped];
+    failed.receipt.resolve(Err(Error::retry(Stage::Infer, Class::Model, "busy")));
+    assert_eq!(fixture.names("working").iter().filter(|name| !name.starts_with('.')).count(), 4);
+    for id in &all {
+        assert_eq!(inbox.prioritise(id, Priority::High).unwrap(), Heeded::UnderWay, "{id}");
+        assert_eq!(inbox.cancel(id).unwrap(), Heeded::Yes, "{id}");
+    }
+    assert!(taken.iter().all(|document| document.receipt.check().is_err()));
+    taken.into_iter().for_each(|document| std::mem::forget(document.receipt));
+    drop(source);
+    // Another process knows only what lies in the folders.
+    let inbox = Inbox::open(fixture.dir.path()).unwrap();
+    let mut source = FolderSource::on(inbox, fixture.config.clone(), fixture.heard.clone()).unwrap();
+    assert!(quiet(&mut source));
+    let mut given_up: Vec<_> =
+        lock(&fixture.heard.dead).iter().map(|l| (l.id.clone(), l.failure.class)).collect();
+    given_up.sort();
+    let mut expected = all.map(|id| (id, Class::Cancelled)).to_vec();
+    expected.sort();
+    assert_eq!(given_up, expected);
+    assert!(fixture.names("working").is_empty());
+}
+
+#[test]
+fn a_kill_between_a_document_and_what_was_said_about_it_parts_them_not() {
+    let fixture = Fixture::new();
+    let inbox = Inbox::open(fixture.dir.path()).unwrap();
+    let upload = Upload { id: DocumentId::parse("order-7"), ..Upload::default() };
+    inbox.put(b"bytes", &upload, Priority::Low).unwrap();
+    let name = fixture.names("inbox/low").into_iter().find(|name| !name.starts_with('.')).unwrap();
+    let taken = WorkingName { begun: 0, tries: 0, priority: Priority::Low, name: name.clone() };
+    let working = inbox.folder("working").join(taken.encode());
+    fs::rename(inbox.of_priority(Priority::Low).join(name), working).unwrap();
+    let document = next(&mut fixture.open());
+    assert_eq!(document.head.id.as_str(), "order-7");
+    assert!(fixture.names("inbox/low").is_empty());
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What becomes of a file in `working/` when its receipt settles.
 
+use super::graveyard::{CAUSE, Cause};
 use super::names::{WorkingName, escape};
-use super::spool::{Inbox, about_name};
+use super::spool::{Inbox, Upload, about_name};
 use super::{Watcher, backoff};
 use crate::config::ConsumeConfig;
 use crate::document::{DeadLetter, Head, Offspring};
@@ -89,8 +90,11 @@ impl Record {
         let working = self.shared.inbox.folder("working");
         let to = self.shared.inbox.folder(folder);
         let name = kept_name(&self.head);
-        fs::rename(working.join(self.name.encode()), to.join(&name))?;
-        let _ = fs::remove_file(working.join(about_name(&self.name.name)));
+        {
+            let _moving = lock(&self.shared.inbox.flights.moving);
+            fs::rename(working.join(self.name.encode()), to.join(&name))?;
+            let _ = fs::remove_file(working.join(about_name(&self.name.name)));
+        }
         sync_folder(&to)?;
         sync_folder(&working)
     }
@@ -111,9 +115,11 @@ impl Record {
             tags: self.head.tags.clone(),
         };
         // The cause first: a file in dead/ always has one.
-        let cause = serde_json::to_vec_pretty(&letter)?;
+        let cause = Cause { letter, said: Some(Upload::of(&self.head)) };
+        let json = serde_json::to_vec_pretty(&cause)?;
+        let letter = cause.letter;
         let dead = self.shared.inbox.folder("dead");
-        write_whole(&dead, &format!("{}.cause.json", kept_name(&self.head)), &cause)?;
+        write_whole(&dead, &format!("{}{CAUSE}", kept_name(&self.head)), &json)?;
         self.shared.watcher.dead(&letter, &letter.failed_at.to_string());
         self.head.trace.outcome("dead");
         self.finish("dead")

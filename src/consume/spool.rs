@@ -49,14 +49,29 @@ pub struct Upload {
     pub traceparent: Option<String>,
 }
 
+impl Upload {
+    /// What was said about a document that is on its way.
+    pub(super) fn of(head: &Head) -> Self {
+        Self {
+            id: Some(head.id.clone()),
+            name: Some(head.name.clone()),
+            media_type: head.declared.clone(),
+            language: head.language.clone(),
+            tags: head.tags.clone(),
+            lineage: head.lineage.clone(),
+            version: (head.version > 0).then_some(head.version),
+            force: head.force,
+            cancelled: false,
+            options: head.options.clone(),
+            traceparent: head.trace.traceparent(),
+        }
+    }
+}
+
 /// Options that can be heeded, from a file that anybody who may write into the inbox may have written; else none.
 fn heeded<'de, D: Deserializer<'de>>(said: D) -> std::result::Result<Options, D::Error> {
     let said = serde_json::Value::deserialize(said)?;
-    let read = serde_json::from_value::<Options>(said).map_err(|e| e.to_string());
-    Ok(read.and_then(|options| options.check().map(|()| options)).unwrap_or_else(|error| {
-        tracing::warn!("the options of a document in the inbox are not heeded: {error}");
-        Options::default()
-    }))
+    Ok(Options::heeded(said.to_string().as_bytes(), "a document in the inbox"))
 }
 
 /// Written when the program stops in order.
@@ -167,14 +182,11 @@ impl Inbox {
             id: Some(child.id.clone()),
             name: Some(child.name.clone()),
             media_type: child.declared.clone(),
-            language: parent.language.clone(),
-            tags: parent.tags.clone(),
             lineage: Some(child.lineage.clone()),
             version: Some(child.version),
             force: false,
-            cancelled: false,
             options: Options::default(),
-            traceparent: parent.trace.traceparent(),
+            ..Upload::of(parent)
         };
         self.put_as(&digest(&child.id), &child.bytes, &upload, parent.priority)
     }

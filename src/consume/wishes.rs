@@ -1,13 +1,14 @@
 //! What is asked for documents of the folder on their way: to be left, or to be more or less urgent.
 
 use super::folder::scan;
+use super::names::WorkingName;
 use super::spool::{Inbox, Upload, about_name};
 use super::waiting::digest;
 use crate::document::{DocumentId, Priority};
 use crate::durable::write_whole;
 use crate::receipt::{Claim, lock};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{Error, ErrorKind, Read, Result};
 use std::path::{Path, PathBuf};
@@ -54,30 +55,69 @@ impl Flights {
         lock(&self.begun).remove(name);
     }
 
+    fn id_of(&self, name: &str) -> Option<DocumentId> {
+        lock(&self.begun).get(name).map(|(id, _)| id.clone())
+    }
+
     fn of(&self, id: &DocumentId) -> Vec<Claim> {
         lock(&self.begun).values().filter(|(own, _)| own == id).map(|(_, claim)| claim.clone()).collect()
     }
 }
 
 impl Inbox {
-    /// Has a document left: at the next step of its way, or when its turn comes. It goes to `dead/`.
+    /// What is known of a document of `working/` that is begun now, and the claim on it.
+    pub(super) fn begin(&self, name: &str, sha256: &str) -> (DocumentId, Upload, Claim) {
+        let about = self.folder("working").join(about_name(name));
+        let _moving = lock(&self.flights.moving);
+        let upload = said(&about).unwrap_or_default();
+        let id = upload.id.clone().unwrap_or_else(|| DocumentId::of_content(sha256));
+        let claim = self.flights.begin(name, &id);
+        if upload.cancelled {
+            claim.cancel();
+        }
+        (id, upload, claim)
+    }
+
+    /// Has a document left: at the next step of its way, or when its turn comes, over a restart too. It goes
+    /// to `dead/`.
     pub fn cancel(&self, id: &DocumentId) -> Result<Heeded> {
-        let claims = || self.flights.of(id);
         let wait = |path: &Path, upload: &Upload| {
-            let about = Upload { id: Some(id.clone()), cancelled: true, ..upload.clone() };
             let (folder, name) = parts(path)?;
-            write_whole(folder, &about_name(&name), &serde_json::to_vec(&about)?)
+            self.note_cancelled(folder, &name, id, upload)
         };
         for _ in 0..2 {
-            let begun = claims();
-            begun.iter().for_each(Claim::cancel);
             // Several may have that id: an earlier version on its way, and a later one that waits.
-            if self.with_waiting(id, |_, path, upload| wait(path, upload))? || !begun.is_empty() {
+            let waited = self.with_waiting(id, |_, path, upload| wait(path, upload))?;
+            let taken = self.cancel_taken(id)?;
+            if waited || taken {
                 return Ok(Heeded::Yes);
             }
             std::thread::sleep(BETWEEN);
         }
         Ok(Heeded::Unknown)
+    }
+
+    /// The same for what is in `working/`: begun, or to be begun again, or behind a full pipeline.
+    fn cancel_taken(&self, id: &DocumentId) -> Result<bool> {
+        let found = self.find_taken(id)?;
+        let working = self.folder("working");
+        let _moving = lock(&self.flights.moving);
+        let mut done = false;
+        // It may be begun meanwhile, or settled: its name says only what it is called.
+        let left: HashSet<String> = self.taken()?.into_iter().map(|name| name.name).collect();
+        for name in found.iter().filter(|name| left.contains(&name.name)) {
+            let upload = said(&working.join(about_name(&name.name))).unwrap_or_default();
+            self.note_cancelled(&working, &name.name, id, &upload)?;
+            done = true;
+        }
+        let begun = self.flights.of(id);
+        begun.iter().for_each(Claim::cancel);
+        Ok(done || !begun.is_empty())
+    }
+
+    fn note_cancelled(&self, folder: &Path, name: &str, id: &DocumentId, upload: &Upload) -> Result<()> {
+        let about = Upload { id: Some(id.clone()), cancelled: true, ..upload.clone() };
+        write_whole(folder, &about_name(name), &serde_json::to_vec(&about)?)
     }
 
     /// Moves a document that waits to the folder of another priority.
@@ -111,7 +151,8 @@ impl Inbox {
         if self.with_waiting(id, shift)? {
             return Ok(Heeded::Yes);
         }
-        Ok(if self.flights.of(id).is_empty() { Heeded::Unknown } else { Heeded::UnderWay })
+        let taken = !self.flights.of(id).is_empty() || !self.find_taken(id)?.is_empty();
+        Ok(if taken { Heeded::UnderWay } else { Heeded::Unknown })
     }
 
     /// Does something with the files of a document that wait in the inbox, which nobody takes meanwhile; whether
@@ -137,21 +178,35 @@ impl Inbox {
         for priority in Priority::ALL {
             for path in self.waiting(*priority)? {
                 let (_, name) = parts(&path)?;
-                let about = fs::read(path.with_file_name(about_name(&name))).ok();
-                // What was put in says by its name whose it is; what somebody dropped has to be read.
-                let dropped = about.is_none();
-                let upload: Upload = about.and_then(|a| serde_json::from_slice(&a).ok()).unwrap_or_default();
-                let is = match &upload.id {
-                    Some(own) => own == id,
-                    None if name.starts_with(&digest(id)) => true,
-                    None => dropped && is_of_content(id) && of(&path).is_ok_and(|own| own == *id),
-                };
-                if is {
-                    found.push((*priority, path, upload));
+                let upload = said(&path.with_file_name(about_name(&name)));
+                if is(id, &name, &path, upload.as_ref()) {
+                    found.push((*priority, path, upload.unwrap_or_default()));
                 }
             }
         }
         Ok(found)
+    }
+
+    /// The files of a document in `working/`.
+    fn find_taken(&self, id: &DocumentId) -> Result<Vec<WorkingName>> {
+        let working = self.folder("working");
+        let mut taken = self.taken()?;
+        taken.retain(|name| match self.flights.id_of(&name.name) {
+            Some(own) => own == *id,
+            None => {
+                let upload = said(&working.join(about_name(&name.name)));
+                is(id, &name.name, &working.join(name.encode()), upload.as_ref())
+            }
+        });
+        Ok(taken)
+    }
+
+    fn taken(&self) -> Result<Vec<WorkingName>> {
+        let mut taken = Vec::new();
+        for entry in fs::read_dir(self.folder("working"))? {
+            taken.extend(entry?.file_name().to_str().and_then(WorkingName::decode));
+        }
+        Ok(taken)
     }
 
     fn waiting(&self, priority: Priority) -> Result<Vec<PathBuf>> {
@@ -163,6 +218,21 @@ impl Inbox {
             &mut found,
         )?;
         Ok(found.into_iter().map(|(_, path)| path).collect())
+    }
+}
+
+/// What was said about a document, if anything was.
+pub(super) fn said(about: &Path) -> Option<Upload> {
+    fs::read(about).ok().map(|json| serde_json::from_slice(&json).unwrap_or_default())
+}
+
+/// Whether a file is a document's. What was put in says by its name whose it is; what somebody dropped has to be
+/// read.
+fn is(id: &DocumentId, name: &str, path: &Path, said: Option<&Upload>) -> bool {
+    match said.map(|upload| &upload.id) {
+        Some(Some(own)) => own == id,
+        _ if name.starts_with(&digest(id)) => true,
+        said => said.is_none() && is_of_content(id) && of(path).is_ok_and(|own| own == *id),
     }
 }
 

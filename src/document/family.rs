@@ -1,6 +1,6 @@
 //! Documents that come out of other documents: what an archive, a mail or a mailbox holds.
 
-use super::{DocumentId, sha256_hex};
+use super::{Document, DocumentId, sha256_hex};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -36,6 +36,9 @@ pub struct Room {
 }
 
 impl Room {
+    /// What only the settings bound.
+    pub const ANY: Self = Self { documents: u64::MAX, bytes: u64::MAX };
+
     /// What is left once `documents` of `bytes` in all came out, for the one among them that has `size`
     /// bytes: its share by size. So whatever nests in whatever, the sum stays within the first room.
     pub fn share(self, documents: u64, bytes: u64, size: u64) -> Self {
@@ -77,6 +80,14 @@ pub struct Offspring {
     pub version: i64,
     /// Its bytes.
     pub bytes: Arc<[u8]>,
+}
+
+impl Document {
+    /// Where it stands, if it came out of another one, so that it can be read again with `room` for what comes
+    /// out of it. How deep it lay is not kept: it counts as if that one had been sent.
+    pub fn lineage(&self, room: Room) -> Option<Lineage> {
+        self.parent.clone().map(|parent| Lineage { parent, depth: 1, room })
+    }
 }
 
 impl DocumentId {

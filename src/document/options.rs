@@ -45,6 +45,15 @@ impl Options {
         self.engine.is_some() || !self.languages.is_empty()
     }
 
+    /// Those that can be heeded, of what somebody wrote who was not checked, or a later version of quire; else none.
+    pub fn heeded(said: &[u8], whose: &str) -> Self {
+        let read = serde_json::from_slice::<Self>(said).map_err(|e| e.to_string());
+        read.and_then(|options| options.check().map(|()| options)).unwrap_or_else(|error| {
+            tracing::warn!("the options of {whose} are not heeded: {error}");
+            Self::default()
+        })
+    }
+
     /// Says what is wrong with them, if anything is.
     pub fn check(&self) -> Result<(), String> {
         if self.languages.len() > LANGUAGES {

@@ -6,7 +6,7 @@ use super::embed::Embedder;
 use super::kinds::kinds;
 use super::understand::spec;
 use crate::config::Config;
-use crate::document::{Document, Head, Lineage, PageText, Room, TextDocument, TextSource};
+use crate::document::{Document, Head, PageText, Room, TextDocument, TextSource};
 use crate::error::{Class, Error, Result, Stage};
 use crate::feed;
 use crate::infer::models::Models;
@@ -92,12 +92,8 @@ fn head(stored: &Document) -> Head {
         origin: stored.origin.clone(),
         force: true,
         options: stored.options.clone(),
-        lineage: stored.parent.clone().map(|parent| Lineage {
-            parent,
-            depth: 1,
-            // What came out of it came out already.
-            room: Room { documents: 0, bytes: 0 },
-        }),
+        // What came out of it came out already.
+        lineage: stored.lineage(Room { documents: 0, bytes: 0 }),
         trace: Trace::default(),
     }
 }

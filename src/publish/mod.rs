@@ -93,6 +93,10 @@ pub trait Store: Records + Send + Sync {
     /// How many documents of those that pass `filter` have what.
     fn facets(&self, filter: &Filter) -> Result<Facets>;
 
+    /// How many documents of those that pass `filter` have which value, as [`facets`](Self::facets) says of all
+    /// at once: most first.
+    fn values(&self, filter: &Filter, by: Dimension) -> Result<Vec<Facet>>;
+
     /// How many documents of those that pass `filter` have which of `values` on which day; in no order,
     /// and nothing where there are none.
     fn by_day(&self, filter: &Filter, by: Dimension, values: &[String]) -> Result<Vec<OnDay>>;

@@ -2,7 +2,6 @@
 //! change one at once the second hears of the first. Reviews, subscriptions, what is still to be
 //! told and what tasks did are such records.
 
-use super::series::Dimension;
 use crate::error::{Class, Error, Result, Stage, named};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -138,21 +137,6 @@ pub struct Facets {
     pub entity: Vec<Facet>,
     /// By the day (UTC) on which they were understood, newest first, at most 366.
     pub day: Vec<Facet>,
-}
-
-impl Facets {
-    /// Those of one sort.
-    pub fn of(&self, dimension: Dimension) -> &[Facet] {
-        match dimension {
-            Dimension::Kind => &self.kind,
-            Dimension::Language => &self.language,
-            Dimension::Verdict => &self.verdict,
-            Dimension::Sentiment => &self.sentiment,
-            Dimension::Source => &self.source,
-            Dimension::Tag => &self.tag,
-            Dimension::Entity => &self.entity,
-        }
-    }
 }
 
 /// How many documents have one value.

@@ -39,6 +39,17 @@ named! {
     }
 }
 
+impl Dimension {
+    /// So many of its values are counted at most: names and tags without number are on few documents each.
+    pub(super) fn most(self) -> usize {
+        match self {
+            Self::Kind | Self::Language | Self::Source => 100,
+            Self::Tag | Self::Entity => 20,
+            Self::Verdict | Self::Sentiment => 10,
+        }
+    }
+}
+
 impl Step {
     /// The first day of the point that a day belongs to.
     fn first(self, day: Date) -> Date {
@@ -89,7 +100,7 @@ pub struct OnDay {
 
 /// The documents that pass `filter`, by their `most` frequent values (names and tags: at most twenty).
 pub fn find(store: &dyn Store, filter: &Filter, by: Dimension, step: Step, most: usize) -> Result<Series> {
-    let values: Vec<Facet> = store.facets(filter)?.of(by).iter().take(most).cloned().collect();
+    let values: Vec<Facet> = store.values(filter, by)?.into_iter().take(most).collect();
     let names: Vec<String> = values.iter().map(|facet| facet.value.clone()).collect();
     let mut points: BTreeMap<Date, BTreeMap<String, usize>> = BTreeMap::new();
     for OnDay { day, value, documents } in store.by_day(filter, by, &names)? {

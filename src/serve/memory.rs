@@ -4,8 +4,8 @@ use crate::document::{DeadLetter, Document, DocumentId, Relation};
 use crate::error::{Class, Error, Result, Stage};
 use crate::publish::series::{Dimension, OnDay};
 use crate::publish::{
-    By, Counts, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Related, Selection, Shelf,
-    Standing, Store, Vectored,
+    By, Counts, DocumentRow, Facet, Facets, Filter, Hit, Place, Query, Record, Records, Related, Selection,
+    Shelf, Standing, Store, Vectored,
 };
 use crate::receipt::lock;
 use std::collections::BTreeMap;
@@ -115,6 +115,11 @@ impl Store for MemoryStore {
 
     fn facets(&self, _: &Filter) -> Result<Facets> {
         Ok(Facets::default())
+    }
+
+    fn values(&self, filter: &Filter, by: Dimension) -> Result<Vec<Facet>> {
+        self.ask(format!("values {:?} {by}", filter.source))?;
+        Ok(Vec::new())
     }
 
     fn by_day(&self, filter: &Filter, by: Dimension, values: &[String]) -> Result<Vec<OnDay>> {

@@ -50,6 +50,11 @@ fn what_an_archive_holds_are_documents_of_the_same_urgency_and_trace() {
     let dead = &world.records("dead", &child("broken.pdf"), 1)[0];
     assert_eq!(dead.value.as_deref(), Some(b"%PDF-1.7 and nothing else".as_slice()));
 
+    // Read again by itself it is still known what it came out of.
+    let key = child("letters/one.txt");
+    world.kafka.send(&topic("commands"), Some(&key), br#"{"command":"reprocess"}"#, &[]);
+    assert_eq!(world.records("results", &key, 2)[1].json()["parent"], one["parent"]);
+
     // The same again gives the same keys: nothing is there twice.
     world.kafka.send(&topic("high"), Some("parcel"), &value, &headers);
     let again = world.records("results", "parcel", 2)[1].json();

@@ -56,7 +56,7 @@ impl Everywhere {
         }
         let mut found = HashMap::<String, Vec<PathBuf>>::new();
         for grave in Graveyard::open(&self.config)?.list()? {
-            if let Grave::File(letter, path) = grave {
+            if let Grave::File(letter, _, path) = grave {
                 let cause = PathBuf::from(format!("{}.cause.json", path.display()));
                 found.entry(letter.id.to_string()).or_default().extend([path, cause]);
             }

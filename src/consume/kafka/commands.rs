@@ -5,7 +5,7 @@
 use super::board::Board;
 use super::client::{self, Context};
 use super::dead::{Sent, find};
-use super::record::{Record, options_header};
+use super::record::{Record, wish};
 use super::settle::{Output, Subject, Value};
 use super::topics::{Lane, Topics};
 use crate::document::{Command, DocumentId, Options, Origin, Priority};
@@ -181,17 +181,14 @@ impl Commands {
             let origin = origin.ok_or_else(|| gone("nothing is stored of this document"))?;
             let context = Context::new(&self.config);
             let reader = client::reader(&self.config, &context)?;
-            Ok((find(&reader, &context, &origin)?, origin))
+            Ok((find(&reader, &context, &origin, &["quire-lineage"])?, origin))
         });
         match found {
             Ok((Sent { key, value, mut headers }, origin)) => {
-                let own = [
-                    ("quire-force", "1".to_owned()),
-                    ("quire-version", record.version.to_string()),
-                    ("quire-origin", origin.to_string()),
-                ];
+                let own =
+                    [("quire-version", record.version.to_string()), ("quire-origin", origin.to_string())];
                 headers.extend(own.map(|(name, value)| (name.to_owned(), value.into_bytes())));
-                headers.extend(options_header(options));
+                headers.extend(wish(None, true, options));
                 let topic = self.topics.lane(Lane::of_priority(options.priority.unwrap_or(Priority::Normal)));
                 vec![Output {
                     topic,

@@ -32,7 +32,7 @@ pub struct Sent {
     pub key: Option<Vec<u8>>,
     /// Its value.
     pub value: Vec<u8>,
-    /// Its headers, quire's own left out.
+    /// Its headers; of quire's own only those that go with it wherever it goes.
     pub headers: Vec<Pair>,
 }
 
@@ -92,7 +92,7 @@ impl DeadTopic {
     pub fn record(&self, at: &Origin) -> Result<Sent> {
         let context = Context::new(&self.config);
         let reader = client::reader(&self.config, &context)?;
-        find(&reader, &context, at)
+        find(&reader, &context, at, &["quire-lineage", "quire-force", "quire-options"])
     }
 
     /// Sends the record of a dead letter once more and clears it. If this stops in between, it is
@@ -101,9 +101,6 @@ impl DeadTopic {
         let Sent { key, value, mut headers } = self.record(&buried.at)?;
         if let Some(origin) = &buried.letter.origin {
             headers.push(("quire-origin".to_owned(), origin.to_string().into_bytes()));
-        }
-        if let Some(json) = buried.letter.lineage.as_ref().and_then(|l| serde_json::to_vec(l).ok()) {
-            headers.push(("quire-lineage".to_owned(), json));
         }
         // What was sent later stays later.
         let version = buried.letter.received_at.as_millisecond().to_string();
@@ -118,8 +115,13 @@ impl DeadTopic {
     }
 }
 
-/// A record by its coordinates.
-pub(super) fn find(reader: &BaseConsumer<Context>, context: &Context, at: &Origin) -> Result<Sent> {
+/// A record by its coordinates; of quire's own headers those that are to be `kept`.
+pub(super) fn find(
+    reader: &BaseConsumer<Context>,
+    context: &Context,
+    at: &Origin,
+    kept: &[&str],
+) -> Result<Sent> {
     let explain = |e: KafkaError| context.explain("cannot read a record", &e);
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&at.topic, at.partition, Offset::Offset(at.offset)).map_err(explain)?;
@@ -129,7 +131,7 @@ pub(super) fn find(reader: &BaseConsumer<Context>, context: &Context, at: &Origi
         match reader.poll(Duration::from_millis(200)) {
             Some(Ok(message)) if message.offset() == at.offset => {
                 let mut headers = pairs(&message);
-                headers.retain(|(name, _)| !name.starts_with("quire-"));
+                headers.retain(|(name, _)| !name.starts_with("quire-") || kept.contains(&name.as_str()));
                 return Ok(Sent {
                     key: message.key().map(<[u8]>::to_vec),
                     value: message.payload().unwrap_or_default().to_vec(),

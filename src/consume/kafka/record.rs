@@ -101,7 +101,9 @@ impl Record {
             origin: said("origin").and_then(|o| parse_origin(&o)).unwrap_or(here),
             priority: said("priority").and_then(|p| p.parse().ok()).unwrap_or(lane.priority()),
             force: said("force").is_some(),
-            options: said("options").map_or_else(Options::default, |json| asked(&json)),
+            options: said("options").map_or_else(Options::default, |json| {
+                Options::heeded(json.as_bytes(), &format!("the record {place}"))
+            }),
             lineage: said("lineage").and_then(|json| serde_json::from_str(&json).ok()),
             headers,
         })
@@ -173,20 +175,20 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What a command asked for. It was checked before it came here; what a later version of quire wrote may not
-/// be understood, and is then left to the settings.
-fn asked(json: &str) -> Options {
-    let read = serde_json::from_str::<Options>(json).map_err(|e| e.to_string());
-    read.and_then(|options| options.check().map(|()| options)).unwrap_or_else(|error| {
-        tracing::warn!("the header quire-options is not heeded: {error}");
-        Options::default()
-    })
+/// The headers that hold what goes with a record wherever it goes: what its document came out of, and how it is
+/// to be read and understood.
+pub fn wish(lineage: Option<&Lineage>, force: bool, options: &Options) -> impl Iterator<Item = Pair> {
+    let lineage = lineage.and_then(|lineage| serde_json::to_vec(lineage).ok());
+    let options = (!options.is_empty()).then(|| serde_json::to_vec(options).ok()).flatten();
+    let own = [("lineage", lineage), ("force", force.then(|| b"1".to_vec())), ("options", options)];
+    own.into_iter().filter_map(|(name, value)| Some((format!("{OWN}{name}"), value?)))
 }
 
-/// The header in which options travel, where there are any.
-pub fn options_header(options: &Options) -> Option<Pair> {
-    let json = (!options.is_empty()).then(|| serde_json::to_vec(options).ok()).flatten();
-    json.map(|json| (format!("{OWN}options"), json))
+impl Record {
+    /// What goes with it wherever it goes.
+    pub fn wish(&self) -> impl Iterator<Item = Pair> {
+        wish(self.lineage.as_ref(), self.force, &self.options)
+    }
 }
 
 /// Reads `topic/partition/offset`.

@@ -7,7 +7,7 @@
 
 use super::client::{self, Context, FIRST_ANSWER};
 use super::intake::Intake;
-use super::record::Record;
+use super::record::{Record, wish};
 use super::topics::{Lane, Topics};
 use crate::config::KafkaConfig;
 use crate::document::Priority;
@@ -162,9 +162,7 @@ impl Replay {
         let mut headers = record.headers.clone();
         headers.push(("quire-version".to_owned(), record.version.to_string().into_bytes()));
         headers.push(("quire-origin".to_owned(), record.origin.to_string().into_bytes()));
-        if self.force {
-            headers.push(("quire-force".to_owned(), b"1".to_vec()));
-        }
+        headers.extend(wish(record.lineage.as_ref(), self.force || record.force, &record.options));
         // It was a dead letter before, and says nothing.
         if record.key.is_none() && record.value.is_none() {
             return Ok(());

@@ -1,6 +1,6 @@
 //! What a settled record leads to: the records that leave in the transaction which settles it.
 
-use super::record::{Pair, Record, options_header};
+use super::record::{Pair, Record};
 use super::topics::{Lane, Topics};
 use crate::config::ConsumeConfig;
 use crate::consume::backoff;
@@ -175,7 +175,7 @@ impl Outcomes {
             topic: self.topics.dead(),
             key: record.key.clone(),
             value: Some(record.value.clone().map_or_else(|| Value::Made(Vec::new()), Value::Passed)),
-            headers: record.with(&own).into_iter().chain(lineage(record)).collect(),
+            headers: record.with(&own).into_iter().chain(record.wish()).collect(),
         };
         if output.size() + FRAMING > self.max_dead {
             // The topic takes less than the one it came from; where it is is said in the headers.
@@ -260,11 +260,7 @@ impl Outcomes {
             ("origin", record.origin.to_string()),
         ];
         headers.extend(kept.map(|(name, value)| (format!("quire-{name}"), value.into_bytes())));
-        if record.force {
-            headers.push(("quire-force".to_owned(), b"1".to_vec()));
-        }
-        headers.extend(lineage(record));
-        headers.extend(options_header(&record.options));
+        headers.extend(record.wish());
         // The next try is of the same trace, below this one.
         let span = record.spans.traceparent();
         headers.extend(span.map(|span| ("quire-traceparent".to_owned(), span.into_bytes())));
@@ -279,13 +275,11 @@ impl Outcomes {
     /// A document that came out of another one, as if it had been sent.
     pub fn handed_on(&self, record: &Record, lane: Lane) -> Output {
         let version = ("quire-version".to_owned(), record.version.to_string().into_bytes());
-        let force = record.force.then(|| ("quire-force".to_owned(), b"1".to_vec()));
-        let own = [Some(version), force, lineage(record)];
         Output {
             topic: self.topics.lane(lane),
             key: record.key.clone(),
             value: record.value.clone().map(Value::Passed),
-            headers: record.headers.iter().cloned().chain(own.into_iter().flatten()).collect(),
+            headers: record.headers.iter().cloned().chain([version]).chain(record.wish()).collect(),
         }
     }
 
@@ -334,12 +328,6 @@ impl Outcomes {
         let _ = serde_json::to_writer(&mut bytes, value);
         Output { topic, key: Some(id.as_str().as_bytes().to_vec()), value: Some(Value::Made(bytes)), headers }
     }
-}
-
-/// The header that says what a document came out of.
-fn lineage(record: &Record) -> Option<Pair> {
-    let json = serde_json::to_vec(record.lineage.as_ref()?).ok()?;
-    Some(("quire-lineage".to_owned(), json))
 }
 
 fn key(subject: &Subject) -> Vec<u8> {

@@ -28,7 +28,7 @@ mod write;
 mod tests;
 
 use super::{
-    By, Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Related,
+    By, Counts, DeadLetter, DocumentRow, Facet, Facets, Filter, Hit, Place, Query, Record, Records, Related,
     Selection, Shelf, Standing, Store, Vectored,
 };
 use crate::document::{Document, DocumentId, Relation};
@@ -175,6 +175,10 @@ impl Store for LocalStore {
 
     fn facets(&self, filter: &Filter) -> Result<Facets> {
         self.readers.with(|reader| records::facets(reader, filter))
+    }
+
+    fn values(&self, filter: &Filter, by: Dimension) -> Result<Vec<Facet>> {
+        self.readers.with(|reader| records::values(reader, filter, by))
     }
 
     fn by_day(&self, filter: &Filter, by: Dimension, values: &[String]) -> Result<Vec<OnDay>> {

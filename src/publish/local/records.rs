@@ -157,32 +157,44 @@ pub(super) fn amend(store: &LocalStore, document: &Document) -> Result<bool> {
 pub(super) fn facets(reader: &mut Connection, filter: &Filter) -> Result<Facets> {
     let condition = Condition::new(filter);
     let snapshot = reader.transaction()?;
-    let count = |(value, from): (&str, &str), order: &str, most: usize| -> Result<Vec<Facet>> {
-        let sql = format!(
-            "SELECT {value} AS value, COUNT(*) AS n FROM {from} WHERE {} GROUP BY value \
-             HAVING value <> '' ORDER BY {order} LIMIT {most}",
-            condition.sql
-        );
-        let mut statement = snapshot.prepare_cached(&sql)?;
-        let mut rows = statement.query(params_from_iter(&condition.values))?;
-        let mut facets = Vec::new();
-        while let Some(row) = rows.next()? {
-            let documents: i64 = row.get(1)?;
-            facets.push(Facet { value: row.get(0)?, documents: usize::try_from(documents).unwrap_or(0) });
-        }
-        Ok(facets)
-    };
-    let most = |dimension, most| count(column(dimension), "n DESC, value", most);
+    let most = |by: Dimension| counted(&snapshot, &condition, column(by), "n DESC, value", by.most());
     Ok(Facets {
-        kind: most(Dimension::Kind, 100)?,
-        language: most(Dimension::Language, 100)?,
-        verdict: most(Dimension::Verdict, 10)?,
-        sentiment: most(Dimension::Sentiment, 10)?,
-        source: most(Dimension::Source, 100)?,
-        tag: most(Dimension::Tag, 20)?,
-        entity: most(Dimension::Entity, 20)?,
-        day: count((DAY, "documents d"), "value DESC", 366)?,
+        kind: most(Dimension::Kind)?,
+        language: most(Dimension::Language)?,
+        verdict: most(Dimension::Verdict)?,
+        sentiment: most(Dimension::Sentiment)?,
+        source: most(Dimension::Source)?,
+        tag: most(Dimension::Tag)?,
+        entity: most(Dimension::Entity)?,
+        day: counted(&snapshot, &condition, (DAY, "documents d"), "value DESC", 366)?,
     })
+}
+
+/// See [`Store::values`](crate::publish::Store::values).
+pub(super) fn values(reader: &Connection, filter: &Filter, by: Dimension) -> Result<Vec<Facet>> {
+    counted(reader, &Condition::new(filter), column(by), "n DESC, value", by.most())
+}
+
+fn counted(
+    reader: &Connection,
+    condition: &Condition,
+    (value, from): (&str, &str),
+    order: &str,
+    most: usize,
+) -> Result<Vec<Facet>> {
+    let sql = format!(
+        "SELECT {value} AS value, COUNT(*) AS n FROM {from} WHERE {} GROUP BY value \
+         HAVING value <> '' ORDER BY {order} LIMIT {most}",
+        condition.sql
+    );
+    let mut statement = reader.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(&condition.values))?;
+    let mut facets = Vec::new();
+    while let Some(row) = rows.next()? {
+        let documents: i64 = row.get(1)?;
+        facets.push(Facet { value: row.get(0)?, documents: usize::try_from(documents).unwrap_or(0) });
+    }
+    Ok(facets)
 }
 
 /// The day of a document.

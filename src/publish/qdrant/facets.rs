@@ -13,19 +13,38 @@ const DAYS: u64 = 36_600;
 
 /// See [`Store::facets`](crate::publish::Store::facets).
 pub(super) async fn facets(store: &QdrantStore, filter: &Filter) -> Result<Facets> {
-    let most = |key, most| counted(store, filter::documents(filter), key, most);
+    let most = |by| values(store, filter, by);
     let (kind, language, verdict, sentiment, source, tag, entity, mut day) = tokio::try_join!(
-        most(KIND, 100),
-        most(LANGUAGE, 100),
-        most(VERDICT, 10),
-        most(SENTIMENT, 10),
-        most(SOURCE, 100),
-        most(TAGS, 20),
-        most(ENTITIES, 20),
-        most(DAY, 366),
+        most(Dimension::Kind),
+        most(Dimension::Language),
+        most(Dimension::Verdict),
+        most(Dimension::Sentiment),
+        most(Dimension::Source),
+        most(Dimension::Tag),
+        most(Dimension::Entity),
+        counted(store, filter::documents(filter), DAY, DAYS),
     )?;
     day.sort_by(|a, b| b.value.cmp(&a.value));
+    // The latest, not those with most documents.
+    day.truncate(366);
     Ok(Facets { kind, language, verdict, sentiment, source, tag, entity, day })
+}
+
+/// See [`Store::values`](crate::publish::Store::values).
+pub(super) async fn values(store: &QdrantStore, filter: &Filter, by: Dimension) -> Result<Vec<Facet>> {
+    counted(store, filter::documents(filter), key(by), by.most() as u64).await
+}
+
+fn key(by: Dimension) -> &'static str {
+    match by {
+        Dimension::Kind => KIND,
+        Dimension::Language => LANGUAGE,
+        Dimension::Verdict => VERDICT,
+        Dimension::Sentiment => SENTIMENT,
+        Dimension::Source => SOURCE,
+        Dimension::Tag => TAGS,
+        Dimension::Entity => ENTITIES,
+    }
 }
 
 /// The values of a key, most first.
@@ -51,15 +70,7 @@ pub(super) async fn by_day(
     by: Dimension,
     values: &[String],
 ) -> Result<Vec<OnDay>> {
-    let key = match by {
-        Dimension::Kind => KIND,
-        Dimension::Language => LANGUAGE,
-        Dimension::Verdict => VERDICT,
-        Dimension::Sentiment => SENTIMENT,
-        Dimension::Source => SOURCE,
-        Dimension::Tag => TAGS,
-        Dimension::Entity => ENTITIES,
-    };
+    let key = key(by);
     let mut all = Vec::new();
     for value in values {
         let mut passing = filter::documents(filter);

@@ -30,7 +30,7 @@ mod write;
 mod tests;
 
 use super::{
-    By, Counts, DeadLetter, DocumentRow, Facets, Filter, Hit, Place, Query, Record, Records, Related,
+    By, Counts, DeadLetter, DocumentRow, Facet, Facets, Filter, Hit, Place, Query, Record, Records, Related,
     Selection, Shelf, Standing, Store, Vectored,
 };
 use crate::config::QdrantConfig;
@@ -197,6 +197,10 @@ impl Store for QdrantStore {
 
     fn facets(&self, filter: &Filter) -> Result<Facets> {
         self.run(facets::facets(self, filter))
+    }
+
+    fn values(&self, filter: &Filter, by: Dimension) -> Result<Vec<Facet>> {
+        self.run(facets::values(self, filter, by))
     }
 
     fn by_day(&self, filter: &Filter, by: Dimension, values: &[String]) -> Result<Vec<OnDay>> {
