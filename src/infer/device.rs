@@ -197,6 +197,9 @@ fn gpus() -> Found {
 fn instruction_set() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     {
+        if cpu::has_matrix_registers() {
+            return "AVX-512, AMX";
+        }
         if std::arch::is_x86_feature_detected!("avx512f") {
             return "AVX-512";
         }

@@ -1,5 +1,7 @@
 //! Linear layers: weights packed once for this CPU, products with the bias and the activation.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod encode;
 pub(super) mod tile;
 
@@ -19,6 +21,11 @@ pub enum Precision {
     /// Weights as signed bytes (one scale per output), inputs as bytes (one scale and zero point
     /// per row, found as they come), sums as 32-bit integers.
     Int8,
+}
+
+/// Whether products in bfloat16 are done in matrix registers (AMX).
+pub fn has_matrix_registers() -> bool {
+    Kernel::of(Precision::Bf16, 2 * tile::MATRIX_GROUPS, Instructions::detected()) == Kernel::MatrixBf16
 }
 
 /// Applied to each value of a product.
@@ -82,11 +89,7 @@ impl Packed {
         debug_assert!(inner > 0 && weight.len().is_multiple_of(inner));
         let set = set.min(Instructions::detected());
         let out = weight.len().checked_div(inner).unwrap_or(0);
-        let kernel = match precision {
-            Precision::Bf16 if set.dots_bf16() => Kernel::Bf16,
-            Precision::Int8 if set.dots_bytes() => Kernel::Bytes,
-            _ => Kernel::f32(set),
-        };
+        let kernel = Kernel::of(precision, inner, set);
         let steps: Vec<f32> = weight
             .chunks_exact(inner.max(1))
             .map(|row| row.iter().fold(f32::MIN_POSITIVE, |most, w| most.max(w.abs())) / 127.0)
@@ -94,9 +97,9 @@ impl Packed {
         let at = |out: usize, k: usize| weight.get(out * inner + k).copied().unwrap_or(0.0);
         let step = |out: usize| steps.get(out).copied().unwrap_or(1.0);
         let byte = |out: usize, k: usize| (at(out, k) / step(out)).round().clamp(-127.0, 127.0);
-        let panels = encode::panels(kernel, out, inner, |out, k| match (kernel, precision) {
-            (Kernel::Bf16, _) => u32::from(encode::bf16_bits(at(out, k))),
-            (Kernel::Bytes, _) => u32::from((byte(out, k) as i8).cast_unsigned()),
+        let panels = encode::panels(kernel, out, inner, |out, k| match (kernel.bits(), precision) {
+            (16, _) => u32::from(encode::bf16_bits(at(out, k))),
+            (8, _) => u32::from((byte(out, k) as i8).cast_unsigned()),
             (_, Precision::F32) => at(out, k).to_bits(),
             (_, Precision::Bf16) => u32::from(encode::bf16_bits(at(out, k))) << 16,
             (_, Precision::Int8) => (byte(out, k) * step(out)).to_bits(),
@@ -111,7 +114,7 @@ impl Packed {
             inner,
             bias: columns().map(|out| bias.get(out).copied().unwrap_or(0.0)).collect(),
             scales: columns().map(step).collect(),
-            sums: columns().map(|out| if kernel == Kernel::Bytes { sum(out) } else { 0 }).collect(),
+            sums: columns().map(|out| if kernel.bits() == 8 { sum(out) } else { 0 }).collect(),
             panels,
         }
     }
@@ -190,12 +193,12 @@ impl Packed {
         scales.clear();
         let a: &[u32] = match self.kernel {
             Kernel::Portable | Kernel::Avx2 | Kernel::Avx512 => tile::bits(x),
-            Kernel::Bf16 => {
+            Kernel::Bf16 | Kernel::MatrixBf16 => {
                 groups.resize(rows * stride, 0);
                 encode::to_bf16(self.set, x, self.inner, groups);
                 groups
             }
-            Kernel::Bytes => {
+            Kernel::Bytes | Kernel::MatrixBytes => {
                 groups.resize(rows * stride, 0);
                 scales.resize(rows, RowScale::default());
                 encode::to_bytes(self.set, x, self.inner, groups, scales);

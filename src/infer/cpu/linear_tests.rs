@@ -83,6 +83,32 @@ fn bytes_are_exact_where_the_values_are() {
     }
 }
 
+proptest! {
+    /// Rows that fill whole matrix registers, and any number of them.
+    #[test]
+    fn matrix_registers_sum_what_vectors_do(
+        rows in 1usize..40, out in 1usize..120, sixty_fours in 1usize..6, seed in 0u32..999
+    ) {
+        let inner = sixty_fours * 64;
+        let (x, weight, bias) = (values(rows * inner, seed), values(out * inner, seed + 1), values(out, seed + 2));
+        for (precision, vectors) in [(Precision::Bf16, Kernel::Bf16), (Precision::Int8, Kernel::Bytes)] {
+            let matrix = Packed::new(&weight, &bias, inner, precision);
+            // Their panels are alike, so that only the instructions differ.
+            let plain = Packed { kernel: vectors, ..Packed::new(&weight, &bias, inner, precision) };
+            let set = Instructions::detected();
+            if matrix.kernel == vectors || !(set.dots_bf16() && set.dots_bytes()) {
+                continue;
+            }
+            let (mut found, mut expected) = (Vec::new(), Vec::new());
+            matrix.apply(&x, &mut found, Activation::Gelu);
+            plain.apply(&x, &mut expected, Activation::Gelu);
+            for (found, expected) in found.iter().zip(&expected) {
+                prop_assert!((found - expected).abs() < 1e-4, "{:?}: {} {}", precision, found, expected);
+            }
+        }
+    }
+}
+
 #[test]
 fn an_activation_is_applied_last() {
     let packed = Packed::new(&[1.0, -1.0], &[0.5, 0.5], 1, Precision::F32);

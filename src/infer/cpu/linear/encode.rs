@@ -9,11 +9,7 @@ use crate::infer::cpu::rows;
 
 /// Values of one group: what fills 32 bits.
 pub fn group(kernel: Kernel) -> usize {
-    match kernel {
-        Kernel::Portable | Kernel::Avx2 | Kernel::Avx512 => 1,
-        Kernel::Bf16 => 2,
-        Kernel::Bytes => 4,
-    }
+    32 / kernel.bits() as usize
 }
 
 /// Rounds to bfloat16, to nearest even; NaN is not expected in weights or states.

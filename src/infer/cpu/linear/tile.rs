@@ -6,6 +6,9 @@
 
 #![allow(clippy::indexing_slicing)] // registers as arrays, indexed by constants
 
+use super::Precision;
+#[cfg(target_arch = "x86_64")]
+use super::amx;
 use crate::infer::cpu::instructions::Instructions;
 #[cfg(target_arch = "x86_64")]
 use x86::{avx2, avx512, bf16, bytes};
@@ -13,12 +16,15 @@ use x86::{avx2, avx512, bf16, bytes};
 /// Columns of the widest panel.
 pub const COLUMNS: usize = 48;
 /// Rows of the highest tile.
-pub const ROWS: usize = 8;
+pub const ROWS: usize = 16;
 
 /// One cache line of a panel; aligned, because a load across two lines costs twice.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub struct Line(pub [u32; 16]);
+
+/// Groups of a row that a matrix register takes.
+pub const MATRIX_GROUPS: usize = 16;
 
 /// The sums of one tile, as bits of f32 or i32.
 #[repr(C, align(64))]
@@ -37,6 +43,10 @@ pub enum Kernel {
     Bf16,
     /// unsigned × signed bytes, AVX512-VNNI
     Bytes,
+    /// bf16 pairs, AMX
+    MatrixBf16,
+    /// unsigned × signed bytes, AMX
+    MatrixBytes,
 }
 
 /// The bits of f32 values: groups of one.
@@ -55,11 +65,31 @@ impl Kernel {
         }
     }
 
+    /// The kernel for weights of rows of `inner` values in this precision: the f32 one where the CPU has no
+    /// instructions for it.
+    pub fn of(precision: Precision, inner: usize, set: Instructions) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        let matrix = |values: amx::Values, of_group: usize| {
+            set == Instructions::Avx512
+                && inner.is_multiple_of(MATRIX_GROUPS * of_group)
+                && values.are_there()
+        };
+        match precision {
+            #[cfg(target_arch = "x86_64")]
+            Precision::Bf16 if matrix(amx::Values::Bf16, 2) => Self::MatrixBf16,
+            #[cfg(target_arch = "x86_64")]
+            Precision::Int8 if matrix(amx::Values::Bytes, 4) => Self::MatrixBytes,
+            Precision::Bf16 if set.dots_bf16() => Self::Bf16,
+            Precision::Int8 if set.dots_bytes() => Self::Bytes,
+            _ => Self::f32(set),
+        }
+    }
+
     /// Columns of a panel, a multiple of a [`Line`].
     pub fn columns(self) -> usize {
         match self {
             Self::Portable | Self::Avx2 => 16,
-            Self::Avx512 | Self::Bf16 | Self::Bytes => COLUMNS,
+            Self::Avx512 | Self::Bf16 | Self::Bytes | Self::MatrixBf16 | Self::MatrixBytes => COLUMNS,
         }
     }
 
@@ -68,8 +98,23 @@ impl Kernel {
         match self {
             Self::Portable => 4,
             Self::Avx2 => 6,
-            Self::Avx512 | Self::Bf16 | Self::Bytes => ROWS,
+            Self::Avx512 | Self::Bf16 | Self::Bytes => 8,
+            Self::MatrixBf16 | Self::MatrixBytes => ROWS,
         }
+    }
+
+    /// Bits of a value in a group.
+    pub fn bits(self) -> u32 {
+        match self {
+            Self::Portable | Self::Avx2 | Self::Avx512 => 32,
+            Self::Bf16 | Self::MatrixBf16 => 16,
+            Self::Bytes | Self::MatrixBytes => 8,
+        }
+    }
+
+    /// Whether it takes whole registers only: a multiple of [`MATRIX_GROUPS`].
+    fn is_matrix(self) -> bool {
+        matches!(self, Self::MatrixBf16 | Self::MatrixBytes)
     }
 
     /// `sums[r][c] = Σ a[r · stride + g] · panel[g][c]` for `rows` rows (1 to [`Kernel::rows`]) and
@@ -79,7 +124,8 @@ impl Kernel {
         let fits = rows > 0
             && rows <= self.rows()
             && (rows - 1).saturating_mul(stride).saturating_add(groups) <= a.len()
-            && groups.saturating_mul(self.columns() / 16) <= panel.len();
+            && groups.saturating_mul(self.columns() / 16) <= panel.len()
+            && (!self.is_matrix() || groups.is_multiple_of(MATRIX_GROUPS));
         debug_assert!(fits);
         if !fits {
             return;
@@ -121,6 +167,12 @@ unsafe fn run(
         Kernel::Bf16 => by_rows!(bf16, 1 2 3 4 5 6 7 8),
         #[cfg(target_arch = "x86_64")]
         Kernel::Bytes => by_rows!(bytes, 1 2 3 4 5 6 7 8),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: passed on from the caller.
+        Kernel::MatrixBf16 => unsafe { amx::run(amx::Values::Bf16, rows, a, stride, panel, groups, sums) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: likewise.
+        Kernel::MatrixBytes => unsafe { amx::run(amx::Values::Bytes, rows, a, stride, panel, groups, sums) },
         #[cfg(not(target_arch = "x86_64"))]
         _ => by_rows!(portable, 1 2 3 4),
     }
