@@ -176,7 +176,7 @@ impl Operands<'_> {
         scores: &mut [f32],
     ) {
         let ((_, keys), width, columns) = (self.size, self.shape.width, kernel.columns());
-        let mut sums = Sums([[0; tile::COLUMNS]; tile::ROWS]);
+        let mut sums = Sums::default();
         let start = self.q.offset + first * self.q.stride + head * width;
         let a = tile::bits(self.q.values.get(start..).unwrap_or_default());
         let all = panels.keys.chunks_exact(width * (columns / 16)).enumerate();
@@ -221,13 +221,13 @@ impl Operands<'_> {
     ) {
         let ((_, keys), width, columns) = (self.size, self.shape.width, kernel.columns());
         let lines = columns / 16;
-        let mut sums = Sums([[0; tile::COLUMNS]; tile::ROWS]);
+        let mut sums = Sums::default();
         let a = tile::bits(weights.get(seen.start..).unwrap_or_default());
         for (index, panel) in panels.values.chunks_exact(keys * lines).enumerate() {
             let panel = panel.get(seen.start * lines..seen.end * lines).unwrap_or_default();
             kernel.run(rows, a, keys, panel, seen.len(), &mut sums);
             let here = (width - index * columns).min(columns);
-            for ((r, sums), factor) in sums.0.iter().take(rows).enumerate().zip(factors) {
+            for ((r, sums), factor) in sums.values.iter().take(rows).enumerate().zip(factors) {
                 let start = r * self.shape.heads * width + index * columns;
                 let out = out.get_mut(start..start + here).unwrap_or_default();
                 out.iter_mut().zip(sums).for_each(|(out, sum)| *out = f32::from_bits(*sum) * factor);
@@ -245,7 +245,7 @@ fn tiles(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
 by_instructions! {
     /// `out[r] = scale · sums[r]`, the first `width` columns, rows of `out` at `stride`.
     fn scaled(sums: &Sums, rows: usize, scale: f32, out: &mut [f32], stride: usize, width: usize) {
-        for (r, sums) in sums.0.iter().take(rows).enumerate() {
+        for (r, sums) in sums.values.iter().take(rows).enumerate() {
             let Some(out) = out.get_mut(r * stride..r * stride + width) else { break };
             match out.as_mut_array::<{ tile::COLUMNS }>() {
                 Some(out) => {

@@ -208,7 +208,7 @@ impl Packed {
         let width = self.kernel.columns();
         let panels = self.panels.chunks_exact(stride * (width / 16));
         let tiles = rows.div_ceil(self.kernel.rows()).max(1);
-        let mut sums = Sums([[0; tile::COLUMNS]; tile::ROWS]);
+        let mut sums = Sums::default();
         for (index, panel) in panels.enumerate() {
             let first = index * width;
             let how = Finish {

@@ -79,13 +79,44 @@ const SHAPES: [Shapes; ROWS + 1] = {
 
 static SHAPED: [Shapes; ROWS + 1] = SHAPES;
 
+/// The shape that the registers of this thread have; they are given back when this is dropped.
+#[derive(Default)]
+pub struct Registers {
+    rows: usize,
+}
+
+impl Registers {
+    /// Shapes them for so many rows. Costs as much as a few products, so that it is done only where they change.
+    fn shape(&mut self, rows: usize) {
+        if let Some(shapes) = SHAPED.get(rows)
+            && self.rows != rows
+        {
+            // SAFETY: reads the shapes, which are as the manual says; that the CPU has the instruction was
+            // promised to `run`.
+            unsafe { asm!("ldtilecfg [{}]", in(reg) shapes, options(nostack, preserves_flags)) };
+            self.rows = rows;
+        }
+    }
+}
+
+impl Drop for Registers {
+    fn drop(&mut self) {
+        if self.rows > 0 {
+            // SAFETY: gives back what `shape` took.
+            unsafe { asm!("tilerelease", options(nomem, nostack, preserves_flags)) };
+        }
+    }
+}
+
 /// As [`super::tile::Kernel::run`], for 1 to [`ROWS`] rows and a multiple of [`GROUPS`] groups.
 ///
 /// # Safety
 /// `a` holds `rows` rows of `groups` at `stride`, `panel` as many groups of all columns, `sums` [`ROWS`] rows of
 /// [`COLUMNS`]; and [`Values::are_there`] said so.
+#[allow(clippy::too_many_arguments)] // those of every microkernel, and what is kept between calls
 pub unsafe fn run(
     values: Values,
+    registers: &mut Registers,
     rows: usize,
     a: *const u32,
     stride: usize,
@@ -93,13 +124,15 @@ pub unsafe fn run(
     groups: usize,
     sums: *mut u32,
 ) {
-    let Some(shapes) = SHAPED.get(rows) else { return };
+    if rows == 0 || rows > ROWS || groups == 0 {
+        return;
+    }
+    registers.shape(rows);
     macro_rules! product {
         ($product:literal) => {
-            // SAFETY: reads and writes what the caller promised, and leaves no register behind.
+            // SAFETY: reads and writes what the caller promised.
             unsafe {
                 asm!(
-                    "ldtilecfg [{shapes}]",
                     "tilezero tmm0",
                     "tilezero tmm1",
                     "tilezero tmm2",
@@ -118,8 +151,6 @@ pub unsafe fn run(
                     "tilestored [{sums} + {down}], tmm0",
                     "tilestored [{sums} + {down} + 64], tmm1",
                     "tilestored [{sums} + {down} + 128], tmm2",
-                    "tilerelease",
-                    shapes = in(reg) shapes,
                     a = inout(reg) a => _,
                     panel = inout(reg) panel => _,
                     steps = inout(reg) groups / GROUPS => _,
@@ -132,9 +163,6 @@ pub unsafe fn run(
                 );
             }
         };
-    }
-    if groups == 0 {
-        return;
     }
     match values {
         Values::Bf16 => product!("tdpbf16ps"),

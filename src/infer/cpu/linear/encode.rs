@@ -131,7 +131,7 @@ by_instructions! {
     /// activation.
     pub fn finish(sums: &Sums, rows: usize, how: Finish, y: &mut [f32], stride: usize, width: usize) {
         if how.activation == Activation::None {
-            for (r, (sums, y)) in sums.0.iter().zip(y.chunks_mut(stride)).take(rows).enumerate() {
+            for (r, (sums, y)) in sums.values.iter().zip(y.chunks_mut(stride)).take(rows).enumerate() {
                 let Some(y) = y.get_mut(..width) else { break };
                 match y.as_mut_array::<COLUMNS>() {
                     Some(y) => value::<FUSED>(sums, how.rows.get(r), how, y),
@@ -142,7 +142,7 @@ by_instructions! {
         }
         // Two passes: what was just written in other pieces cannot be read at once.
         let mut values = Values([[0.0; COLUMNS]; ROWS]);
-        for (r, (sums, values)) in sums.0.iter().zip(&mut values.0).take(rows).enumerate() {
+        for (r, (sums, values)) in sums.values.iter().zip(&mut values.0).take(rows).enumerate() {
             match how.bias.len() {
                 COLUMNS => value::<FUSED>(sums, how.rows.get(r), how, values),
                 used => value::<FUSED>(sums, how.rows.get(r), how, &mut values[..used.min(COLUMNS)]),

@@ -26,9 +26,24 @@ pub struct Line(pub [u32; 16]);
 /// Groups of a row that a matrix register takes.
 pub const MATRIX_GROUPS: usize = 16;
 
-/// The sums of one tile, as bits of f32 or i32.
+/// The sums of one tile, as bits of f32 or i32; and what a microkernel keeps between tiles.
 #[repr(C, align(64))]
-pub struct Sums(pub [[u32; COLUMNS]; ROWS]);
+pub struct Sums {
+    /// The sums.
+    pub values: [[u32; COLUMNS]; ROWS],
+    #[cfg(target_arch = "x86_64")]
+    registers: amx::Registers,
+}
+
+impl Default for Sums {
+    fn default() -> Self {
+        Self {
+            values: [[0; COLUMNS]; ROWS],
+            #[cfg(target_arch = "x86_64")]
+            registers: amx::Registers::default(),
+        }
+    }
+}
 
 /// A microkernel: an instruction set and a precision that it has instructions for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +145,7 @@ impl Kernel {
         if !fits {
             return;
         }
-        let (a, panel, sums) = (a.as_ptr(), panel.as_ptr().cast(), sums.0.as_mut_ptr().cast());
+        let (a, panel) = (a.as_ptr(), panel.as_ptr().cast());
         // SAFETY: the sizes were checked above; `Kernel::f32` and `Packed` give out a kernel only
         // where its instructions were detected.
         unsafe { run(self, rows, a, stride, panel, groups, sums) }
@@ -146,8 +161,9 @@ unsafe fn run(
     stride: usize,
     panel: *const u32,
     groups: usize,
-    sums: *mut u32,
+    all: &mut Sums,
 ) {
+    let sums: *mut u32 = all.values.as_mut_ptr().cast();
     macro_rules! by_rows {
         ($name:ident, $($rows:literal)*) => {
             match rows {
@@ -169,10 +185,14 @@ unsafe fn run(
         Kernel::Bytes => by_rows!(bytes, 1 2 3 4 5 6 7 8),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: passed on from the caller.
-        Kernel::MatrixBf16 => unsafe { amx::run(amx::Values::Bf16, rows, a, stride, panel, groups, sums) },
+        Kernel::MatrixBf16 => unsafe {
+            amx::run(amx::Values::Bf16, &mut all.registers, rows, a, stride, panel, groups, sums)
+        },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: likewise.
-        Kernel::MatrixBytes => unsafe { amx::run(amx::Values::Bytes, rows, a, stride, panel, groups, sums) },
+        Kernel::MatrixBytes => unsafe {
+            amx::run(amx::Values::Bytes, &mut all.registers, rows, a, stride, panel, groups, sums)
+        },
         #[cfg(not(target_arch = "x86_64"))]
         _ => by_rows!(portable, 1 2 3 4),
     }
