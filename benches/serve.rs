@@ -2,10 +2,10 @@
 //! of 100,000 documents; whether clients that hardly read hold up the others; and uploads, with what they do to
 //! searches and to memory.
 //!
-//! `cargo bench --bench serve [DOCUMENTS]`: fills a store with made documents (short texts of words as
-//! frequent as in a language, vectors of the trunk's width around some centres), starts the real program
-//! on it, and asks for some seconds with 1, 2, 4 and 8 clients, each as fast as it is answered. Clients and
-//! program share the machine.
+//! `cargo bench --bench serve [DOCUMENTS] [WHAT]` (WHAT: only the rows whose names have that, as `hybrid`): fills a
+//! store with made documents (short texts of words as frequent as in a language, vectors of the trunk's width
+//! around some centres), starts the real program on it, and asks for some seconds with 1, 2, 4 and 8 clients,
+//! each as fast as it is answered. Clients and program share the machine.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
@@ -280,7 +280,10 @@ fn read_slowly(api: &str, stop: &AtomicBool) {
 
 fn main() {
     // Cargo says --bench.
-    let documents = std::env::args().find_map(|text| text.parse().ok()).unwrap_or(DOCUMENTS);
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|text| !text.starts_with('-')).collect();
+    let documents = arguments.iter().find_map(|text| text.parse().ok()).unwrap_or(DOCUMENTS);
+    let only = arguments.iter().find(|text| text.parse::<u64>().is_err());
+    let wanted = |name: &str| only.is_none_or(|only| name.contains(only.as_str()));
     // In memory where there is such a folder: each document is its own transaction, and a disk would
     // be waited for. What is read comes from memory in both cases.
     let memory = Path::new("/dev/shm");
@@ -295,10 +298,13 @@ fn main() {
     println!(
         "\n| what | clients | answers/s | p50 ms | p99 ms | longest ms |\n| --- | --- | --- | --- | --- | --- |"
     );
-    for (ask, name) in Ask::ALL {
+    for (ask, name) in Ask::ALL.into_iter().filter(|(_, name)| wanted(name)) {
         for clients in CLIENTS {
             row(name, clients, &measure(clients, asked(&api, ask, documents, &words)));
         }
+    }
+    if only.is_some() {
+        return;
     }
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {

@@ -107,6 +107,13 @@ pub trait Store: Records + Send + Sync {
     /// Documents or passages that answer a query, best first: hybrid of vectors and keywords.
     fn search(&self, query: &Query<'_>) -> Result<Vec<Hit>>;
 
+    /// The same by the vector that `embed` gives, whatever that of `query` is; a store may look the words up
+    /// meanwhile.
+    fn search_by(&self, query: &Query<'_>, embed: &dyn Fn() -> Result<Vec<f32>>) -> Result<Vec<Hit>> {
+        let vector = embed()?;
+        self.search(&Query { vector: &vector, ..*query })
+    }
+
     /// Lines about documents, in the order of `ids`; `None` where there is no such document.
     fn rows_of(&self, ids: &[DocumentId]) -> Result<Vec<Option<DocumentRow>>>;
 

@@ -88,16 +88,19 @@ pub async fn search(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Found
     let started = Instant::now();
     let find = move |api: &super::Api| {
         let by_words = text.is_empty() || mode == Mode::Words;
-        let vector = if by_words { Vec::new() } else { (api.embed)(&text)? };
+        let embed = || if by_words { Ok(Vec::new()) } else { (api.embed)(&text) };
         let words = if mode == Mode::Meaning { "" } else { text.as_str() };
         let hits: Vec<Hit> = match examples.is_empty() {
             true => {
-                let query =
-                    Query { text: words, vector: &vector, filter: &filter, by, limit: limit + offset };
-                api.store.search(&query)?.into_iter().skip(offset).collect()
+                let query = Query { text: words, vector: &[], filter: &filter, by, limit: limit + offset };
+                let found = match by_words || words.is_empty() {
+                    true => api.store.search(&Query { vector: &embed()?, ..query })?,
+                    false => api.store.search_by(&query, &embed)?,
+                };
+                found.into_iter().skip(offset).collect()
             }
             false => {
-                let page = (offset, limit);
+                let (page, vector) = ((offset, limit), embed()?);
                 examples.search(api.store.as_ref(), &vector, &filter, by, page).map_err(astray)?
             }
         };

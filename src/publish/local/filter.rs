@@ -108,6 +108,13 @@ impl Filters {
         self.changes.load(SeqCst)
     }
 
+    /// Whether a snapshot begun after `moment` is of that moment: all that are have the same in them.
+    pub(super) fn is_settled(&self, snapshot: &Connection, moment: u64) -> Result<bool> {
+        // A snapshot is what is there at its first statement.
+        snapshot.prepare_cached("SELECT 1 FROM documents LIMIT 1")?.exists([])?;
+        Ok(self.keeps && moment.is_multiple_of(2) && self.moment() == moment)
+    }
+
     /// The documents that pass `filter` in a snapshot begun after `moment`; `None` when all do.
     pub(super) fn passing(
         &self,
@@ -118,10 +125,8 @@ impl Filters {
         if filter.is_empty() {
             return Ok(None);
         }
-        // A snapshot is what is there at its first statement. Nothing changed meanwhile: it is of this
-        // moment, as the bitmaps kept for it are.
-        snapshot.prepare_cached("SELECT 1 FROM documents LIMIT 1")?.exists([])?;
-        let settled = self.keeps && moment.is_multiple_of(2) && self.moment() == moment;
+        // Then it is as the bitmaps kept for this moment are.
+        let settled = self.is_settled(snapshot, moment)?;
         if settled && let Some(rows) = lock(&self.kept).find(moment, filter) {
             return Ok(Some(rows));
         }

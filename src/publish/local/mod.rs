@@ -242,7 +242,11 @@ impl Store for LocalStore {
     }
 
     fn search(&self, query: &Query<'_>) -> Result<Vec<Hit>> {
-        search::search(self, query)
+        search::search(self, query, || None)
+    }
+
+    fn search_by(&self, query: &Query<'_>, embed: &dyn Fn() -> Result<Vec<f32>>) -> Result<Vec<Hit>> {
+        search::search_by(self, query, embed)
     }
 
     fn rows_of(&self, ids: &[DocumentId]) -> Result<Vec<Option<DocumentRow>>> {

@@ -17,8 +17,51 @@ use std::collections::{HashMap, HashSet};
 /// have misplaced, which the recall test checks.
 const CANDIDATES: usize = 4;
 
+/// What the words found in a snapshot of a moment, before the search itself.
+pub(super) struct Ahead {
+    moment: u64,
+    found: Vec<Found>,
+}
+
+/// See [`Store::search_by`](crate::publish::Store::search_by). The words are looked up while the model works
+/// and the vectors are gone through, in a snapshot of their own: none is held for as long as the model's queue is.
+pub(super) fn search_by(
+    store: &LocalStore,
+    query: &Query<'_>,
+    embed: &dyn Fn() -> Result<Vec<f32>>,
+) -> Result<Vec<Hit>> {
+    std::thread::scope(|scope| {
+        let words = std::thread::Builder::new().name("words".to_owned());
+        let words = words.spawn_scoped(scope, || ahead(store, query)).ok();
+        let vector = embed();
+        // Whatever went wrong with it is found again, or not, in the search.
+        let ahead = || words.and_then(|words| words.join().ok()?.ok()?);
+        search(store, &Query { vector: &vector?, ..*query }, ahead)
+    })
+}
+
+/// `None` where it is not known of which moment they are: another process writes, or this one just does.
+fn ahead(store: &LocalStore, query: &Query<'_>) -> Result<Option<Ahead>> {
+    store.readers.with(|reader| {
+        let moment = store.filters.moment();
+        let snapshot = reader.transaction()?;
+        if query.limit == 0 || !store.filters.is_settled(&snapshot, moment)? {
+            return Ok(None);
+        }
+        let allowed = store.filters.passing(&snapshot, moment, query.filter)?;
+        let depth = fusion::depth(query.limit);
+        let found = keywords::matches(&snapshot, query.text, allowed.as_deref(), query.by, depth)?;
+        Ok(Some(Ahead { moment, found }))
+    })
+}
+
 /// See [`Store::search`](crate::publish::Store::search).
-pub(super) fn search(store: &LocalStore, query: &Query<'_>) -> Result<Vec<Hit>> {
+/// `ahead` is asked for what the words found, once that is needed.
+pub(super) fn search(
+    store: &LocalStore,
+    query: &Query<'_>,
+    ahead: impl FnOnce() -> Option<Ahead>,
+) -> Result<Vec<Hit>> {
     if query.limit == 0 {
         return Ok(Vec::new());
     }
@@ -35,7 +78,12 @@ pub(super) fn search(store: &LocalStore, query: &Query<'_>) -> Result<Vec<Hit>> 
         let wanted = Wanted { rows, allowed, except: &HashSet::new(), count: depth };
         let mut near = wanted.nearest(store, &snapshot, query.vector)?;
         near.truncate(depth);
-        let found = keywords::matches(&snapshot, query.text, allowed, query.by, depth)?;
+        let found = match ahead() {
+            Some(ahead) if ahead.moment == moment && store.filters.is_settled(&snapshot, moment)? => {
+                ahead.found
+            }
+            _ => keywords::matches(&snapshot, query.text, allowed, query.by, depth)?,
+        };
         let marker = Marker::new(query.text, keywords::between);
         let best = fusion::fuse(merged(&snapshot, near, found, query.by)?, query.limit);
         let shown =

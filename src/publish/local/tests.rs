@@ -35,6 +35,35 @@ fn what_was_put_survives_reopening() {
 }
 
 #[test]
+fn words_that_were_looked_up_ahead_are_those_of_the_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = LocalStore::open(dir.path()).unwrap();
+    store.put(&document("a", &["red fox", "blue whale"])).unwrap();
+    let (filter, vector) = (Filter::default(), embed("red fox"));
+    let query = Query { text: "fox", vector: &[], filter: &filter, by: By::Document, limit: 5 };
+    let later = || store.search(&Query { vector: &vector, ..query }).unwrap();
+    let found = |hits: &[crate::publish::Hit]| {
+        hits.iter()
+            .map(|hit| (hit.document.id.to_string(), hit.keyword_rank, hit.similarity))
+            .collect::<Vec<_>>()
+    };
+    let both = store.search_by(&query, &|| Ok(vector.clone())).unwrap();
+    assert_eq!((found(&both), both[0].keyword_rank), (found(&later()), Some(1)));
+    // What changes while the model works is in the answer, what is gone is not.
+    let changed = store
+        .search_by(&query, &|| {
+            store.put(&document("b", &["a fox in the snow"]))?;
+            store.delete(&id("a"))?;
+            Ok(vector.clone())
+        })
+        .unwrap();
+    assert_eq!((found(&changed), changed[0].keyword_rank), (found(&later()), Some(1)));
+    assert_eq!(names(&changed), ["b"]);
+    let away = || Err(Error::retry(crate::error::Stage::Infer, Class::Internal, "the program is stopping"));
+    assert!(store.search_by(&query, &away).unwrap_err().to_string().contains("stopping"));
+}
+
+#[test]
 fn a_second_writer_is_refused_and_readers_are_not() {
     let dir = tempfile::tempdir().unwrap();
     let writer = LocalStore::open(dir.path()).unwrap();
