@@ -1,10 +1,10 @@
 //! A table of rounded vectors in memory, scanned as a whole.
 //!
-//! A row takes its dimensions, rounded up to 32, in bytes and 20 bytes more: 404 bytes for 384
+//! A row takes its dimensions, rounded up to 64, in bytes and 28 bytes more: 412 bytes for 384
 //! dimensions.
 
 use super::filter::Rowset;
-use super::scan::{self, Products, Quantised};
+use super::scan::{Quantised, Query};
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::OnceLock;
@@ -73,32 +73,41 @@ impl PartialOrd for Near {
 
 #[derive(Debug)]
 struct Block {
-    codes: Vec<i8>,
+    upper: Vec<u8>,
+    lower: Vec<u8>,
     scales: Vec<f32>,
+    /// Stretch and residue.
+    bounds: Vec<(f32, f32)>,
     keys: Vec<i64>,
     owners: Vec<i64>,
 }
 
 impl Block {
-    fn new(stride: usize) -> Self {
+    fn new(width: usize) -> Self {
         Self {
-            codes: vec![0; stride * BLOCK],
+            upper: vec![0; width * BLOCK],
+            lower: vec![0; width * BLOCK],
             scales: vec![0.0; BLOCK],
+            bounds: vec![(0.0, 0.0); BLOCK],
             keys: vec![FREE; BLOCK],
             owners: vec![0; BLOCK],
         }
     }
 
     fn set(&mut self, at: usize, key: i64, owner: i64, vector: &Quantised) {
-        let stride = vector.codes.len();
-        if let (Some(codes), Some(scale), Some(k), Some(o)) = (
-            self.codes.get_mut(at * stride..(at + 1) * stride),
+        let width = vector.upper.len();
+        let place = at * width..(at + 1) * width;
+        if let (Some(upper), Some(lower), Some(scale), Some(bounds), Some(k), Some(o)) = (
+            self.upper.get_mut(place.clone()),
+            self.lower.get_mut(place),
             self.scales.get_mut(at),
+            self.bounds.get_mut(at),
             self.keys.get_mut(at),
             self.owners.get_mut(at),
         ) {
-            codes.copy_from_slice(&vector.codes);
-            (*scale, *k, *o) = (vector.scale, key, owner);
+            upper.copy_from_slice(&vector.upper);
+            lower.copy_from_slice(&vector.lower);
+            (*scale, *bounds, *k, *o) = (vector.scale, (vector.stretch, vector.residue), key, owner);
         }
     }
 }
@@ -107,8 +116,8 @@ impl Block {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     dimension: usize,
-    /// Bytes of a row's codes.
-    stride: usize,
+    /// Bytes of a half of a row's codes.
+    width: usize,
     blocks: Vec<Block>,
     /// Slots that hold nothing, to be used before a new block.
     free: Vec<u32>,
@@ -135,11 +144,11 @@ impl Table {
     /// Adds a row of the table's dimension; an empty table takes any.
     pub(super) fn insert(&mut self, key: i64, owner: i64, dimension: usize, vector: &Quantised) {
         if self.live == 0 && self.dimension != dimension {
-            *self = Self { dimension, stride: vector.codes.len(), ..Self::default() };
+            *self = Self { dimension, width: vector.upper.len(), ..Self::default() };
         }
         if self.free.is_empty() {
             let first = (self.blocks.len() * BLOCK) as u32;
-            self.blocks.push(Block::new(self.stride));
+            self.blocks.push(Block::new(self.width));
             self.free.extend((first..first + BLOCK as u32).rev());
         }
         let Some(slot) = self.free.pop() else { return };
@@ -169,7 +178,7 @@ impl Table {
         }
         // The heaps are as large as what they can hold, whatever was asked for.
         let count = count.min(self.live);
-        let scan = Scan { query: &Quantised::new(query), products: scan::products(), count, allowed };
+        let scan = Scan { query: &Query::new(query), count, allowed };
         let processors = self
             .processors
             .get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS));
@@ -193,8 +202,7 @@ impl Table {
 
 /// One walk over the table.
 struct Scan<'s> {
-    query: &'s Quantised,
-    products: Products,
+    query: &'s Query,
     count: usize,
     allowed: Option<&'s Rowset>,
 }
@@ -206,15 +214,21 @@ impl Scan<'_> {
         // What cannot come among the best any more is not looked at further.
         let mut least = f32::NEG_INFINITY;
         let mut sums = [0; BLOCK];
+        let width = self.query.width().max(1);
         for block in blocks {
-            (self.products)(&self.query.codes, &block.codes, &mut sums);
+            self.query.halves(&block.upper, &mut sums);
+            let known = block.scales.iter().zip(&block.bounds).zip(block.lower.chunks_exact(width));
             let owners = block.keys.iter().zip(&block.owners);
-            for ((sum, scale), (&key, &owner)) in sums.iter().zip(&block.scales).zip(owners) {
-                let score = *sum as f32 * (scale * self.query.scale);
-                if score < least
+            for ((&upper, ((scale, bounds), lower)), (&key, &owner)) in sums.iter().zip(known).zip(owners) {
+                let unit = scale * self.query.scale;
+                if self.query.most(upper, bounds.0, bounds.1) * unit < least
                     || key == FREE
                     || self.allowed.is_some_and(|allowed| !allowed.contains(owner))
                 {
+                    continue;
+                }
+                let score = self.query.whole(upper, lower) as f32 * unit;
+                if score < least {
                     continue;
                 }
                 let near = Near { key, owner, score, error: ERRORS * scale.hypot(self.query.scale) };

@@ -225,7 +225,9 @@ fn slots_are_used_again() {
 }
 
 /// Unit vectors in clusters, as texts about the same thing are, from a seed.
-fn clustered(seed: u64, count: usize, dimension: usize) -> Vec<Vec<f32>> {
+///
+/// With a `peak`, one component outweighs the others, as in the states of some models.
+fn clustered(seed: u64, count: usize, dimension: usize, peak: bool) -> Vec<Vec<f32>> {
     let mut state = seed | 1;
     // xorshift64*: Vigna, "An experimental exploration of Marsaglia's xorshift generators", 2016.
     let mut uniform = move || {
@@ -236,7 +238,10 @@ fn clustered(seed: u64, count: usize, dimension: usize) -> Vec<Vec<f32>> {
     };
     let centres: Vec<Vec<f32>> = (0..20).map(|_| (0..dimension).map(|_| uniform()).collect()).collect();
     let around = |centre: &Vec<f32>, uniform: &mut dyn FnMut() -> f32| {
-        let vector: Vec<f32> = centre.iter().map(|x| x + 0.5 * uniform()).collect();
+        let mut vector: Vec<f32> = centre.iter().map(|x| x + 0.5 * uniform()).collect();
+        if let (Some(first), true) = (vector.first_mut(), peak) {
+            *first = 6.0 + *first;
+        }
         let length = scan::exact(&vector, &vector).sqrt();
         vector.iter().map(|x| x / length).collect()
     };
@@ -247,9 +252,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn candidates_hold_the_true_best(seed: u64, count in 1_usize..4000, dimension in 2_usize..400) {
+    fn candidates_hold_the_true_best(seed: u64, count in 1_usize..4000, dimension in 2_usize..400, peak: bool) {
         const WANTED: usize = 10;
-        let vectors = clustered(seed, count, dimension);
+        let vectors = clustered(seed, count, dimension, peak);
         let mut table = Table::default();
         for (key, vector) in (1..).zip(&vectors) {
             table.insert(key, key, dimension, &Quantised::new(vector));
