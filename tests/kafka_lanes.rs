@@ -190,7 +190,7 @@ fn a_stop_ends_what_is_in_flight_and_never_outlasts_its_time() {
     assert_eq!(status.code(), Some(0), "{log}");
     let drained = kafka.read("drain.results").len();
     println!("SIGTERM: three in flight drained in {:.1} s, {drained} of 12 done", took.as_secs_f64());
-    assert!(took < Duration::from_secs(20) && (6..12).contains(&drained), "{took:?}, {drained}: {log}");
+    assert!(took < Duration::from_secs(20) && (6..=12).contains(&drained), "{took:?}, {drained}: {log}");
     assert!(!log.contains("left in working") && !log.contains("did not leave in order"), "{log}");
     assert_eq!(kafka.committed("drain", "drain").get(&0), Some(&(drained as i64)), "none is owed twice");
 
@@ -206,7 +206,7 @@ fn a_stop_ends_what_is_in_flight_and_never_outlasts_its_time() {
     let took = began.elapsed();
     println!("SIGTERM: one that takes a minute was left after {:.1} s of 2", took.as_secs_f64());
     assert_eq!(status.code(), Some(0), "{log}");
-    assert!(took < Duration::from_secs(2 + 10), "{took:?}: {log}");
+    assert!((Duration::from_millis(1800)..Duration::from_secs(2 + 10)).contains(&took), "{took:?}: {log}");
     let daemon = worker(kafka, folder.path(), "drain", &[]);
     let found = results(kafka, "drain", 12);
     drop(daemon.terminate());

@@ -5,7 +5,7 @@
 
 use super::names::{WorkingName, escape};
 use super::record::{Record, Shared, shorten, storage};
-use super::spool::{Inbox, about_name};
+use super::spool::{Inbox, about_name, lend};
 use super::turns::{SHARES, Turns};
 use super::wishes::said;
 use super::{Source, Taken, Watcher};
@@ -85,14 +85,12 @@ impl FolderSource {
         let inbox = &self.shared.inbox;
         let orderly = inbox.take_stop_mark();
         let working = inbox.folder("working");
-        let (mut left, mut hidden) = (Vec::new(), HashSet::new());
+        let (mut left, mut hidden) = (Vec::new(), Vec::new());
         for entry in fs::read_dir(&working)? {
             let Ok(name) = entry?.file_name().into_string() else { continue };
             match WorkingName::decode(&name) {
                 Some(name) => left.push(name),
-                None => {
-                    hidden.insert(name);
-                }
+                None => hidden.push(name),
             }
         }
         for name in left.iter_mut().filter(|name| orderly && name.begun > 0) {
@@ -106,13 +104,6 @@ impl FolderSource {
         let said: HashSet<String> = left.iter().map(|name| about_name(&name.name)).collect();
         for name in hidden.iter().filter(|name| name.ends_with(".about.json") && !said.contains(*name)) {
             fs::remove_file(working.join(name))?;
-        }
-        for name in left.iter().filter(|name| !hidden.contains(&about_name(&name.name))) {
-            let path = inbox.of_priority(name.priority).join(name.shown());
-            // Another file has its name by now: what was said is about that one.
-            if !path.exists() {
-                self.fetch_about(&path, name)?;
-            }
         }
         for folder in ["working", "done", "dead", "results"] {
             inbox.remove_parts(folder)?;
@@ -185,23 +176,21 @@ impl FolderSource {
         }
         let _moving = lock(&self.shared.inbox.flights.moving);
         let working = self.shared.inbox.folder("working");
-        match fs::rename(path, working.join(name.encode())) {
-            Ok(()) => {}
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(storage("cannot claim a document", &e)),
-        }
-        self.fetch_about(path, &name).map_err(|e| storage("cannot claim a document", &e))?;
-        lock(&self.shared.state).busy.insert(name.name.clone());
-        Ok(Some(name))
-    }
-
-    /// What was said about a document goes after it. Where a kill comes between, the next start does that.
-    fn fetch_about(&self, path: &Path, name: &WorkingName) -> std::io::Result<()> {
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-        let to = self.shared.inbox.folder("working").join(about_name(&name.name));
-        match fs::rename(path.with_file_name(about_name(&file_name)), to) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
-            _ => Ok(()),
+        let about = path.with_file_name(about_name(&file_name));
+        let own = working.join(about_name(&name.name));
+        let claimed = lend(&about, &own).and_then(|()| fs::rename(path, working.join(name.encode())));
+        match claimed {
+            Ok(()) => {
+                let _ = fs::remove_file(about);
+                lock(&self.shared.state).busy.insert(name.name.clone());
+                Ok(Some(name))
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                let _ = fs::remove_file(own);
+                Ok(None)
+            }
+            Err(e) => Err(storage("cannot claim a document", &e)),
         }
     }
 
@@ -211,7 +200,11 @@ impl FolderSource {
         let started = Instant::now();
         let working = shared.inbox.folder("working");
         let next = WorkingName { begun: name.begun + 1, ..name.clone() };
-        match fs::rename(working.join(name.encode()), working.join(next.encode())) {
+        let renamed = {
+            let _moving = lock(&shared.inbox.flights.moving);
+            fs::rename(working.join(name.encode()), working.join(next.encode()))
+        };
+        match renamed {
             Ok(()) => {}
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(storage("cannot begin a document", &e)),
@@ -271,9 +264,12 @@ impl FolderSource {
     }
 
     /// Gives up a file whose bytes are not known: over the limit, or not readable.
-    fn refuse(&self, name: WorkingName, size: u64, permit: Permit, error: Error) {
+    fn refuse(&self, name: WorkingName, size: u64, permit: Permit, mut error: Error) {
         let upload =
             said(&self.shared.inbox.folder("working").join(about_name(&name.name))).unwrap_or_default();
+        if upload.cancelled {
+            error = Error::reject(Stage::Consume, Class::Cancelled, "it was cancelled");
+        }
         let head = Head {
             id: upload.id.unwrap_or_else(|| DocumentId::of_content(&sha256_hex(name.name.as_bytes()))),
             name: upload.name.unwrap_or_else(|| name.shown()),
@@ -386,4 +382,4 @@ pub(super) fn scan(
 
 #[cfg(test)]
 #[path = "folder_tests.rs"]
-pub(super) mod tests;
+pub(in crate::consume) mod tests;

@@ -129,7 +129,10 @@ impl Record {
         let config = &self.shared.config;
         let next = WorkingName { begun: 0, tries: self.name.tries + 1, ..self.name.clone() };
         let working = self.shared.inbox.folder("working");
-        fs::rename(working.join(self.name.encode()), working.join(next.encode()))?;
+        {
+            let _moving = lock(&self.shared.inbox.flights.moving);
+            fs::rename(working.join(self.name.encode()), working.join(next.encode()))?;
+        }
         let (base, most) =
             (Duration::from_millis(config.backoff_ms), Duration::from_secs(config.backoff_max_s));
         let seed = self.head.sha256.bytes().fold(0u64, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));

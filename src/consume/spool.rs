@@ -9,7 +9,7 @@ use crate::document::{DocumentId, Head, Lineage, Offspring, Options, Priority, s
 use crate::durable::{make_private, write_whole};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fs;
-use std::io::Result;
+use std::io::{ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -203,6 +203,23 @@ impl Inbox {
         write_whole(&folder, &name, bytes)?;
         self.waiting.add(&name);
         Ok(())
+    }
+}
+
+/// What was said about a document is where it goes before it goes there, and is gone where it came from after that:
+/// a kill in between parts them nowhere.
+pub(super) fn lend(about: &Path, to: &Path) -> Result<()> {
+    // Left by a kill, or by nothing that is known.
+    match fs::remove_file(to) {
+        Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    match fs::hard_link(about, to) {
+        Ok(()) => Ok(()),
+        // Nothing was said; or the name is so long that nothing can have been.
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidFilename) => Ok(()),
+        // A file system without links.
+        Err(_) => fs::copy(about, to).map(drop),
     }
 }
 

@@ -8,9 +8,10 @@ use crate::document::{DocumentId, Priority};
 use crate::durable::write_whole;
 use crate::receipt::{Claim, lock};
 use sha2::{Digest, Sha256};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
 use std::io::{Error, ErrorKind, Read, Result};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,8 +60,13 @@ impl Flights {
         lock(&self.begun).get(name).map(|(id, _)| id.clone())
     }
 
-    fn of(&self, id: &DocumentId) -> Vec<Claim> {
-        lock(&self.begun).values().filter(|(own, _)| own == id).map(|(_, claim)| claim.clone()).collect()
+    /// Cancels what is begun of a document; whether there is any.
+    fn cancel(&self, id: &DocumentId) -> bool {
+        let begun = lock(&self.begun);
+        let claims: Vec<&Claim> =
+            begun.values().filter(|(own, _)| own == id).map(|(_, claim)| claim).collect();
+        claims.iter().for_each(|claim| claim.cancel());
+        !claims.is_empty()
     }
 }
 
@@ -86,10 +92,12 @@ impl Inbox {
             self.note_cancelled(folder, &name, id, upload)
         };
         for _ in 0..2 {
+            // At once, whatever becomes of noting it.
+            let begun = self.flights.cancel(id);
             // Several may have that id: an earlier version on its way, and a later one that waits.
             let waited = self.with_waiting(id, |_, path, upload| wait(path, upload))?;
             let taken = self.cancel_taken(id)?;
-            if waited || taken {
+            if begun || waited || taken {
                 return Ok(Heeded::Yes);
             }
             std::thread::sleep(BETWEEN);
@@ -103,16 +111,16 @@ impl Inbox {
         let working = self.folder("working");
         let _moving = lock(&self.flights.moving);
         let mut done = false;
-        // It may be begun meanwhile, or settled: its name says only what it is called.
-        let left: HashSet<String> = self.taken()?.into_iter().map(|name| name.name).collect();
-        for name in found.iter().filter(|name| left.contains(&name.name)) {
-            let upload = said(&working.join(about_name(&name.name))).unwrap_or_default();
-            self.note_cancelled(&working, &name.name, id, &upload)?;
-            done = true;
+        // It may be begun meanwhile, or settled and another one of its name be there.
+        for name in self.taken()? {
+            let file = fs::metadata(working.join(name.encode())).ok().map(|file| file.ino());
+            if found.iter().any(|(own, inode)| *own == name.name && file == Some(*inode)) {
+                let upload = said(&working.join(about_name(&name.name))).unwrap_or_default();
+                self.note_cancelled(&working, &name.name, id, &upload)?;
+                done = true;
+            }
         }
-        let begun = self.flights.of(id);
-        begun.iter().for_each(Claim::cancel);
-        Ok(done || !begun.is_empty())
+        Ok(self.flights.cancel(id) || done)
     }
 
     fn note_cancelled(&self, folder: &Path, name: &str, id: &DocumentId, upload: &Upload) -> Result<()> {
@@ -151,7 +159,7 @@ impl Inbox {
         if self.with_waiting(id, shift)? {
             return Ok(Heeded::Yes);
         }
-        let taken = !self.flights.of(id).is_empty() || !self.find_taken(id)?.is_empty();
+        let taken = !self.find_taken(id)?.is_empty();
         Ok(if taken { Heeded::UnderWay } else { Heeded::Unknown })
     }
 
@@ -187,18 +195,22 @@ impl Inbox {
         Ok(found)
     }
 
-    /// The files of a document in `working/`.
-    fn find_taken(&self, id: &DocumentId) -> Result<Vec<WorkingName>> {
+    /// The files of a document in `working/`: what they are called, whatever became of them, and their inodes.
+    fn find_taken(&self, id: &DocumentId) -> Result<Vec<(String, u64)>> {
         let working = self.folder("working");
-        let mut taken = self.taken()?;
-        taken.retain(|name| match self.flights.id_of(&name.name) {
-            Some(own) => own == *id,
-            None => {
-                let upload = said(&working.join(about_name(&name.name)));
-                is(id, &name.name, &working.join(name.encode()), upload.as_ref())
+        let mut found = Vec::new();
+        for name in self.taken()? {
+            let path = working.join(name.encode());
+            let Ok(file) = fs::metadata(&path) else { continue };
+            let own = match self.flights.id_of(&name.name) {
+                Some(own) => own == *id,
+                None => is(id, &name.name, &path, said(&working.join(about_name(&name.name))).as_ref()),
+            };
+            if own {
+                found.push((name.name, file.ino()));
             }
-        });
-        Ok(taken)
+        }
+        Ok(found)
     }
 
     fn taken(&self) -> Result<Vec<WorkingName>> {
@@ -262,3 +274,7 @@ fn parts(path: &Path) -> Result<(&Path, String)> {
     let name = path.file_name().ok_or_else(nameless)?;
     Ok((path.parent().ok_or_else(nameless)?, name.to_string_lossy().into_owned()))
 }
+
+#[cfg(test)]
+#[path = "wishes_tests.rs"]
+mod tests;

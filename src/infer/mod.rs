@@ -5,7 +5,7 @@
 //! and each task branches off at a layer of it.
 
 pub mod convnet;
-mod cpu;
+pub(crate) mod cpu;
 mod device;
 mod families;
 mod generate;

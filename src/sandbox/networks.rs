@@ -4,6 +4,7 @@
 use crate::digitize::{Networks, Prepare};
 use crate::error::{Class, Error, Stage};
 use crate::infer::convnet::ConvNet;
+use crate::infer::cpu::{Precision, has_matrix_registers};
 use std::path::Path;
 
 /// Name of the manifest whose files they are.
@@ -23,7 +24,9 @@ pub fn read(folder: &Path) -> Option<Prepare> {
     let detector = std::fs::read(folder.join(DETECTOR)).ok()?;
     let recognizer = std::fs::read(folder.join(RECOGNIZER)).ok()?;
     Some(Box::new(move || {
-        let (detector, mut recognizer) = (ConvNet::load(&detector)?, ConvNet::load(&recognizer)?);
+        let precision = if has_matrix_registers() { Precision::Bf16 } else { Precision::F32 };
+        let (detector, mut recognizer) =
+            (ConvNet::load(&detector, precision)?, ConvNet::load(&recognizer, precision)?);
         let characters = recognizer.metadata.remove("character").ok_or_else(|| {
             Error::fatal(Stage::Digitize, Class::Model, "the recognizer's file does not say its characters")
         })?;

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 pub type Wrong = String;
 
 /// Turns a graph into a program.
-pub fn lower(graph: &Graph) -> Result<Program, Wrong> {
-    let mut lowering = Lowering::new(graph);
+pub fn lower(graph: &Graph, precision: Precision) -> Result<Program, Wrong> {
+    let mut lowering = Lowering::new(graph, precision);
     let [input] = graph.inputs.as_slice() else { return Err("it has not one input".to_owned()) };
     lowering.places.insert(input.clone(), 0);
     while let Some(node) = lowering.node(0) {
@@ -45,10 +45,11 @@ pub struct Lowering<'g> {
     places: HashMap<String, usize>,
     steps: Vec<Step>,
     channels: Option<usize>,
+    precision: Precision,
 }
 
 impl<'g> Lowering<'g> {
-    fn new(graph: &'g Graph) -> Self {
+    fn new(graph: &'g Graph, precision: Precision) -> Self {
         let (mut renamed, mut nodes) = (HashMap::new(), Vec::new());
         for node in &graph.nodes {
             match node.op.as_str() {
@@ -65,7 +66,7 @@ impl<'g> Lowering<'g> {
         }
         let constants = &graph.constants;
         let (places, steps) = (HashMap::new(), Vec::new());
-        Self { constants, nodes, next: 0, renamed, uses, places, steps, channels: None }
+        Self { constants, nodes, next: 0, renamed, uses, places, steps, channels: None, precision }
     }
 
     /// The node that is `ahead` of the next.
@@ -198,7 +199,7 @@ impl<'g> Lowering<'g> {
             let order =
                 (0..out).flat_map(|o| (0..taps).flat_map(move |t| (0..inner).map(move |i| (o, i, t))));
             let values: Vec<f32> = order.map(|(o, i, t)| at(o, i, t) * scale(o)).collect();
-            let packed = Packed::new(&values, &layer.bias, taps * inner, Precision::F32);
+            let packed = self.packed(&values, &layer.bias, taps * inner);
             Op::Convolve(window, packed, layer.activation)
         } else if group == out && inner == 1 {
             let order = (0..taps).flat_map(|t| (0..out).map(move |o| (o, t)));
@@ -208,6 +209,10 @@ impl<'g> Lowering<'g> {
             return None;
         };
         Some(self.push(op, &[node.input(0)], &layer.end, layer.nodes))
+    }
+
+    fn packed(&self, weight: &[f32], bias: &[f32], inner: usize) -> Packed {
+        Packed::new(weight, bias, inner, self.precision)
     }
 
     fn unfold(&mut self, node: &Node) -> Option<Result<(), Wrong>> {
@@ -225,7 +230,7 @@ impl<'g> Lowering<'g> {
         let order = (0..taps).flat_map(|t| (0..out).flat_map(move |o| (0..inner).map(move |i| (i, o, t))));
         let values: Vec<f32> = order.map(|(i, o, t)| at(i, o, t)).collect();
         let bias: Vec<f32> = (0..taps).flat_map(|_| layer.bias.iter().copied()).collect();
-        let packed = Packed::new(&values, &bias, inner, Precision::F32);
+        let packed = self.packed(&values, &bias, inner);
         let op = Op::Unfold(window.size, packed, layer.activation);
         Some(self.push(op, &[node.input(0)], &layer.end, layer.nodes))
     }
@@ -238,7 +243,7 @@ impl<'g> Lowering<'g> {
         let order = (0..out).flat_map(|o| (0..inner).map(move |i| (o, i)));
         let at = |o: usize, i: usize| weight.values.get(i * out + o).copied().unwrap_or(0.0);
         let values: Vec<f32> = order.map(|(o, i)| at(o, i)).collect();
-        let packed = Packed::new(&values, &layer.bias, inner, Precision::F32);
+        let packed = self.packed(&values, &layer.bias, inner);
         let after = self.node(layer.nodes);
         let softmax =
             after.filter(|after| after.op == "Softmax" && self.name(after.input(0)) == self.name(&layer.end));

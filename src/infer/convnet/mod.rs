@@ -9,7 +9,7 @@ mod onnx;
 mod patterns;
 
 use super::cpu::conv::{self, Pool, Window};
-use super::cpu::{Activation, Packed, Rows, Shape, Sight, activate, add, attend, layer_norm};
+use super::cpu::{Activation, Packed, Precision, Rows, Shape, Sight, activate, add, attend, layer_norm};
 use crate::error::{Class, Error, Result, Stage};
 use crate::tensor::{Network, Tensor};
 use std::collections::BTreeMap;
@@ -75,13 +75,13 @@ enum Op {
 const CLASSIFIED: usize = 24;
 
 impl ConvNet {
-    /// Reads an ONNX file and packs its weights for this CPU.
+    /// Reads an ONNX file and packs its weights for this CPU, in this precision where rows are long enough.
     ///
     /// Errors: `Fatal`, naming the node that is not understood.
-    pub fn load(bytes: &[u8]) -> Result<Self> {
+    pub fn load(bytes: &[u8], precision: Precision) -> Result<Self> {
         let wrong = |what: String| Error::fatal(Stage::Infer, Class::Model, format!("ONNX network: {what}"));
         let graph = onnx::parse(bytes).ok_or_else(|| wrong("the file is cut or is none".to_owned()))?;
-        let program = lower::lower(&graph).map_err(wrong)?;
+        let program = lower::lower(&graph, precision).map_err(wrong)?;
         Ok(Self { program: Arc::new(program), metadata: graph.metadata, scratch: Scratch::default() })
     }
 }

@@ -26,7 +26,7 @@ fn golden(name: &str) -> (ConvNet, Tensor, Case) {
     for pixel in 0..height * width {
         input.values.extend((0..channels).map(|channel| case.input[channel * height * width + pixel]));
     }
-    (ConvNet::load(&file(&format!("{name}.onnx"))).unwrap(), input, case)
+    (ConvNet::load(&file(&format!("{name}.onnx")), Precision::F32).unwrap(), input, case)
 }
 
 fn channels_first(tensor: &Tensor) -> Vec<f32> {
@@ -81,16 +81,16 @@ fn other_sizes_are_taken_and_other_channels_refused() {
 fn damaged_files_are_errors() {
     let whole = file("reader.onnx");
     for cut in (0..whole.len()).step_by(97) {
-        assert!(ConvNet::load(&whole[..cut]).is_err(), "{cut}");
+        assert!(ConvNet::load(&whole[..cut], Precision::F32).is_err(), "{cut}");
     }
     for at in (0..whole.len()).step_by(11) {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x5a;
         // It may still make sense; what it may not do is panic.
-        if let Ok(mut network) = ConvNet::load(&damaged) {
+        if let Ok(mut network) = ConvNet::load(&damaged, Precision::F32) {
             let _ = network.run(&Tensor { height: 3, width: 16, channels: 8, values: vec![0.1; 384] });
         }
     }
-    let error = ConvNet::load(b"no network").err().unwrap().to_string();
+    let error = ConvNet::load(b"no network", Precision::F32).err().unwrap().to_string();
     assert!(error.contains("ONNX"), "{error}");
 }

@@ -176,7 +176,7 @@ impl Packed {
 
     /// A multiple of every tile's height.
     fn block_rows(&self) -> usize {
-        (BLOCK_BYTES / 4 / self.inner.max(1) / 24).clamp(2, 10) * 24
+        (BLOCK_BYTES / 4 / self.inner.max(1)).div_ceil(48).clamp(1, 5) * 48
     }
 
     /// Rows whose encoded form stays in the cache, against every panel.

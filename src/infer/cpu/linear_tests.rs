@@ -96,9 +96,11 @@ proptest! {
             // Their panels are alike, so that only the instructions differ.
             let plain = Packed { kernel: vectors, ..Packed::new(&weight, &bias, inner, precision) };
             let set = Instructions::detected();
-            if matrix.kernel == vectors || !(set.dots_bf16() && set.dots_bytes()) {
-                continue;
+            if !(has_matrix_registers() && set.dots_bf16() && set.dots_bytes()) {
+                eprintln!("this CPU has no matrix registers, or not both forms of vectors: nothing to compare");
+                return Ok(());
             }
+            prop_assert_ne!(matrix.kernel, vectors);
             let (mut found, mut expected) = (Vec::new(), Vec::new());
             matrix.apply(&x, &mut found, Activation::Gelu);
             plain.apply(&x, &mut expected, Activation::Gelu);

@@ -24,6 +24,9 @@ const SHIFT: i32 = 8 * 16 + 8;
 /// How far the product with the upper half may be off, in standard deviations.
 const DEVIATIONS: f32 = 7.0;
 
+/// Length that the upper half leaves of ordinary codes at most, as a share of theirs: 0.12 of evenly spread ones.
+const ORDINARY: f32 = 0.2;
+
 /// A vector as int8: `code = 16 · (upper − 8) + (lower − 8)`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Quantised {
@@ -35,7 +38,8 @@ pub(super) struct Quantised {
     pub scale: f32,
     /// What products with the upper half are multiplied with, so that they err to both sides alike.
     pub stretch: f32,
-    /// Length of what the upper half, stretched, leaves of the codes; it is orthogonal to them.
+    /// Length of what the upper half, stretched, leaves of the codes, which it is orthogonal to; infinite where
+    /// that says nothing.
     pub residue: f32,
 }
 
@@ -77,6 +81,9 @@ impl Quantised {
         // was rounded are right in the mean.
         let stretch = if both > 0.0 { whole / both } else { 1.0 };
         let residue = (whole - 2.0 * stretch * both + stretch * stretch * half).max(0.0).sqrt();
+        // Where a few components outweigh the others, these have nothing in the upper half: what is left is much of the
+        // vector, and not in any direction. Such a row is looked at as a whole.
+        let residue = if residue > ORDINARY * whole.sqrt() { f32::INFINITY } else { residue };
         Self { upper, lower, scale, stretch, residue }
     }
 }

@@ -144,8 +144,8 @@ const VERSION_7: &str = "
         FROM bodies b WHERE b.document = row), 'inbox');
 ";
 
-/// Idle reader connections kept.
-const IDLE_READERS: usize = 4;
+/// Idle reader connections kept: a search by words and meaning takes two.
+const IDLE_READERS: usize = 8;
 
 /// Page cache of a reader in KiB. A search touches some 300 pages; SQLite's usual 2 MiB would read
 /// most of them anew for every search.

@@ -34,9 +34,15 @@ pub(super) fn search_by(
         let words = std::thread::Builder::new().name("words".to_owned());
         let words = words.spawn_scoped(scope, || ahead(store, query)).ok();
         let vector = embed();
-        // Whatever went wrong with it is found again, or not, in the search.
+        // Whatever went wrong with them is found again, or not, in the search.
         let ahead = || words.and_then(|words| words.join().ok()?.ok()?);
-        search(store, &Query { vector: &vector?, ..*query }, ahead)
+        match vector {
+            Ok(vector) => search(store, &Query { vector: &vector, ..*query }, ahead),
+            Err(error) => {
+                ahead();
+                Err(error)
+            }
+        }
     })
 }
 

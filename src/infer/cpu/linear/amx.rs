@@ -6,6 +6,7 @@
 
 use super::tile::COLUMNS;
 use std::arch::asm;
+use std::marker::PhantomData;
 
 /// Rows of a register, of the input and of the sums.
 pub const ROWS: usize = 16;
@@ -23,9 +24,7 @@ pub enum Values {
 
 impl Values {
     /// Whether this CPU has such products and this process may use them. Asks the kernel for leave once: the
-    /// registers are 8 KB more to keep for each thread that uses them.
-    ///
-    /// Only where a precision for them was asked for: a sandboxed child must not make that call.
+    /// registers are 8 KB more to keep for each thread that uses them. A sandboxed child may ask, too.
     pub fn are_there(self) -> bool {
         static ALLOWED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
         // Leaf 7 of CPUID: bits 22, 24 and 25 of EDX.
@@ -79,10 +78,12 @@ const SHAPES: [Shapes; ROWS + 1] = {
 
 static SHAPED: [Shapes; ROWS + 1] = SHAPES;
 
-/// The shape that the registers of this thread have; they are given back when this is dropped.
+/// The shape that the registers of this thread have; they are given back when this is dropped. A thread has one at a
+/// time that is in use, and keeps it: the registers are its own.
 #[derive(Default)]
 pub struct Registers {
     rows: usize,
+    _of_this_thread: PhantomData<*const ()>,
 }
 
 impl Registers {

@@ -94,6 +94,9 @@ impl Kernel {
             Precision::Bf16 if matrix(amx::Values::Bf16, 2) => Self::MatrixBf16,
             #[cfg(target_arch = "x86_64")]
             Precision::Int8 if matrix(amx::Values::Bytes, 4) => Self::MatrixBytes,
+            // Where there are matrix registers, the vectors' own products of bf16 are slower than those of f32.
+            #[cfg(target_arch = "x86_64")]
+            Precision::Bf16 if amx::Values::Bf16.are_there() => Self::f32(set),
             Precision::Bf16 if set.dots_bf16() => Self::Bf16,
             Precision::Int8 if set.dots_bytes() => Self::Bytes,
             _ => Self::f32(set),
@@ -146,8 +149,8 @@ impl Kernel {
             return;
         }
         let (a, panel) = (a.as_ptr(), panel.as_ptr().cast());
-        // SAFETY: the sizes were checked above; `Kernel::f32` and `Packed` give out a kernel only
-        // where its instructions were detected.
+        // SAFETY: the sizes were checked above; `Kernel::of` and `Kernel::f32` give out a kernel only where its
+        // instructions were detected.
         unsafe { run(self, rows, a, stride, panel, groups, sums) }
     }
 }
