@@ -47,8 +47,8 @@ deb: dist
 	$(CARGO) deb --no-build --no-strip --profile dist --locked
 
 # Every command of the Dockerfiles in a clean Debian; needs root and debootstrap.
-clean-root:
-	scripts/clean-root.py docker/cpu.Dockerfile data/clean-root
+clean-root: models
+	scripts/clean-root.py docker/cpu.Dockerfile data/clean-root --models data/models
 
 # TARGET=document, frame, record or request; all of them without; SECONDS=600 each.
 fuzz: setup-build
