@@ -21,16 +21,16 @@ pub enum Graveyard {
 /// A dead letter with where its bytes are.
 pub enum Grave {
     /// A file, with its cause beside it.
-    File(DeadLetter, Option<Upload>, PathBuf),
+    File(Box<Cause>, PathBuf),
     /// A record.
-    Record(Buried),
+    Record(Box<Buried>),
 }
 
 impl Grave {
     /// What is known of it.
     pub fn letter(&self) -> &DeadLetter {
         match self {
-            Self::File(letter, ..) => letter,
+            Self::File(cause, _) => &cause.letter,
             Self::Record(buried) => &buried.letter,
         }
     }
@@ -38,7 +38,7 @@ impl Grave {
     /// Where its bytes are, in words.
     pub fn place(&self) -> String {
         match self {
-            Self::File(.., path) => path.display().to_string(),
+            Self::File(_, path) => path.display().to_string(),
             Self::Record(buried) => buried.at.to_string(),
         }
     }
@@ -49,7 +49,8 @@ pub(super) const CAUSE: &str = ".cause.json";
 
 /// Why a file lies in `dead/`.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Cause {
+pub struct Cause {
+    /// What is known of it.
     #[serde(flatten)]
     pub letter: DeadLetter,
     /// What was said when it was put in, so that it can be said again.
@@ -74,7 +75,9 @@ impl Graveyard {
     /// All of them, oldest first.
     pub fn list(&self) -> Result<Vec<Grave>> {
         match self {
-            Self::Topic(topic, _) => Ok(topic.list()?.into_iter().map(Grave::Record).collect()),
+            Self::Topic(topic, _) => {
+                Ok(topic.list()?.into_iter().map(|buried| Grave::Record(Box::new(buried))).collect())
+            }
             Self::Folder(inbox) => {
                 let mut graves = Vec::new();
                 let entries =
@@ -87,8 +90,8 @@ impl Graveyard {
                     let cause =
                         fs::read(&path).ok().and_then(|json| serde_json::from_slice::<Cause>(&json).ok());
                     // A cause without its file was left by a kill, and is written again.
-                    if let (Some(Cause { letter, said }), true) = (cause, PathBuf::from(file).exists()) {
-                        graves.push(Grave::File(letter, said, PathBuf::from(file)));
+                    if let (Some(cause), true) = (cause, PathBuf::from(file).exists()) {
+                        graves.push(Grave::File(Box::new(cause), PathBuf::from(file)));
                     }
                 }
                 graves.sort_by_key(|grave| grave.letter().failed_at);
@@ -100,7 +103,7 @@ impl Graveyard {
     /// The bytes of one, as they were sent.
     pub fn bytes(&self, grave: &Grave) -> Result<Vec<u8>> {
         match (self, grave) {
-            (_, Grave::File(.., path)) => fs::read(path).map_err(|e| broken("cannot read the file", &e)),
+            (_, Grave::File(_, path)) => fs::read(path).map_err(|e| broken("cannot read the file", &e)),
             (Self::Topic(topic, _), Grave::Record(buried)) => Ok(topic.record(&buried.at)?.value),
             (Self::Folder(_), Grave::Record(_)) => {
                 Err(Error::fatal(Stage::Consume, Class::Internal, "a folder holds no records"))
@@ -112,9 +115,10 @@ impl Graveyard {
     pub fn replay(&self, grave: &Grave) -> Result<()> {
         match (self, grave) {
             (Self::Topic(topic, intake), Grave::Record(buried)) => topic.replay(intake, buried),
-            (Self::Folder(inbox), Grave::File(letter, said, path)) => {
+            (Self::Folder(inbox), Grave::File(cause, path)) => {
                 let bytes = self.bytes(grave)?;
-                let upload = said.clone().unwrap_or_else(|| Upload {
+                let letter = &cause.letter;
+                let upload = cause.said.clone().unwrap_or_else(|| Upload {
                     id: Some(letter.id.clone()),
                     name: Some(letter.name.clone()),
                     lineage: letter.lineage.clone(),

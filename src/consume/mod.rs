@@ -17,7 +17,7 @@ mod waiting;
 mod wishes;
 
 pub use door::Door;
-pub use graveyard::{Grave, Graveyard};
+pub use graveyard::{Cause, Grave, Graveyard};
 pub use spool::{Inbox, Upload};
 pub use wishes::Heeded;
 

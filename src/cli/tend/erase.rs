@@ -56,9 +56,10 @@ impl Everywhere {
         }
         let mut found = HashMap::<String, Vec<PathBuf>>::new();
         for grave in Graveyard::open(&self.config)?.list()? {
-            if let Grave::File(letter, _, path) = grave {
+            if let Grave::File(cause, path) = grave {
+                let id = cause.letter.id.to_string();
                 let cause = PathBuf::from(format!("{}.cause.json", path.display()));
-                found.entry(letter.id.to_string()).or_default().extend([path, cause]);
+                found.entry(id).or_default().extend([path, cause]);
             }
         }
         Ok(self.dead.get_or_init(|| found))

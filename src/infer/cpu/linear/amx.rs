@@ -60,6 +60,7 @@ struct Shapes {
 }
 
 /// Registers 0 to 2 hold sums, 3 the input: both have so many rows; 4 to 6 hold weights.
+#[allow(clippy::indexing_slicing)] // reckoned when it is compiled
 const SHAPES: [Shapes; ROWS + 1] = {
     let mut all = [const { Shapes { palette: 1, start: 0, reserved: [0; 14], row_bytes: [0; 16], rows: [0; 16] } };
         ROWS + 1];
