@@ -14,6 +14,7 @@ use crate::failpoint::Failpoints;
 use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
 use crate::pipeline;
+use crate::publish::local::LocalStore;
 use crate::serve::{self, Keys};
 use crate::shutdown::Signals;
 use crate::telemetry;
@@ -25,6 +26,8 @@ use std::time::{Duration, Instant};
 
 /// How often it is said what a reload waits for.
 const SAID: Duration = Duration::from_secs(15);
+/// How long whoever had the store last may take to close it.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// The socket of the API, with the setting that it was made for.
 pub struct Socket {
@@ -170,6 +173,11 @@ pub fn replace(
             said = Instant::now();
             tracing::warn!("reloading waits for a request or a message that still uses the store");
         }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Nobody has it, and whoever had it last may still be closing its files.
+    let closing = Instant::now();
+    while LocalStore::is_held(&before.config.data.dir) && closing.elapsed() < CLOSING {
         std::thread::sleep(Duration::from_millis(20));
     }
     match next.begin(app, signals) {

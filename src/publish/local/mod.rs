@@ -77,6 +77,11 @@ impl LocalStore {
         Ok(store)
     }
 
+    /// Whether a process has the store in `dir` for writing, this one too.
+    pub fn is_held(dir: &Path) -> bool {
+        schema::is_locked(dir)
+    }
+
     /// Whether there is a store in `dir`.
     pub fn exists(dir: &Path) -> bool {
         dir.join(FILE).exists()

@@ -166,6 +166,12 @@ pub(super) fn lock(dir: &Path) -> Result<File> {
     }
 }
 
+/// Whether somebody has that lock.
+pub(super) fn is_locked(dir: &Path) -> bool {
+    let held = |file: File| matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+    File::open(dir.join("store.lock")).is_ok_and(held)
+}
+
 /// Opens the connection that writes, with every table in its newest form.
 pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     let mut connection = Connection::open(path)?;

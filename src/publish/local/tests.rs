@@ -69,12 +69,13 @@ fn a_second_writer_is_refused_and_readers_are_not() {
     let writer = LocalStore::open(dir.path()).unwrap();
     let error = LocalStore::open(dir.path()).err().unwrap();
     assert!(matches!(error, Error::Fatal(_)) && error.to_string().contains("another process"), "{error}");
+    assert!(LocalStore::is_held(dir.path()) && !LocalStore::is_held(&dir.path().join("none")));
     let reader = LocalStore::open_read_only(dir.path()).unwrap();
     writer.put(&document("a", &["red fox"])).unwrap();
     assert_eq!(names(&search(&reader, "red fox")), ["a"]);
     assert!(matches!(reader.put(&document("b", &["x"])), Err(Error::Fatal(_))));
     drop(writer);
-    assert!(LocalStore::open(dir.path()).is_ok());
+    assert!(!LocalStore::is_held(dir.path()) && LocalStore::open(dir.path()).is_ok());
 }
 
 #[test]
