@@ -1,9 +1,19 @@
-//! The keyword half of a search: BM25 over the passages' words (FTS5).
+//! The keyword half of a search: BM25 over the passages' words.
 
 use super::filter::Rowset;
+use super::lengths::Lengths;
+use super::postings;
 use crate::error::Result;
 use crate::publish::{By, words};
 use rusqlite::{Connection, OptionalExtension};
+
+/// How soon more of a word says no more, and how much of their length is taken off what long passages score:
+/// as in FTS5. See Robertson, Zaragoza: "The Probabilistic Relevance Framework: BM25 and Beyond", 2009.
+const K1: f64 = 1.2;
+const B: f64 = 0.75;
+
+/// What a word that more than half of the passages have still weighs.
+const LEAST: f64 = 1e-6;
 
 /// A document with its best passage for the words.
 pub(super) struct Found {
@@ -11,18 +21,8 @@ pub(super) struct Found {
     pub document: i64,
     /// The passage's rowid.
     pub passage: i64,
-    /// BM25 as SQLite gives it: the lower, the better.
-    pub rank: f64,
-}
-
-/// A person's words as an FTS5 query: any of them. Each is quoted, so that nothing in it is an
-/// operator. `None` when there is no word.
-///
-/// See "FTS5 Strings", <https://www.sqlite.org/fts5.html>.
-fn any_word(text: &str) -> Option<String> {
-    let kept = words::telling(text, between);
-    let quoted: Vec<String> = kept.iter().map(|word| format!("\"{}\"", word.replace('"', "\"\""))).collect();
-    (!quoted.is_empty()).then(|| quoted.join(" OR "))
+    /// BM25.
+    pub score: f64,
 }
 
 /// What parts two words; each of them may be several of the index, in a row.
@@ -31,32 +31,64 @@ pub(super) fn between(c: char) -> bool {
 }
 
 /// The `count` documents among `allowed` whose best passage matches `text` best, best first; or the
-/// `count` passages of such that match best.
+/// `count` passages of such that match best. A word that is several tokens matches where they are in a row.
+///
+/// A passage that is replaced just now may be ranked by its new length.
 pub(super) fn matches(
     reader: &Connection,
+    lengths: &Lengths,
     text: &str,
     allowed: Option<&Rowset>,
     by: By,
     count: usize,
 ) -> Result<Vec<Found>> {
-    let Some(words) = any_word(text).filter(|_| count > 0) else { return Ok(Vec::new()) };
-    // As they come, not in the order of rank: SQLite would sort all to give the first few.
-    let mut statement = reader.prepare_cached("SELECT rowid, rank FROM keywords WHERE keywords MATCH ?")?;
+    let words = words::telling(text, between);
+    if words.is_empty() || count == 0 {
+        return Ok(Vec::new());
+    }
     let mut owner = reader.prepare_cached("SELECT document FROM passages WHERE row = ?")?;
-    let mut rows = statement.query([words])?;
     let mut best = Best { count, by, found: Vec::new() };
-    while let Some(row) = rows.next()? {
-        let (passage, rank): (i64, f64) = (row.get(0)?, row.get(1)?);
-        if !best.takes(rank) {
+    for (passage, score) in scores(reader, lengths, &words)? {
+        if !best.takes(score) {
             continue;
         }
         // Few get here: as many as there are new best ones.
         let document: Option<i64> = owner.query_row([passage], |row| row.get(0)).optional()?;
         if let Some(document) = document.filter(|&row| allowed.is_none_or(|allowed| allowed.contains(row))) {
-            best.add(Found { document, passage, rank });
+            best.add(Found { document, passage, score });
         }
     }
     Ok(best.found)
+}
+
+/// BM25 of every passage that has any of `words`, by rowids.
+fn scores(reader: &Connection, lengths: &Lengths, words: &[&str]) -> Result<Vec<(i64, f64)>> {
+    let (passages, tokens) = postings::totals(reader)?;
+    let (passages, mean) = (passages as f64, tokens as f64 / passages.max(1) as f64);
+    let mut scores: Vec<(i64, f64)> = Vec::new();
+    for word in postings::tokens(reader, words)? {
+        let found = postings::occurrences(reader, &word)?;
+        let hits = found.len() as f64;
+        let weight = ((passages - hits + 0.5) / (hits + 0.5)).ln().max(LEAST);
+        scores.reserve(found.len());
+        for (passage, times) in found {
+            let length = match lengths.get(passage) {
+                Some(length) => length,
+                None => postings::length(reader, passage)?.unwrap_or(times),
+            };
+            let (times, length) = (f64::from(times), f64::from(length));
+            let share = times * (K1 + 1.0) / (times + K1 * (1.0 - B + B * length / mean));
+            scores.push((passage, weight * share));
+        }
+        // Both halves are in order: sorting merges them.
+        scores.sort_by_key(|(passage, _)| *passage);
+        scores.dedup_by(|next, sum| {
+            let same = next.0 == sum.0;
+            sum.1 += if same { next.1 } else { 0.0 };
+            same
+        });
+    }
+    Ok(scores)
 }
 
 /// The best documents so far, best first, each with its best passage; or the best passages.
@@ -67,21 +99,21 @@ struct Best {
 }
 
 impl Best {
-    /// Whether a passage of this rank can be among them; of equals, the first counts.
-    fn takes(&self, rank: f64) -> bool {
-        self.found.len() < self.count || self.found.last().is_some_and(|last| rank < last.rank)
+    /// Whether a passage of this score can be among them; of equals, the first counts.
+    fn takes(&self, score: f64) -> bool {
+        self.found.len() < self.count || self.found.last().is_some_and(|last| score > last.score)
     }
 
     fn add(&mut self, new: Found) {
         // A passage comes once.
         let same = |found: &Found| self.by == By::Document && found.document == new.document;
         if let Some(at) = self.found.iter().position(same) {
-            if self.found.get(at).is_some_and(|found| found.rank <= new.rank) {
+            if self.found.get(at).is_some_and(|found| found.score >= new.score) {
                 return;
             }
             self.found.remove(at);
         }
-        let at = self.found.partition_point(|found| found.rank <= new.rank);
+        let at = self.found.partition_point(|found| found.score >= new.score);
         self.found.insert(at, new);
         self.found.truncate(self.count);
     }
@@ -90,15 +122,56 @@ impl Best {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::publish::local::LocalStore;
+    use crate::publish::{Store, contract};
     use proptest::prelude::*;
 
-    #[test]
-    fn words_are_quoted_and_joined_by_or() {
-        assert_eq!(any_word("net amount").as_deref(), Some("\"net\" OR \"amount\""));
-        assert_eq!(any_word("a\"b NEAR(x) Net net").as_deref(), Some("\"a\"\"b\" OR \"NEAR(x)\" OR \"Net\""));
-        assert_eq!(any_word(" * \" - ( \0 "), None);
-        assert_eq!(any_word("a delivery of the Goods").as_deref(), Some("\"delivery\" OR \"Goods\""));
-        assert_eq!(any_word("to be or").as_deref(), Some("\"to\" OR \"be\" OR \"or\""));
+    /// A person's words as a query of FTS5: any of them. Each is quoted, so that nothing in it is an operator.
+    fn any_word(text: &str) -> Option<String> {
+        let kept = words::telling(text, between);
+        let quoted: Vec<String> =
+            kept.iter().map(|word| format!("\"{}\"", word.replace('"', "\"\""))).collect();
+        (!quoted.is_empty()).then(|| quoted.join(" OR "))
+    }
+
+    /// What FTS5 finds itself, with its own BM25, whose sign is turned.
+    fn ranked(reader: &Connection, query: &str) -> Vec<(i64, f64)> {
+        let Some(words) = any_word(query) else { return Vec::new() };
+        let sql = "SELECT rowid, -rank FROM keywords WHERE keywords MATCH ? ORDER BY rowid";
+        let mut statement = reader.prepare(sql).unwrap();
+        let rows = statement.query_map([words], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.map(rusqlite::Result::unwrap).collect()
+    }
+
+    /// Does `changes`, of a document's number and its passages, and looks for `query`.
+    fn as_fts5(changes: &[(u8, Vec<String>)], query: &str) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = LocalStore::open(dir.path()).unwrap();
+        for (number, passages) in changes {
+            let passages: Vec<&str> = passages.iter().map(String::as_str).collect();
+            match passages.is_empty() {
+                true => drop(store.delete(&contract::id(&format!("d{number}"))).unwrap()),
+                false => store.put(&contract::document(&format!("d{number}"), &passages)).unwrap(),
+            }
+        }
+        let compare = |reader: &mut Connection| {
+            let expected = ranked(reader, query);
+            // As changes left them, as they are loaded, and from disk.
+            for lengths in [&*store.lengths(), &Lengths::load(reader)?, &Lengths::default()] {
+                let found = scores(reader, lengths, &words::telling(query, between))?;
+                assert_eq!(found.len(), expected.len(), "{query:?}: {found:?} {expected:?}");
+                for (&(row, score), &expected) in found.iter().zip(&expected) {
+                    assert!(row == expected.0 && (score - expected.1).abs() < 1e-5, "{found:?} {expected:?}");
+                    assert!(
+                        lengths
+                            .get(row)
+                            .is_none_or(|known| Some(known) == postings::length(reader, row).unwrap())
+                    );
+                }
+            }
+            Ok(())
+        };
+        store.readers.with(compare).unwrap();
     }
 
     /// The characters of what FTS5 marks itself, in a table that keeps its texts.
@@ -122,6 +195,21 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        #[test]
+        fn scores_are_those_of_fts5(
+            changes in prop::collection::vec(
+                (0..6_u8, prop::collection::vec("(net |Net |nét, |a-b |a |b |b a|文\u{301} |жЖ |the ){1,9}", 0..4)),
+                0..20,
+            ),
+            query in "(net |Nét |a-b |b-a-b |a |文 |Ж |ЖЖ |\"the\" |\u{301} |x\u{0}){0,5}",
+        ) {
+            as_fts5(&changes, &query);
+        }
+    }
+
+    proptest! {
         #[test]
         fn what_is_shown_of_words_is_what_the_index_marks(
             text in "([aAäÄéÉßøñ1жЖ文𝄞\u{301} .,/-]|of |net ){0,30}",
@@ -133,23 +221,26 @@ mod tests {
 
         #[test]
         fn the_best_are_those_that_sorting_would_put_first(
-            ranks in prop::collection::vec((0..20_i64, -50..0_i32), 0..200),
+            scores in prop::collection::vec((0..20_i64, 0..50_i32), 0..200),
             count in 1..30_usize,
         ) {
             let mut best = Best { count, by: By::Document, found: Vec::new() };
-            let all = || (1..).zip(&ranks).map(|(passage, &(document, rank))| Found { document, passage, rank: rank.into() });
+            let one = |(passage, &(document, score)): (i64, &(i64, i32))| {
+                Found { document, passage, score: score.into() }
+            };
+            let all = || (1..).zip(&scores).map(one);
             for found in all() {
-                if best.takes(found.rank) {
+                if best.takes(found.score) {
                     best.add(found);
                 }
             }
             let mut sorted: Vec<Found> = all().collect();
-            sorted.sort_by(|a, b| a.rank.total_cmp(&b.rank));
+            sorted.sort_by(|a, b| b.score.total_cmp(&a.score));
             let mut seen = std::collections::HashSet::new();
             sorted.retain(|found| seen.insert(found.document));
             sorted.truncate(count);
-            let ranks = |found: &[Found]| found.iter().map(|found| found.rank).collect::<Vec<_>>();
-            prop_assert_eq!(ranks(&best.found), ranks(&sorted));
+            let scores = |found: &[Found]| found.iter().map(|found| found.score).collect::<Vec<_>>();
+            prop_assert_eq!(scores(&best.found), scores(&sorted));
         }
     }
 }

@@ -4,7 +4,7 @@
 //!   error means for the document at hand.
 //! - `write` is every change, one transaction each; `read` is everything that needs no ranking.
 //! - `search` ranks: `vectors` (over `rows` and `scan`) and `keywords` are its two halves,
-//!   `filter` decides who takes part.
+//!   `filter` decides who takes part. Words are read through `postings`, and weighed with `lengths`.
 //!
 //! One process writes, held to that by a lock file, because its index in memory would miss what
 //! another wrote. Any number may read meanwhile: SQLite's write-ahead log gives each search its own
@@ -13,6 +13,8 @@
 mod failure;
 mod filter;
 mod keywords;
+mod lengths;
+mod postings;
 mod read;
 mod records;
 mod related;
@@ -35,12 +37,13 @@ use crate::document::{Document, DocumentId, Relation};
 use crate::error::Result;
 use crate::publish::series::{Dimension, OnDay};
 use filter::Filters;
+use lengths::Lengths;
 use rusqlite::{Connection, Transaction};
 use schema::Readers;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockWriteGuard};
 use vectors::Vectors;
 
 /// The file in the data folder that holds everything.
@@ -54,6 +57,8 @@ pub struct LocalStore {
     /// Loaded at once by a writer, by the first search when only reading: `quire status` has no
     /// need of a gigabyte of vectors.
     vectors: OnceLock<RwLock<Vectors>>,
+    /// How long passages are, for the process that writes.
+    lengths: RwLock<Lengths>,
     /// What passes filters that are asked for again and again.
     filters: Filters,
     /// Held so that no second process writes; the system releases it however this one ends.
@@ -66,10 +71,12 @@ impl LocalStore {
         let lock = schema::lock(dir)?;
         let path = dir.join(FILE);
         let writer = schema::open_writer(&path)?;
+        let lengths = RwLock::new(Lengths::load(&writer)?);
         let store = Self {
             writer: Some(Mutex::new(writer)),
             readers: Readers::new(path),
             vectors: OnceLock::new(),
+            lengths,
             filters: Filters::new(true),
             _lock: Some(lock),
         };
@@ -93,8 +100,8 @@ impl LocalStore {
     pub fn open_read_only(dir: &Path) -> Result<Self> {
         let path = dir.join(FILE);
         schema::check_readable(&path)?;
-        let (vectors, filters) = (OnceLock::new(), Filters::new(false));
-        Ok(Self { writer: None, readers: Readers::new(path), vectors, filters, _lock: None })
+        let (vectors, lengths, filters) = (OnceLock::new(), RwLock::default(), Filters::new(false));
+        Ok(Self { writer: None, readers: Readers::new(path), vectors, lengths, filters, _lock: None })
     }
 
     /// Dimensions of the stored vectors; `None` while there are none.
@@ -115,6 +122,11 @@ impl LocalStore {
     fn commit(&self, transaction: Transaction<'_>) -> Result<()> {
         let _changing = self.filters.changing();
         Ok(transaction.commit()?)
+    }
+
+    /// The lengths of passages, for a change.
+    fn lengths(&self) -> RwLockWriteGuard<'_, Lengths> {
+        self.lengths.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn writer(&self) -> Result<MutexGuard<'_, Connection>> {

@@ -12,6 +12,7 @@ use crate::publish::highlights::Marker;
 use crate::publish::{By, Filter, Hit, Query, Vectored};
 use rusqlite::Connection;
 use std::collections::{HashMap, HashSet};
+use std::sync::PoisonError;
 
 /// Rows that a scan over rounded vectors yields for each one wanted: many more than rounding can
 /// have misplaced, which the recall test checks.
@@ -55,10 +56,20 @@ fn ahead(store: &LocalStore, query: &Query<'_>) -> Result<Option<Ahead>> {
             return Ok(None);
         }
         let allowed = store.filters.passing(&snapshot, moment, query.filter)?;
-        let depth = fusion::depth(query.limit);
-        let found = keywords::matches(&snapshot, query.text, allowed.as_deref(), query.by, depth)?;
+        let found = matching(store, &snapshot, query, allowed.as_deref())?;
         Ok(Some(Ahead { moment, found }))
     })
+}
+
+/// What the words of `query` find.
+fn matching(
+    store: &LocalStore,
+    snapshot: &Connection,
+    query: &Query<'_>,
+    allowed: Option<&Rowset>,
+) -> Result<Vec<Found>> {
+    let lengths = store.lengths.read().unwrap_or_else(PoisonError::into_inner);
+    keywords::matches(snapshot, &lengths, query.text, allowed, query.by, fusion::depth(query.limit))
 }
 
 /// See [`Store::search`](crate::publish::Store::search).
@@ -88,7 +99,7 @@ pub(super) fn search(
             Some(ahead) if ahead.moment == moment && store.filters.is_settled(&snapshot, moment)? => {
                 ahead.found
             }
-            _ => keywords::matches(&snapshot, query.text, allowed, query.by, depth)?,
+            _ => matching(store, &snapshot, query, allowed)?,
         };
         let marker = Marker::new(query.text, keywords::between);
         let best = fusion::fuse(merged(&snapshot, near, found, query.by)?, query.limit);
@@ -239,8 +250,8 @@ fn merged(
     let ids: HashMap<i64, String> = read::ids(snapshot, &rows)?.into_iter().collect();
     let mut all: HashMap<(i64, i64), Candidate<i64, i64>> = HashMap::new();
     let near = near.into_iter().map(|near| (near.owner, near.key, Some(near.score), None));
-    let found = found.into_iter().map(|found| (found.document, found.passage, None, Some(found.rank)));
-    for (document, passage, cosine, rank) in near.chain(found) {
+    let found = found.into_iter().map(|found| (found.document, found.passage, None, Some(found.score)));
+    for (document, passage, cosine, keyword) in near.chain(found) {
         let Some(id) = ids.get(&document) else { continue };
         // Rowids of a document's passages are in their order.
         let key = if by == By::Passage { passage } else { 0 };
@@ -249,9 +260,8 @@ fn merged(
         if let Some(cosine) = cosine {
             candidate.near = Some(Match { score: f64::from(cosine), passage });
         }
-        if let Some(rank) = rank {
-            // SQLite's BM25 is the lower, the better.
-            candidate.keyword = Some(Match { score: -rank, passage });
+        if let Some(score) = keyword {
+            candidate.keyword = Some(Match { score, passage });
         }
     }
     Ok(all.into_values().collect())

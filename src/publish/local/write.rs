@@ -1,7 +1,7 @@
 //! Every change to the store: one transaction each, then the index in memory.
 
-use super::LocalStore;
 use super::vectors::{self, Added, Rounded};
+use super::{LocalStore, postings};
 
 use crate::document::{Document, DocumentId};
 use crate::error::{Class, Error, Result, Stage};
@@ -24,9 +24,10 @@ pub(super) fn put(store: &LocalStore, document: &Document) -> Result<()> {
         return Ok(());
     }
     let row = put_row(&transaction, document)?;
-    clear(&transaction, row)?;
+    let gone = clear(&transaction, row)?;
     put_body(&transaction, row, document)?;
     let passages = put_passages(&transaction, row, document)?;
+    let lengths = postings::lengths(&transaction, row)?;
     put_entities(&transaction, row, document)?;
     put_tags(&transaction, row, document)?;
     put_related(&transaction, row, document)?;
@@ -34,6 +35,7 @@ pub(super) fn put(store: &LocalStore, document: &Document) -> Result<()> {
     store.commit(transaction)?;
     let added = Added { document: row, vector: Rounded::new(&document.vector), passages };
     vectors::write(index).replace(&added);
+    store.lengths().replace(&gone, &lengths);
     Ok(())
 }
 
@@ -46,8 +48,9 @@ pub(super) fn delete(store: &LocalStore, id: &DocumentId) -> Result<bool> {
         .prepare_cached("SELECT row FROM documents WHERE id = ?")?
         .query_row([id.as_str()], |row| row.get(0))
         .optional()?;
+    let mut gone = Vec::new();
     if let Some(row) = row {
-        clear(&transaction, row)?;
+        gone = clear(&transaction, row)?;
         let review = "DELETE FROM records WHERE shelf = 'review' AND key = ?";
         transaction.prepare_cached(review)?.execute([id.as_str()])?;
         transaction.prepare_cached("DELETE FROM documents WHERE row = ?")?.execute([row])?;
@@ -56,6 +59,7 @@ pub(super) fn delete(store: &LocalStore, id: &DocumentId) -> Result<bool> {
     store.commit(transaction)?;
     if let Some(row) = row {
         vectors::write(index).remove(row);
+        store.lengths().replace(&gone, &[]);
     }
     Ok(row.is_some() || dead > 0)
 }
@@ -115,9 +119,11 @@ pub(super) fn put_row(transaction: &Transaction<'_>, document: &Document) -> Res
     Ok(statement.query_row(values, |row| row.get(0))?)
 }
 
-/// Deletes all that belongs to a document but its own row. Keywords first: they are found through
-/// the passages.
-fn clear(transaction: &Transaction<'_>, row: i64) -> Result<()> {
+/// Deletes all that belongs to a document but its own row; returns the rowids of its passages. Keywords first:
+/// they are found through the passages.
+fn clear(transaction: &Transaction<'_>, row: i64) -> Result<Vec<i64>> {
+    let mut passages = transaction.prepare_cached("SELECT row FROM passages WHERE document = ?")?;
+    let passages = passages.query_map([row], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     for sql in [
         "DELETE FROM keywords WHERE rowid IN (SELECT row FROM passages WHERE document = ?)",
         "DELETE FROM passages WHERE document = ?",
@@ -127,7 +133,7 @@ fn clear(transaction: &Transaction<'_>, row: i64) -> Result<()> {
     ] {
         transaction.prepare_cached(sql)?.execute([row])?;
     }
-    Ok(())
+    Ok(passages)
 }
 
 fn put_body(transaction: &Transaction<'_>, row: i64, document: &Document) -> Result<()> {
