@@ -179,6 +179,8 @@ named! {
         Bmp = "image/bmp",
         /// GIF image, first frame.
         Gif = "image/gif",
+        /// HEIF picture with HEVC in it, one or more.
+        Heic = "image/heic",
         /// Web page.
         Html = "text/html",
         /// Markdown.

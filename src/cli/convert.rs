@@ -209,6 +209,7 @@ fn has_pictures(media_type: MediaType) -> bool {
             | MediaType::Tiff
             | MediaType::Png
             | MediaType::Jpeg
+            | MediaType::Heic
             | MediaType::Webp
             | MediaType::Bmp
             | MediaType::Gif

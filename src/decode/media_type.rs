@@ -64,8 +64,11 @@ pub fn detect(bytes: &[u8], name: &str, declared: Option<&str>) -> Result<MediaT
     if is_tar(bytes) {
         return Ok(MediaType::Tar);
     }
-    if is_heif(bytes) {
-        return Err(reject(Class::Unsupported, "HEIC or AVIF pictures are not read"));
+    if let Some(brand) = heif_brand(bytes) {
+        return match brand {
+            b"avif" | b"avis" => Err(reject(Class::Unsupported, "AVIF pictures are not read")),
+            _ => Ok(MediaType::Heic),
+        };
     }
     if let Some((_, what)) = KNOWN_BUT_UNREAD.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return Err(reject(Class::Unsupported, format!("{what} is not read")));
@@ -232,10 +235,12 @@ pub(super) fn is_tar(bytes: &[u8]) -> bool {
         && u32::from_str_radix(digits.trim(), 8).is_ok_and(|promised| promised == found)
 }
 
-/// The box that ISO media files begin with, of a brand for pictures.
-fn is_heif(bytes: &[u8]) -> bool {
-    let brands: [&[u8]; 6] = [b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif"];
-    bytes.get(4..8) == Some(b"ftyp") && bytes.get(8..12).is_some_and(|brand| brands.contains(&brand))
+/// The brand in the box that ISO media files begin with, if it is one for pictures.
+fn heif_brand(bytes: &[u8]) -> Option<&[u8; 4]> {
+    const BRANDS: [&[u8; 4]; 10] =
+        [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"];
+    let brand = bytes.get(8..12)?.first_chunk()?;
+    (bytes.get(4..8) == Some(b"ftyp") && BRANDS.contains(&brand)).then_some(brand)
 }
 
 /// The text format that the name's ending speaks for, else the declared type.

@@ -12,6 +12,7 @@ mod docx;
 mod eml;
 mod eml_bytes;
 mod epub;
+mod heif;
 #[cfg(test)]
 mod hostile_tests;
 mod html;
@@ -151,6 +152,7 @@ pub fn page_image(bytes: &[u8], media_type: MediaType, page: u32, limits: &Limit
     guard(media_type.as_str(), || match media_type {
         MediaType::Pdf => pdf::page_image(bytes, page, limits),
         MediaType::Tiff => tiffs::page_image(bytes, page, limits),
+        MediaType::Heic => heif::page_image(bytes, page, limits),
         MediaType::Png | MediaType::Jpeg | MediaType::Webp | MediaType::Bmp | MediaType::Gif => {
             images::page_image(bytes, media_type, page, limits)
         }
@@ -210,6 +212,7 @@ fn pages(
     let texts = match media_type {
         MediaType::Pdf => return pdf::pages(bytes, limits, children),
         MediaType::Tiff => return tiffs::pages(bytes, limits),
+        MediaType::Heic => return heif::pages(bytes, limits),
         MediaType::Png | MediaType::Jpeg | MediaType::Webp | MediaType::Bmp | MediaType::Gif => {
             return images::pages(bytes, media_type, limits);
         }

@@ -39,9 +39,9 @@ fn what_is_not_read_is_refused_by_its_class() {
     assert_eq!(refusal(b"", "a.txt"), Class::Empty);
     let binary: Vec<u8> = (0..4000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     assert_eq!(refusal(&binary, "a.pdf"), Class::Unsupported);
-    let picture = b"\0\0\0\x18ftypheic\0\0\0\0";
+    let picture = b"\0\0\0\x18ftypavif\0\0\0\0";
     let error = decode(picture, "a.heic", None, &limits()).unwrap_err();
-    assert!(error.to_string().contains("HEIC"), "{error}");
+    assert!(error.to_string().contains("AVIF"), "{error}");
     assert_eq!(refusal(b"{\\rtf1 hello", "a.rtf"), Class::Truncated);
     assert_eq!(refusal(b"<?xml version='1.0'?><a><b></a>", "a.xml"), Class::Corrupt);
     let mut office = docx("<w:p/>");
@@ -316,6 +316,7 @@ fn all_formats() -> Vec<Vec<u8>> {
     let formats =
         [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Gif];
     samples.extend(formats.map(picture));
+    samples.push(photograph());
     samples
 }
 

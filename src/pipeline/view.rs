@@ -105,6 +105,7 @@ impl Look for Viewer {
             MediaType::Png
             | MediaType::Jpeg
             | MediaType::Tiff
+            | MediaType::Heic
             | MediaType::Webp
             | MediaType::Bmp
             | MediaType::Gif => None,

@@ -454,7 +454,33 @@ def pictures():
     add("water-animated.webp", out.getvalue(), truth)
 
 
-ALL = [encodings, data, pandoc, office, node, mails, outlook, pdfs, chromium, archives, pictures]
+def heif():
+    """Pictures as telephones take them, by libheif."""
+    import pillow_heif
+    from PIL import Image
+    pillow_heif.register_heif_opener()
+    image = degrade.trim(pages.to_images(pages.to_pdf(load("notice-water"), face="sans", size=14), 120)[0])
+    second = degrade.trim(pages.to_images(pages.to_pdf(load("receipt-pharmacy"), face="mono", size=12), 120)[0])
+    truth, photo = plain(load("notice-water")), image.convert("RGB")
+    even = photo.crop((0, 0, photo.width // 2 * 2, photo.height // 2 * 2))
+    ink = Image.merge("RGBA", [Image.new("L", image.size, 0)] * 3 + [image.convert("L").point(lambda v: 255 - v)])
+    for name, picture, text, options in [
+        ("water-photo", photo, truth, {}), ("water-full-colour", photo, truth, dict(chroma=444)),
+        ("water-turned", even.rotate(-90, expand=True), truth, {}), ("water-transparent", ink, truth, {}),
+        ("two-photos", photo, truth + "\n" + plain(load("receipt-pharmacy")), dict(save_all=True, append_images=[second.convert("RGB")])),
+    ]:
+        out = io.BytesIO()
+        picture.save(out, "HEIF", quality=30, **options)
+        content = out.getvalue()
+        if name == "water-turned":
+            # libheif does not say that a picture is to be turned; telephones do, in a property. It takes the place of one that
+            # says how many bits there are.
+            at = content.index(b"pixi")
+            content = content[:at] + b"irot\x01" + bytes(7) + content[at + 12:]
+        add(f"{name}.heic", content, text)
+
+
+ALL = [encodings, data, pandoc, office, node, mails, outlook, pdfs, chromium, archives, pictures, heif]
 OFFICES = [offices.libreoffice, offices.reportlab, offices.html_printers, offices.sheets_of_the_nineties]
 
 if __name__ == "__main__":
