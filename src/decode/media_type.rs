@@ -237,8 +237,10 @@ pub(super) fn is_tar(bytes: &[u8]) -> bool {
 
 /// The brand in the box that ISO media files begin with, if it is one for pictures.
 fn heif_brand(bytes: &[u8]) -> Option<&[u8; 4]> {
-    const BRANDS: [&[u8; 4]; 10] =
-        [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"];
+    const BRANDS: [&[u8; 4]; 12] = [
+        b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"avci", b"avif",
+        b"avis",
+    ];
     let brand = bytes.get(8..12)?.first_chunk()?;
     (bytes.get(4..8) == Some(b"ftyp") && BRANDS.contains(&brand)).then_some(brand)
 }

@@ -267,12 +267,12 @@ pub(super) fn picture(format: image::ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// A HEIC of 60 × 40 pixels; it is black at the left above.
-pub(super) fn photograph() -> Vec<u8> {
-    let black = |at: u32| at % 60 < 30 && at / 60 < 20;
-    let pixels: Vec<u8> = (0..60 * 40).flat_map(|at| [if black(at) { 0 } else { 255 }; 3]).collect();
+/// A HEIC that is black at the left above.
+pub(super) fn photograph(width: u32, height: u32) -> Vec<u8> {
+    let black = |at: u32| at % width < width / 2 && at / width < height / 2;
+    let pixels: Vec<u8> = (0..width * height).flat_map(|at| [if black(at) { 0 } else { 255 }; 3]).collect();
     let options = heifer::EncodeOptions { max_threads: 1, ..Default::default() };
-    heifer::encode_rgb8(60, 40, &pixels, &options).unwrap()
+    heifer::encode_rgb8(width, height, &pixels, &options).unwrap()
 }
 
 /// A TIFF of so many pages of 16 × 2 pixels, 1 bit each, zero being white: the left half is black.

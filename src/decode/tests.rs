@@ -316,7 +316,7 @@ fn all_formats() -> Vec<Vec<u8>> {
     let formats =
         [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Gif];
     samples.extend(formats.map(picture));
-    samples.push(photograph());
+    samples.push(photograph(60, 40));
     samples
 }
 

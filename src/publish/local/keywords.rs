@@ -6,6 +6,7 @@ use super::postings;
 use crate::error::Result;
 use crate::publish::{By, words};
 use rusqlite::{Connection, OptionalExtension};
+use std::sync::{PoisonError, RwLock};
 
 /// How soon more of a word says no more, and how much of their length is taken off what long passages score:
 /// as in FTS5. See Robertson, Zaragoza: "The Probabilistic Relevance Framework: BM25 and Beyond", 2009.
@@ -33,10 +34,10 @@ pub(super) fn between(c: char) -> bool {
 /// The `count` documents among `allowed` whose best passage matches `text` best, best first; or the
 /// `count` passages of such that match best. A word that is several tokens matches where they are in a row.
 ///
-/// A passage that is replaced just now may be ranked by its new length.
+/// A passage that is replaced just now may be ranked by the length that was or will be at its place.
 pub(super) fn matches(
     reader: &Connection,
-    lengths: &Lengths,
+    lengths: &RwLock<Lengths>,
     text: &str,
     allowed: Option<&Rowset>,
     by: By,
@@ -61,24 +62,20 @@ pub(super) fn matches(
     Ok(best.found)
 }
 
-/// BM25 of every passage that has any of `words`, by rowids.
-fn scores(reader: &Connection, lengths: &Lengths, words: &[&str]) -> Result<Vec<(i64, f64)>> {
+/// BM25 of every passage that has any of `words`, by rowids: the sum of what each word gives it.
+fn scores(reader: &Connection, lengths: &RwLock<Lengths>, words: &[&str]) -> Result<Vec<(i64, f64)>> {
     let (passages, tokens) = postings::totals(reader)?;
-    let (passages, mean) = (passages as f64, tokens as f64 / passages.max(1) as f64);
+    let corpus = Corpus { passages: passages as f64, mean: tokens as f64 / passages.max(1) as f64 };
     let mut scores: Vec<(i64, f64)> = Vec::new();
-    for word in postings::tokens(reader, words)? {
-        let found = postings::occurrences(reader, &word)?;
-        let hits = found.len() as f64;
-        let weight = ((passages - hits + 0.5) / (hits + 0.5)).ln().max(LEAST);
-        scores.reserve(found.len());
-        for (passage, times) in found {
-            let length = match lengths.get(passage) {
-                Some(length) => length,
-                None => postings::length(reader, passage)?.unwrap_or(times),
-            };
-            let (times, length) = (f64::from(times), f64::from(length));
-            let share = times * (K1 + 1.0) / (times + K1 * (1.0 - B + B * length / mean));
-            scores.push((passage, weight * share));
+    for (word, tokens) in words.iter().zip(postings::tokens(reader, words)?) {
+        let begin = scores.len();
+        match tokens.as_slice() {
+            [] => continue,
+            [token] => {
+                postings::of_token(reader, token, |passage, times| scores.push((passage, f64::from(times))))?;
+                corpus.weigh(reader, lengths, scores.get_mut(begin..).unwrap_or_default())?;
+            }
+            _ => postings::of_phrase(reader, word, |passage, score| scores.push((passage, score)))?,
         }
         // Both halves are in order: sorting merges them.
         scores.sort_by_key(|(passage, _)| *passage);
@@ -89,6 +86,34 @@ fn scores(reader: &Connection, lengths: &Lengths, words: &[&str]) -> Result<Vec<
         });
     }
     Ok(scores)
+}
+
+/// What the weight of a word depends on.
+struct Corpus {
+    /// Passages.
+    passages: f64,
+    /// Tokens of one in the mean.
+    mean: f64,
+}
+
+impl Corpus {
+    /// Puts in the place of how often passages have a word what that gives them.
+    fn weigh(&self, reader: &Connection, lengths: &RwLock<Lengths>, found: &mut [(i64, f64)]) -> Result<()> {
+        let hits = found.len() as f64;
+        let weight = ((self.passages - hits + 0.5) / (hits + 0.5)).ln().max(LEAST);
+        // Held for a moment: whoever writes waits for it.
+        let lengths = lengths.read().unwrap_or_else(PoisonError::into_inner);
+        for (passage, score) in found {
+            let times = *score;
+            let length = match lengths.get(*passage) {
+                Some(length) => Some(length),
+                None => postings::length(reader, *passage)?,
+            };
+            let length = length.map_or(times, f64::from);
+            *score = weight * times * (K1 + 1.0) / (times + K1 * (1.0 - B + B * length / self.mean));
+        }
+        Ok(())
+    }
 }
 
 /// The best documents so far, best first, each with its best passage; or the best passages.
@@ -155,10 +180,13 @@ mod tests {
             }
         }
         let compare = |reader: &mut Connection| {
+            postings::prepare(reader)?;
             let expected = ranked(reader, query);
             // As changes left them, as they are loaded, and from disk.
-            for lengths in [&*store.lengths(), &Lengths::load(reader)?, &Lengths::default()] {
+            let loaded = RwLock::new(Lengths::load(reader)?);
+            for lengths in [&store.lengths, &loaded, &RwLock::default()] {
                 let found = scores(reader, lengths, &words::telling(query, between))?;
+                let lengths = lengths.read().unwrap();
                 assert_eq!(found.len(), expected.len(), "{query:?}: {found:?} {expected:?}");
                 for (&(row, score), &expected) in found.iter().zip(&expected) {
                     assert!(row == expected.0 && (score - expected.1).abs() < 1e-5, "{found:?} {expected:?}");

@@ -1,12 +1,15 @@
 //! How many tokens each passage has, in memory, since ranking by words asks for thousands of them: four
-//! bytes a passage, beside the four hundred of its vector.
+//! bytes a passage beside the four hundred of its vector, where rowids are dense.
 
 use super::postings;
 use crate::error::Result;
 use rusqlite::Connection;
 
-/// Passages in a block. Their rowids ascend for ever; a block that is empty again is given back.
+/// Passages in a block, which is there if any of them is.
 const BLOCK: usize = 1024;
+
+/// Rowids beyond are not kept, and asked for on disk: so many passages were never stored, and a damaged file may say any.
+const MOST: i64 = 1 << 31;
 
 /// Lengths by the rowids of passages. Only the process that writes has them: another would not hear of a
 /// change, and asks the disk.
@@ -24,7 +27,7 @@ struct Block {
 
 /// Where a passage's length is: which block, and where in it.
 fn place(passage: i64) -> Option<(usize, usize)> {
-    let row = usize::try_from(passage).ok()?;
+    let row = usize::try_from(passage).ok().filter(|_| passage < MOST)?;
     Some((row / BLOCK, row % BLOCK))
 }
 
@@ -81,10 +84,13 @@ mod tests {
     #[test]
     fn lengths_come_and_go_and_empty_blocks_with_them() {
         let mut lengths = Lengths::default();
-        lengths.replace(&[], &[(1, 7), (5000, 9), (5001, 3)]);
+        lengths.replace(&[], &[(1, 7), (5000, 9), (5001, 3), (i64::MAX, 4)]);
         lengths.replace(&[5000, 99_999, -1], &[(1, 8)]);
         let of = |rows: &[i64]| rows.iter().map(|&row| lengths.get(row)).collect::<Vec<_>>();
-        assert_eq!(of(&[1, 2, 5000, 5001, 99_999, -1]), [Some(8), None, None, Some(3), None, None]);
+        assert_eq!(
+            of(&[1, 2, 5000, 5001, 99_999, -1, i64::MAX]),
+            [Some(8), None, None, Some(3), None, None, None]
+        );
         lengths.replace(&[1, 5001], &[]);
         assert!(lengths.blocks.iter().all(Option::is_none));
     }

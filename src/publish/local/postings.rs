@@ -10,16 +10,20 @@ use super::failure;
 use crate::error::Result;
 use rusqlite::{Connection, OptionalExtension};
 
-/// Makes the tables through which a connection reads the index. They are its own, and nothing of them is in
-/// the store's file: `asked` cuts the words of a query as `keywords` cuts texts.
+/// Makes the tables through which a connection reads the index, where it has none yet; outside of a transaction,
+/// whose end would take them away. They are its own, and nothing of them is in the store's file: `asked`
+/// cuts the words of a query as `keywords` cuts texts.
 pub(super) fn prepare(connection: &Connection) -> Result<()> {
+    let there = "SELECT 1 FROM temp.sqlite_schema WHERE name = 'asked_tokens'";
+    if connection.prepare_cached(there)?.exists([])? {
+        return Ok(());
+    }
     Ok(connection.execute_batch(
-        "PRAGMA temp_store = MEMORY;
-        CREATE VIRTUAL TABLE temp.postings USING fts5vocab (main, keywords, instance);
-        CREATE VIRTUAL TABLE temp.asked USING fts5 (
+        "CREATE VIRTUAL TABLE IF NOT EXISTS temp.postings USING fts5vocab (main, keywords, instance);
+        CREATE VIRTUAL TABLE IF NOT EXISTS temp.asked USING fts5 (
             text, content = '', tokenize = 'unicode61 remove_diacritics 2'
         );
-        CREATE VIRTUAL TABLE temp.asked_tokens USING fts5vocab (temp, asked, instance);",
+        CREATE VIRTUAL TABLE IF NOT EXISTS temp.asked_tokens USING fts5vocab (temp, asked, instance);",
     )?)
 }
 
@@ -37,42 +41,48 @@ pub(super) fn tokens(connection: &Connection, words: &[&str]) -> Result<Vec<Vec<
     while let Some(row) = rows.next()? {
         let number = usize::try_from(row.get::<_, i64>(0)?);
         if let Some(of_word) = number.ok().and_then(|number| tokens.get_mut(number)) {
-            of_word.push(row.get(1)?);
+            // FTS5 cuts what is longer than 32 KiB, maybe within a character.
+            let term = row.get_ref(1)?.as_bytes().map_err(failure::broken)?;
+            of_word.push(String::from_utf8_lossy(term).into_owned());
         }
     }
     Ok(tokens)
 }
 
-/// A passage's rowid, and the number of a token in it, from 0.
-type Place = (i64, i64);
-
-/// How often each passage has `tokens` in a row: rowids, ascending, and how often. Nothing has no tokens.
-pub(super) fn occurrences(connection: &Connection, tokens: &[String]) -> Result<Vec<(i64, u32)>> {
-    let Some((first, others)) = tokens.split_first() else { return Ok(Vec::new()) };
-    let mut begin = places(connection, first)?;
-    for (token, distance) in others.iter().zip(1..) {
-        let next = places(connection, token)?;
-        begin.retain(|(passage, at)| next.binary_search(&(*passage, at + distance)).is_ok());
-    }
-    let mut found: Vec<(i64, u32)> = Vec::new();
-    for (passage, _) in begin {
-        match found.last_mut() {
-            Some((last, times)) if *last == passage => *times += 1,
-            _ => found.push((passage, 1)),
+/// Hands on each passage that has a token, by rowid, and how often it has it.
+pub(super) fn of_token(connection: &Connection, token: &str, mut each: impl FnMut(i64, u32)) -> Result<()> {
+    // A row for each occurrence, in order.
+    let mut statement = connection.prepare_cached("SELECT doc FROM postings WHERE term = ?")?;
+    let mut rows = statement.query([token])?;
+    let mut last: Option<(i64, u32)> = None;
+    while let Some(row) = rows.next()? {
+        let passage: i64 = row.get(0)?;
+        match &mut last {
+            Some((same, times)) if *same == passage => *times += 1,
+            _ => {
+                if let Some((passage, times)) = last.replace((passage, 1)) {
+                    each(passage, times);
+                }
+            }
         }
     }
-    Ok(found)
+    if let Some((passage, times)) = last {
+        each(passage, times);
+    }
+    Ok(())
 }
 
-/// Where a token is, in order.
-fn places(connection: &Connection, token: &str) -> Result<Vec<Place>> {
-    let mut statement = connection.prepare_cached("SELECT doc, offset FROM postings WHERE term = ?")?;
-    let mut rows = statement.query([token])?;
-    let mut places = Vec::new();
+/// Hands on each passage that has the tokens of a word in a row, by rowid, and its BM25 for them, as FTS5 reckons
+/// it: it goes only through passages that have all of them, and these are few.
+pub(super) fn of_phrase(connection: &Connection, word: &str, mut each: impl FnMut(i64, f64)) -> Result<()> {
+    let sql = "SELECT rowid, -rank FROM keywords WHERE keywords MATCH ? ORDER BY rowid";
+    let mut statement = connection.prepare_cached(sql)?;
+    // Quoted, nothing in it is an operator.
+    let mut rows = statement.query([format!("\"{}\"", word.replace('"', "\"\""))])?;
     while let Some(row) = rows.next()? {
-        places.push((row.get(0)?, row.get(1)?));
+        each(row.get(0)?, row.get(1)?);
     }
-    Ok(places)
+    Ok(())
 }
 
 /// How many passages the index counts, and how many tokens they have together.

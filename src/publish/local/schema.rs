@@ -1,6 +1,6 @@
 //! Connections, the tables, and how older files are brought up to date.
 
-use super::{failure, postings};
+use super::failure;
 use crate::error::Result;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::fs::{File, TryLockError};
@@ -206,7 +206,6 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     prepare(&connection)?;
     // Negative: KiB, not pages.
     connection.pragma_update(None, "cache_size", -READER_CACHE)?;
-    postings::prepare(&connection)?;
     Ok(connection)
 }
 

@@ -2,6 +2,7 @@
 
 use super::filter::Rowset;
 use super::keywords::{self, Found};
+use super::postings;
 use super::rows::{Near, promising};
 use super::vectors::{self, DOCUMENT_VECTORS, PASSAGE_VECTORS};
 use super::{LocalStore, read};
@@ -12,7 +13,6 @@ use crate::publish::highlights::Marker;
 use crate::publish::{By, Filter, Hit, Query, Vectored};
 use rusqlite::Connection;
 use std::collections::{HashMap, HashSet};
-use std::sync::PoisonError;
 
 /// Rows that a scan over rounded vectors yields for each one wanted: many more than rounding can
 /// have misplaced, which the recall test checks.
@@ -50,6 +50,7 @@ pub(super) fn search_by(
 /// `None` where it is not known of which moment they are: another process writes, or this one just does.
 fn ahead(store: &LocalStore, query: &Query<'_>) -> Result<Option<Ahead>> {
     store.readers.with(|reader| {
+        postings::prepare(reader)?;
         let moment = store.filters.moment();
         let snapshot = reader.transaction()?;
         if query.limit == 0 || !store.filters.is_settled(&snapshot, moment)? {
@@ -68,8 +69,7 @@ fn matching(
     query: &Query<'_>,
     allowed: Option<&Rowset>,
 ) -> Result<Vec<Found>> {
-    let lengths = store.lengths.read().unwrap_or_else(PoisonError::into_inner);
-    keywords::matches(snapshot, &lengths, query.text, allowed, query.by, fusion::depth(query.limit))
+    keywords::matches(snapshot, &store.lengths, query.text, allowed, query.by, fusion::depth(query.limit))
 }
 
 /// See [`Store::search`](crate::publish::Store::search).
@@ -83,6 +83,7 @@ pub(super) fn search(
         return Ok(Vec::new());
     }
     store.readers.with(|reader| {
+        postings::prepare(reader)?;
         // One snapshot for all statements, so that a write meanwhile cannot tear the answer.
         let moment = store.filters.moment();
         let snapshot = reader.transaction()?;
