@@ -7,8 +7,8 @@ BLOCK = 30
 # So long after each start of the worker caches fill, children start, and the allocator finds its size: three minutes on
 # two cores that have other work as well. A soak of some minutes has lives of some minutes.
 WARM_UP, SHORT_WARM_UP = 180, 60
-# A life of the worker with fewer blocks than these says nothing of a slope.
-BLOCKS = 3
+# A life of the worker with fewer blocks than these says nothing of a slope: teeth of children are as long as some blocks.
+BLOCKS = 8
 # Student's t, two-sided, 95 %, by degrees of freedom from 1.
 STUDENT = [12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11,
            2.10, 2.09, 2.09]

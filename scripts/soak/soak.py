@@ -56,8 +56,8 @@ class Soak:
     def run(self):
         self.began = time.monotonic()
         self.worker.start()
-        # Half a dozen lives that are long enough to show a slope.
-        mean = max(150, self.minutes * 60 / 8)
+        # Some lives that are long enough to show a slope.
+        mean = max(150, self.minutes * 60 / 4)
         life = lambda: time.monotonic() + mean * self.chance.uniform(0.5, 1.5)
         child = lambda: time.monotonic() + self.chance.uniform(5, 25)
         kill_worker, kill_child, sample, told = life(), child(), 0.0, 0.0
