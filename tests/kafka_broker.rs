@@ -5,6 +5,7 @@
 mod common;
 
 use common::kafka::{Kafka, Options, PASSWORD, USER, shared, token};
+use common::wait_for;
 use rdkafka::ClientConfig;
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -44,8 +45,21 @@ fn only_what_was_committed_is_read() {
         producer.flush(WAIT).unwrap();
         if commit { producer.commit_transaction(WAIT) } else { producer.abort_transaction(WAIT) }.unwrap();
     }
-    let read: Vec<_> = kafka.read("both").into_iter().map(|r| r.value.unwrap()).collect();
-    assert_eq!(read, [b"kept".to_vec(), b"kept too".to_vec()]);
+    let read = || -> Vec<_> { kafka.read("both").into_iter().map(|r| r.value.unwrap()).collect() };
+    assert_eq!(read(), [b"kept".to_vec(), b"kept too".to_vec()]);
+
+    // One that stays open hides also what another wrote after it.
+    let ends = || (kafka.stable_offsets("both")[&0], kafka.end_offsets("both")[&0]);
+    let all = ends().1;
+    assert_eq!(ends(), (all, all));
+    producer.begin_transaction().unwrap();
+    producer.send(BaseRecord::<str, str>::to("both").payload("open")).map_err(|(e, _)| e).unwrap();
+    producer.flush(WAIT).unwrap();
+    kafka.send("both", None, b"hidden", &[]);
+    assert_eq!((read().len(), ends()), (2, (all, all + 2)));
+    producer.abort_transaction(WAIT).unwrap();
+    assert!(wait_for(WAIT, || ends() == (all + 3, all + 3)), "{:?}", ends());
+    assert_eq!(read().last().unwrap(), b"hidden");
 }
 
 #[test]

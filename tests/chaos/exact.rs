@@ -47,7 +47,7 @@ pub fn assert_exact(kafka: &Kafka, qdrant: &QdrantFake, sent: &[Sent]) {
         assert!(versions.len() > 1 || hashes.len() == 1, "{key}");
         passages.insert((*key).to_owned(), passages_of(records.last().unwrap()));
     }
-    let held = assert_children(&by_key, &children);
+    let held = assert_children(kafka, &by_key, &children);
     let stored_documents = versions.len() + held.len();
     // A holder may have no text of its own.
     passages.extend(held);
@@ -88,7 +88,11 @@ fn passages_of(record: &Record) -> usize {
 }
 
 /// What came out of archives came out once; gives the passages of each.
-fn assert_children(by_key: &BTreeMap<String, Vec<&Record>>, children: &[&Record]) -> BTreeMap<String, usize> {
+fn assert_children(
+    kafka: &Kafka,
+    by_key: &BTreeMap<String, Vec<&Record>>,
+    children: &[&Record],
+) -> BTreeMap<String, usize> {
     let mut wanted = BTreeSet::new();
     for (key, records) in by_key.iter().filter(|(key, _)| key.starts_with("bundle")) {
         let holder = records.last().unwrap().json();
@@ -101,7 +105,9 @@ fn assert_children(by_key: &BTreeMap<String, Vec<&Record>>, children: &[&Record]
         let key = child.key.clone().unwrap();
         assert_eq!(found.insert(key.clone(), passages_of(child)), None, "{key} was published twice");
     }
-    assert_eq!(found.keys().cloned().collect::<BTreeSet<_>>(), wanted, "documents in archives");
+    let there: BTreeSet<String> = found.keys().cloned().collect();
+    there.symmetric_difference(&wanted).for_each(|key| tell_everything_of(kafka, key));
+    assert_eq!(there, wanted, "documents in archives");
     found
 }
 
@@ -109,6 +115,8 @@ fn assert_children(by_key: &BTreeMap<String, Vec<&Record>>, children: &[&Record]
 fn tell_everything_of(kafka: &Kafka, key: &str) {
     for lane in ["", ".high", ".low", ".retry", ".slow", ".results", ".progress", ".dead"] {
         let topic = format!("{PREFIX}{lane}");
+        let (committed, stable) = (kafka.committed("quire", &topic), kafka.stable_offsets(&topic));
+        println!("{topic}: committed {committed:?}, stable {stable:?}, end {:?}", kafka.end_offsets(&topic));
         for record in kafka.read(&topic).iter().filter(|record| record.key.as_deref() == Some(key)) {
             let value = record
                 .value

@@ -170,9 +170,21 @@ impl Kafka {
         }
     }
 
-    /// The offset after the last record, by partition.
+    /// The offset after the last record, by partition, also of transactions that have not ended.
     pub fn end_offsets(&self, topic: &str) -> BTreeMap<i32, i64> {
-        let consumer: BaseConsumer = self.client().set("group.id", "reader").create().unwrap();
+        self.ends(topic, "read_uncommitted")
+    }
+
+    /// The offset after the last record that is read, by partition: a transaction that has not ended hides
+    /// whatever comes after its first record.
+    pub fn stable_offsets(&self, topic: &str) -> BTreeMap<i32, i64> {
+        self.ends(topic, "read_committed")
+    }
+
+    fn ends(&self, topic: &str, isolation: &str) -> BTreeMap<i32, i64> {
+        let mut config = self.client();
+        config.set("group.id", "reader").set("isolation.level", isolation);
+        let consumer: BaseConsumer = config.create().unwrap();
         let end = |partition| consumer.fetch_watermarks(topic, partition, PATIENCE).unwrap().1;
         partitions(&consumer, topic).into_iter().map(|partition| (partition, end(partition))).collect()
     }
