@@ -84,11 +84,12 @@ schemathesis: setup-test
 mail: setup-test
 	@scripts/venv.sh data/mail tests/mail/requirements.txt --only-binary :all: --require-hashes
 
-# After a change of what is written to topics or read from them.
+# After a change of what is written to topics or read from them, of the API or of metrics.
 schemas: build
 	for name in command envelope notification progress result reviewed; do \
 	  $(QUIRE) schema $$name > docs/schema/$$name.json || exit 1; done
 	$(QUIRE) schema openapi > docs/openapi.json
+	$(QUIRE) schema metrics > docs/metrics.md
 
 # Faults by hand: make chaos KILLS=500, with SEED=N another sequence, with BROKERS=3 three brokers.
 chaos: setup-test models kafka

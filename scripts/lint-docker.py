@@ -66,6 +66,8 @@ def check_image(file, image):
     name, _, tag = image.rpartition(":")
     if not name or tag in ("latest", ""):
         wrong(file, f"the image {image} is not pinned")
+    elif name == "quire" and f"image: {image}\n" not in (DOCKER / "compose.yaml").read_text():
+        wrong(file, f"nothing builds the image {image}")
 
 
 def dockerfile(file):
@@ -125,6 +127,8 @@ def compose(file):
     volumes = set(doc.get("volumes", {}))
     for name, service in doc["services"].items():
         check_image(file, service["image"])
+        if service["image"].startswith("quire:") and "run" in str(service.get("command", "run")):
+            check_stop(file, int(str(service.get("stop_grace_period", "10s")).rstrip("s")))
         secrets = service.get("secrets", [])
         for variable, value in service.get("environment", {}).items():
             check_variable(file, variable, value, [f"/run/secrets/{secret}" for secret in secrets])
@@ -234,8 +238,7 @@ def pool(file, doc, of_kind):
             wrong(file, f"{name} mounts the settings {wanted}, which are not there")
         for text in configs.get(wanted, {}).values():
             config = tomllib.loads(text)
-            if spec.get("terminationGracePeriodSeconds", 30) < config["shutdown"]["drain_s"] + 10:
-                wrong(file, f"{name} is killed before it has drained")
+            check_stop(file, spec.get("terminationGracePeriodSeconds", 30), config["shutdown"]["drain_s"])
             for port in sorted(ports_needed(config) - open_ports):
                 wrong(file, f"{name} may not reach port {port}")
             workers = sum(s["spec"]["maxReplicaCount"] for s in of_kind("ScaledObject"))
@@ -267,6 +270,10 @@ def kubernetes(file):
         if doc["kind"] == "ConfigMap":
             for text in doc["data"].values():
                 check_toml(file, text)
+        if doc["kind"] == "PodMonitor":
+            for pods in [d["spec"]["template"] for k in ("StatefulSet", "Deployment") for d in of_kind(k)]:
+                if not selects(pods["metadata"]["labels"], doc["spec"]["selector"]["matchLabels"]):
+                    wrong(file, f"{name} leaves workers out")
         if doc["kind"] == "ScaledObject":
             target = doc["spec"]["scaleTargetRef"]
             if target["name"] not in [d["metadata"]["name"] for d in of_kind(target["kind"])]:
@@ -276,8 +283,26 @@ def kubernetes(file):
                     wrong(file, f"{name} is scaled by another signal than the work that waits")
 
 
+def check_stop(file, seconds, drain=None):
+    """A worker drains, and then ends what it answers: README.md, "Stopping in time"."""
+    import tomllib
+
+    if drain is None:
+        drain = tomllib.loads((ROOT / "src/default.toml").read_text())["shutdown"]["drain_s"]
+    if seconds < drain + 30:
+        wrong(file, f"a worker is killed after {seconds} s, before it has drained")
+
+
 def unit(file):
     text = file.read_text()
+    check_stop(file, int(re.search(r"^TimeoutStopSec=(\d+)$", text, re.M)[1]))
+    for line in ("NoNewPrivileges=yes", "ProtectSystem=strict", "UMask=0077", "CapabilityBoundingSet=", "StateDirectoryMode=0700"):
+        if line not in text.splitlines():
+            wrong(file, f"it lacks {line}")
+    # Its children are sealed by these; systemd's groups have the first, and none of the rest.
+    for call in ("seccomp", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"):
+        if not re.search(rf"^SystemCallFilter=@.*\b{call}\b", text, re.M):
+            wrong(file, f"it forbids {call}, which the sandbox needs")
     for name in re.findall(r"Environment=(\w+)=", text):
         check_variable(file, name)
     command = re.search(r"ExecStart=\S+ (.*)", text)[1].split()

@@ -1,8 +1,24 @@
 //! Every metric, with its buckets. `metrics/register.rs` gives each its name and help; no other file
 //! spells a metric name.
 
+/// Sets of labels, which the page names.
+macro_rules! labels {
+    ($($name:ident { $($label:ident : $ty:ty),* })*) => {
+        $(
+            #[derive(Debug, Clone, Hash, PartialEq, Eq, prometheus_client::encoding::EncodeLabelSet)]
+            struct $name { $($label: $ty),* }
+
+            impl $crate::metrics::book::Labels for $name {
+                const NAMES: &'static [&'static str] = &[$(stringify!($label)),*];
+            }
+        )*
+    };
+}
+
 mod backlog;
+mod book;
 mod gpu;
+mod http;
 mod notify;
 pub mod read;
 mod register;
@@ -12,12 +28,12 @@ pub mod watch;
 
 use crate::document::{Action, Document};
 use crate::error::{Class, Stage};
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use book::Book;
+use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
 use std::fmt::Write;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -37,15 +53,6 @@ impl EncodeLabelValue for Class {
     }
 }
 
-macro_rules! labels {
-    ($($name:ident { $($label:ident : $ty:ty),* })*) => {
-        $(
-            #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-            struct $name { $($label: $ty),* }
-        )*
-    };
-}
-
 labels! {
     StageLabel { stage: Stage }
     FailureLabel { stage: Stage, class: Class }
@@ -62,7 +69,7 @@ labels! {
 
 /// Handles to every metric; built once in `main`, shared by `Arc`.
 pub struct Metrics {
-    registry: Registry,
+    book: Book,
     stage_documents: Family<StageLabel, Counter>,
     stage_seconds: Family<StageLabel, Histogram>,
     stage_busy: Family<StageLabel, FloatCounter>,
@@ -98,11 +105,16 @@ pub struct Metrics {
     backlog: backlog::Backlog,
     commit_seconds: Histogram,
     committed: Counter,
+    rebalances: Counter,
     gpu: gpu::Gpu,
     tend: tend::Tend,
     traces: traces::Traces,
     notify: notify::Notify,
+    http: http::Http,
 }
+
+/// How documents settle.
+const OUTCOMES: [&str; 7] = ["done", "unchanged", "superseded", "deleted", "cancelled", "retried", "dead"];
 
 /// From half a millisecond to five minutes, about two a doubling at the fast end.
 fn seconds() -> Histogram {
@@ -121,7 +133,7 @@ impl Metrics {
     /// All metrics at zero.
     pub fn new() -> Self {
         let mut metrics = Self {
-            registry: Registry::with_prefix("quire"),
+            book: Book::default(),
             stage_documents: Family::default(),
             stage_seconds: Family::new_with_constructor(seconds),
             stage_busy: Family::default(),
@@ -157,12 +169,15 @@ impl Metrics {
             backlog: backlog::Backlog::default(),
             commit_seconds: seconds(),
             committed: Counter::default(),
+            rebalances: Counter::default(),
             gpu: gpu::Gpu::default(),
             tend: tend::Tend::default(),
             traces: traces::Traces::default(),
             notify: notify::Notify::default(),
+            http: http::Http::default(),
         };
         metrics.coverage.set(1.0);
+        metrics.begin_at_zero();
         metrics.register_flow();
         metrics.register_work();
         metrics.register_kafka();
@@ -170,7 +185,22 @@ impl Metrics {
         metrics.register_tend();
         metrics.register_traces();
         metrics.register_notify();
+        metrics.register_http();
         metrics
+    }
+
+    /// A counter that is born at 1 has not grown, for who asks Prometheus: those that alerts watch are
+    /// there from the start.
+    fn begin_at_zero(&self) {
+        for outcome in OUTCOMES {
+            self.documents.get_or_create(&OutcomeLabel { outcome }).inc_by(0);
+        }
+        for reason in ["crash", "deadline", "recycled"] {
+            self.sandbox_restarts.get_or_create(&ReasonLabel { reason }).inc_by(0);
+        }
+        for outcome in ["sent", "full", "unsent"] {
+            self.spans(outcome, 0);
+        }
     }
 
     /// Unsettled records of a lane.
@@ -182,6 +212,11 @@ impl Metrics {
     pub fn committed(&self, took: Duration, records: usize) {
         self.commit_seconds.observe(took.as_secs_f64());
         self.committed.inc_by(records as u64);
+    }
+
+    /// Partitions came or went.
+    pub fn rebalanced(&self) {
+        self.rebalances.inc();
     }
 
     /// A document left `stage` after `work`.
@@ -309,12 +344,17 @@ impl Metrics {
         Stage::ALL.iter().map(|&stage| (stage, work(stage))).collect()
     }
 
+    /// What there is, in Markdown: docs/metrics.md.
+    pub fn documentation(&self) -> String {
+        self.book.page()
+    }
+
     /// The OpenMetrics text exposition.
     pub fn encode(&self) -> String {
         self.gpu.collect();
         let mut text = String::with_capacity(16 * 1024);
         // Writing to a String cannot fail.
-        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.book.registry);
         text
     }
 }

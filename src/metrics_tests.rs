@@ -20,6 +20,25 @@ fn the_exposition_names_what_happened() {
     }
 }
 
+/// Prometheus sees no growth in a counter that is born at 1: an alert on the first failure would stay silent.
+#[test]
+fn what_alerts_watch_is_there_at_zero() {
+    let metrics = Metrics::new();
+    metrics.task_known("backup", true);
+    let text = metrics.encode();
+    for line in [
+        "quire_documents_total{outcome=\"dead\"} 0",
+        "quire_documents_total{outcome=\"done\"} 0",
+        "quire_sandbox_restarts_total{reason=\"crash\"} 0",
+        "quire_spans_total{outcome=\"unsent\"} 0",
+        "quire_task_runs_total{task=\"backup\",outcome=\"failed\"} 0",
+        "quire_task_scheduled{task=\"backup\"} 1",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    assert!(!text.contains("quire_task_last_success_timestamp_seconds{"), "{text}");
+}
+
 #[test]
 fn why_a_gpu_does_nothing_follows_the_queue_and_the_threads() {
     let metrics = Metrics::new();

@@ -160,7 +160,7 @@ fn schemathesis() -> Option<PathBuf> {
 }
 
 /// Requests that a generator makes of the description, right and wrong ones.
-fn generated(program: &Path, api: &str, folder: &Path) -> std::process::Output {
+fn generated(program: &Path, api: &str, folder: &Path, more: &[&str]) -> std::process::Output {
     let mut command = Command::new(program);
     command
         .args(["run", &format!("{api}/v1/openapi.json")])
@@ -169,6 +169,7 @@ fn generated(program: &Path, api: &str, folder: &Path) -> std::process::Output {
         .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "20", "--seed", "1"])
         // One: Python 3.11 counts how deep it parses over all threads together, and fails (cpython#106905).
         .args(["--workers", "1", "--request-timeout", "30", "--continue-on-failure"])
+        .args(more)
         .current_dir(folder);
     output(&mut command)
 }
@@ -181,11 +182,24 @@ fn the_description_holds_for_generated_requests() {
     };
     let (data, work) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     drop_file(data.path(), "letter.txt", LETTER);
+    let scan = root().join("tests/corpus/documents/invoice-clean-scan.png");
+    drop_file(data.path(), "scan.png", &std::fs::read(scan).unwrap());
     let daemon = Daemon::start(data.path(), &["--set", "serve.requests_per_s=0"]);
     let api = daemon.api().unwrap();
-    let done = || ask("GET", &format!("{api}/v1/status"), None, None).1["counts"]["documents"] == 1;
-    assert!(wait_for(PATIENCE, done), "{}", daemon.log());
-    let out = generated(&program, &api, work.path());
+    let counts = || ask("GET", &format!("{api}/v1/status"), None, None).1["counts"].clone();
+    assert!(wait_for(PATIENCE, || counts()["documents"] == 2), "{}", daemon.log());
+    let found = ask("GET", &format!("{api}/v1/documents?limit=2"), None, None).1;
+    let scan = found["documents"].as_array().unwrap().iter().find(|one| one["name"] == "scan.png");
+    let id = scan.unwrap()["id"].as_str().unwrap();
+    // What is there is looked at first: its result, review, pages, words and likes are as they are described.
+    let named = format!("[parameters]\n\"path.id\" = \"{id}\"\n\"path.page\" = 1\n\"path.number\" = 0\n");
+    let settings = work.path().join("schemathesis.toml");
+    std::fs::write(&settings, named).unwrap();
+    let looked = generated(&program, &api, work.path(), &["--include-method", "GET"]);
+    assert!(looked.status.success(), "{}{}", stdout(&looked), stderr(&looked));
+    assert!(!stdout(&looked).contains("Missing test data"), "{}", stdout(&looked));
+    std::fs::remove_file(settings).unwrap();
+    let out = generated(&program, &api, work.path(), &[]);
     assert!(out.status.success(), "{}{}", stdout(&out), stderr(&out));
     let log = daemon.terminate().1;
     assert!(!log.contains("panicked"), "{log}");

@@ -183,7 +183,13 @@ fn what_is_deployed_is_as_it_should_be() {
         ("docker/kubernetes/gpu.yaml", "part-of: quire }\n      ann", "part-of: other }\n      ann"),
         ("docker/kubernetes/gpu.yaml", "name: quire-gpu, app", "name: quire, app"),
         ("docker/kubernetes/gpu.yaml", "GracePeriodSeconds: 120", "GracePeriodSeconds: 60"),
+        ("docker/kubernetes/quire.yaml", "image: quire:cpu", "image: quire:0.1.0"),
+        ("docker/kubernetes/podmonitor.yaml", "part-of: quire }", "name: quire }"),
+        ("docker/compose.yaml", "stop_grace_period: 60s", "stop_grace_period: 40s"),
         ("docker/debian/quire.service", "quire.toml run", "quire.toml serve"),
+        ("docker/debian/quire.service", "TimeoutStopSec=60", "TimeoutStopSec=45"),
+        ("docker/debian/quire.service", "ProtectSystem=strict", "ProtectSystem=no"),
+        ("docker/debian/quire.service", " landlock_restrict_self", ""),
     ] {
         let path = copy.path().join(file);
         let text = fs::read_to_string(&path).unwrap();

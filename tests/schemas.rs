@@ -19,6 +19,9 @@ fn the_published_schemas_are_those_of_the_types() {
     let out = output(quire(data.path()).args(["schema", "openapi"]));
     let published = std::fs::read_to_string(root().join("docs/openapi.json")).unwrap();
     assert_eq!(stdout(&out), published, "docs/openapi.json is old: run `make schemas`");
+    let page = output(quire(data.path()).args(["schema", "metrics"]));
+    let published = std::fs::read_to_string(root().join("docs/metrics.md")).unwrap();
+    assert_eq!(stdout(&page), published, "docs/metrics.md is old: run `make schemas`");
     let files = common::names(&root().join("docs/schema"));
     assert_eq!(files, names.map(|name| format!("{name}.json")), "a schema that nothing makes");
 }

@@ -2,6 +2,7 @@
 
 use crate::consume::Door;
 use crate::document::{Document, Notification, Options, ReviewEvent};
+use crate::metrics::Metrics;
 use crate::notify::Notifier;
 use crate::publish::Store;
 use crate::review::{Desk, World};
@@ -30,8 +31,8 @@ impl World for Outside {
     }
 }
 
-/// Finishes now and then what whoever decided could not finish.
-pub fn sweep(desk: Arc<Desk>, shutdown: Shutdown) {
+/// Finishes now and then what whoever decided could not finish, and counts what waits for people.
+pub fn sweep(desk: Arc<Desk>, metrics: Arc<Metrics>, shutdown: Shutdown) {
     std::thread::spawn(move || {
         let mut next = Instant::now();
         while !shutdown.is_asked() {
@@ -40,6 +41,8 @@ pub fn sweep(desk: Arc<Desk>, shutdown: Shutdown) {
                 if let Err(error) = desk.sweep() {
                     tracing::warn!("decisions could not be finished yet: {error}");
                 }
+                // A store that is away is told of by those who wait for it.
+                let _ = desk.count_waiting().inspect(|&count| metrics.reviews_waiting(count));
             }
             std::thread::sleep(Duration::from_millis(200));
         }

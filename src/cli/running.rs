@@ -69,7 +69,7 @@ pub struct Running {
     /// What runs by the clock.
     pub tasks: Arc<Schedule>,
     keys: Arc<serve::Keys>,
-    serving: JoinHandle<crate::error::Result<()>>,
+    serving: JoinHandle<()>,
     changes: serve::Changes,
     /// Heard as long as this runs, where it is started once only.
     _signals: Option<Signals>,
@@ -191,7 +191,7 @@ impl Running {
                 (false, _) => Err("the pipeline is stopping".to_owned()),
             }),
         };
-        sweep(desk, shutdown.clone());
+        sweep(desk, Arc::clone(metrics), shutdown.clone());
         let stopped = shutdown.clone().asked();
         let serving = runtime.spawn(serve::serve(listener, serve::router(api), stopped));
         tracing::info!(api = %format!("http://{address}"), data = %root.display(), stored = counts.documents, "ready");

@@ -1,8 +1,9 @@
-//! `quire schema`: the JSON schemas of what is written to topics and read from them.
+//! `quire schema`: the JSON schemas of what is written to topics and read from them, and pages made of what is in the program.
 
 use super::print;
 use crate::consume::envelope::WrittenEnvelope;
 use crate::document;
+use crate::metrics::Metrics;
 use anyhow::Result;
 use clap::ValueEnum;
 use schemars::generate::SchemaSettings;
@@ -26,6 +27,8 @@ pub enum SchemaName {
     Envelope,
     /// The HTTP API, as OpenAPI
     Openapi,
+    /// Every metric, as the page docs/metrics.md
+    Metrics,
 }
 
 /// Prints a schema.
@@ -37,6 +40,10 @@ pub fn schema(name: SchemaName) -> Result<ExitCode> {
         SchemaName::Reviewed => written::<document::ReviewEvent>(),
         SchemaName::Command => read::<document::Command>(),
         SchemaName::Envelope => read::<WrittenEnvelope>(),
+        SchemaName::Metrics => {
+            print!("{}", Metrics::new().documentation());
+            return Ok(ExitCode::SUCCESS);
+        }
         SchemaName::Openapi => return print::json(&crate::serve::description()).map(|()| ExitCode::SUCCESS),
     })?;
     Ok(ExitCode::SUCCESS)

@@ -3,28 +3,17 @@
 use super::watch::{State, Sums, Watch};
 use super::{FloatCounter, Metrics};
 use crate::receipt::lock;
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Unit;
 use std::sync::{Arc, Mutex};
 
-#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct StateLabel {
-    gpu: u32,
-    state: &'static str,
-}
+labels! { StateLabel { gpu: u32, state: &'static str } }
 
-#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OperatorLabel {
-    operator: &'static str,
-}
+labels! { OperatorLabel { operator: &'static str } }
 
-#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct GpuLabel {
-    gpu: u32,
-}
+labels! { GpuLabel { gpu: u32 } }
 
 /// Handles to its metrics.
 #[derive(Default)]
@@ -123,41 +112,32 @@ impl Metrics {
     }
 
     pub(super) fn register_gpu(&mut self) {
-        let r = &mut self.registry;
+        let r = self.book.section("Work");
         r.register("gpus", "GPUs that run the models; 0: the CPU does", self.gpu.devices.clone());
         r.register(
             "gpu_fallback",
-            "1 where the CPU runs the models because no GPU could: the log and quire doctor say why",
+            "1 where the CPU runs the models because no GPU could",
             self.gpu.fallback.clone(),
         );
         r.register(
             "out_of_memory_splits",
-            "Batches that were split because the device lacked memory",
+            "batches that were split because the device lacked memory",
             self.gpu.splits.clone(),
         );
-        r.register_with_unit(
-            "gpu",
-            "Time of a GPU by what it does, or why it does nothing; the sum is the time that passed",
+        r.register_with_unit("gpu", "time of each GPU by what it does, or why it does nothing (below); the sum over states is the time that passed",
             Unit::Seconds,
             self.gpu.seconds.clone(),
         );
-        r.register_with_unit(
-            "gpu_operator",
-            "Time of operators in the batches that were measured, one of 256",
+        r.register_with_unit("gpu_operator", "time of operators in the passes that were measured: one of 256 of each model thread, so only shares mean something",
             Unit::Seconds,
             self.gpu.operators.clone(),
         );
         r.register_with_unit(
             "gpu_memory_free",
-            "Memory of a GPU that nobody has, as last seen",
+            "memory that nobody has, as of when quire took or gave back some last",
             Unit::Bytes,
             self.gpu.memory_free.clone(),
         );
-        r.register_with_unit(
-            "gpu_memory_size",
-            "All memory of a GPU",
-            Unit::Bytes,
-            self.gpu.memory_size.clone(),
-        );
+        r.register_with_unit("gpu_memory_size", "all of it", Unit::Bytes, self.gpu.memory_size.clone());
     }
 }

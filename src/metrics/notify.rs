@@ -1,7 +1,6 @@
 //! Metrics of what is told to subscriptions.
 
 use super::Metrics;
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -9,10 +8,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Unit;
 use std::time::Duration;
 
-#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OutcomeLabel {
-    outcome: &'static str,
-}
+labels! { OutcomeLabel { outcome: &'static str } }
 
 /// Handles to them.
 pub(super) struct Notify {
@@ -31,16 +27,14 @@ impl Default for Notify {
 
 impl Metrics {
     pub(super) fn register_notify(&mut self) {
-        let (r, notify) = (&mut self.registry, &self.notify);
-        r.register(
-            "webhook_messages",
-            "Messages to subscriptions: queued, delivered, retried, dead, replayed, lost, unreadable",
+        let (r, notify) = (self.book.section("Messages"), &self.notify);
+        r.register("webhook_messages", "`queued`; `delivered`, `retried` (tried in vain), `dead` (given up), `replayed`; `lost`: a failure that could not be noted, for the store was away; `unreadable`: a subscription or message that is damaged or of a later version, passed over, once each",
             notify.messages.clone(),
         );
-        r.register("webhook_waiting", "Messages that wait for being sent", notify.waiting.clone());
+        r.register("webhook_waiting", "messages that wait, as the worker that sends counts them, and 0 of others; their bound is `notify.waiting` for each subscription", notify.waiting.clone());
         r.register_with_unit(
             "webhook",
-            "Sending one message, successful or not",
+            "sending one, successful or not; buckets from 0.005 to 20",
             Unit::Seconds,
             notify.seconds.clone(),
         );

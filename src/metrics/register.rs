@@ -6,119 +6,132 @@ use prometheus_client::registry::Unit;
 
 impl Metrics {
     pub(super) fn register_flow(&mut self) {
-        let r = &mut self.registry;
+        let r = self.book.section("Flow");
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
-        r.register("build", "The running version", Info::new(version));
-        r.register("stage_documents", "Documents that left a stage", self.stage_documents.clone());
-        r.register_with_unit(
-            "stage",
-            "Work on one document in a stage",
+        r.register("build", "the running version", Info::new(version));
+        r.register("stage_documents", "documents that left a stage", self.stage_documents.clone());
+        r.register_with_unit("stage", "one document in a stage; for `infer` from its first window queued to its last answered; for `digitize` the sum over its pages",
             Unit::Seconds,
             self.stage_seconds.clone(),
         );
-        r.register_with_unit(
-            "stage_busy",
-            "Time a stage's workers were busy, waiting for room downstream included",
+        r.register_with_unit("stage_busy", "time that a stage's workers handled items; for `decode`, `feed`, `infer`, `interpret` this contains the time below; `consume` has none",
             Unit::Seconds,
             self.stage_busy.clone(),
         );
         r.register_with_unit(
             "stage_blocked",
-            "Time a stage waited for room in the next queue",
+            "time that a stage waited for room in the next queue",
             Unit::Seconds,
             self.stage_blocked.clone(),
         );
         r.register(
             "queue_depth",
-            "Work waiting before a stage: documents; pages before digitize, tokens before infer",
+            "waiting before a stage: documents; before `digitize` pages, before `infer` tokens",
             self.queue_depth.clone(),
         );
+        r.register("queue_bound", "the most that may wait, in the same units", self.queue_bound.clone());
         r.register(
-            "queue_bound",
-            "The most that may wait before a stage, in the units of the depth",
-            self.queue_bound.clone(),
+            "in_flight_documents",
+            "documents between source and store, as of the last look at the source",
+            self.in_flight.clone(),
         );
-        r.register("in_flight_documents", "Documents between source and store", self.in_flight.clone());
         r.register(
             "in_flight_documents_bound",
-            "The most documents that may be in flight",
+            "`consume.in_flight_documents`",
             self.in_flight_bound.clone(),
         );
         r.register_with_unit(
             "in_flight",
-            "Size of the documents in flight",
+            "their bytes as received",
             Unit::Bytes,
             self.in_flight_bytes.clone(),
         );
-        r.register("failures", "Failures by stage and class, each try counted", self.failures.clone());
-        r.register("documents", "Documents settled, by outcome", self.documents.clone());
+        r.register("failures", "failures, each try counted; not those found by the source itself (over the size limit, begun too often)", self.failures.clone());
+        r.register("documents", "documents settled: `done`, `unchanged` (stored already), `superseded` (a later version is), `deleted`, `cancelled`, `retried` (will be tried again), `dead`", self.documents.clone());
         r.register_with_unit(
             "document",
-            "From the source to settled, waiting included",
+            "from the source to settled, waiting included",
             Unit::Seconds,
             self.document_seconds.clone(),
         );
     }
 
     pub(super) fn register_work(&mut self) {
-        let r = &mut self.registry;
-        r.register("pages", "Pages by where their text came from", self.pages.clone());
-        r.register("ocr_confidence", "Mean confidence of a page read by OCR", self.ocr_confidence.clone());
-        r.register("tokens", "Tokens that went through a model", self.tokens.clone());
+        let r = self.book.section("Work");
+        r.register("pages", "pages whose text is known: `text-layer` or `ocr`", self.pages.clone());
+        r.register("ocr_confidence", "mean confidence of a page read by OCR", self.ocr_confidence.clone());
+        r.register(
+            "tokens",
+            "tokens that went through the models, searches and the kinds' descriptions included",
+            self.tokens.clone(),
+        );
         r.register(
             "padding_tokens",
-            "Tokens computed that belong to no text: must stay 0",
+            "tokens computed that belong to no text: must stay 0",
             self.padding.clone(),
         );
-        r.register_with_unit("batch", "One forward pass", Unit::Seconds, self.batch_seconds.clone());
-        r.register("batch_fill", "Share of the token budget that a batch used", self.batch_fill.clone());
-        r.register("batch_sequences", "Windows in a batch", self.batch_sequences.clone());
-        r.register("characters", "Characters of text in finished documents", self.characters.clone());
-        r.register("characters_covered", "Those that lie in some passage", self.covered.clone());
-        r.register(
-            "coverage",
-            "Share of characters in some passage since the start: must be 1",
-            self.coverage.clone(),
+        r.register_with_unit(
+            "batch",
+            "one forward pass, all tasks together",
+            Unit::Seconds,
+            self.batch_seconds.clone(),
         );
-        r.register("verdicts", "Documents by what to do with them", self.verdicts.clone());
-        r.register("fields", "Fields found, by what the checks say of them", self.fields.clone());
-        r.register("duplicates", "Near-duplicates named, by relation", self.duplicates.clone());
-        r.register("decided", "Decisions of people, by action and whether a sample", self.decided.clone());
-        r.register("sandbox_restarts", "Sandboxed processes replaced", self.sandbox_restarts.clone());
-        r.register_with_unit("search", "Answering one search", Unit::Seconds, self.search_seconds.clone());
-        r.register("stored_documents", "Documents in the store", self.stored.clone());
+        r.register(
+            "batch_fill",
+            "share of the token budget (`feed.batch_tokens`; more on a GPU) that a batch used",
+            self.batch_fill.clone(),
+        );
+        r.register("batch_sequences", "windows in a batch", self.batch_sequences.clone());
+        r.register("characters", "characters of text in understood documents", self.characters.clone());
+        r.register("characters_covered", "those that lie in some passage", self.covered.clone());
+        r.register("coverage", "the second over the first: must be 1", self.coverage.clone());
+        r.register("verdicts", "documents by verdict: `accept`, `review`, `reject`", self.verdicts.clone());
+        r.register("fields", "fields found: `valid`, `doubtful`, `invalid`", self.fields.clone());
+        r.register(
+            "duplicates",
+            "near-duplicates named: `same_content`, `new_version`, `same_form`",
+            self.duplicates.clone(),
+        );
+        r.register("decided", "decisions of people: `approve`, `correct`, `reject`, `reprocess`; `sample=\"true\"`: nothing had been doubted of the document", self.decided.clone());
+        r.register(
+            "sandbox_restarts",
+            "child processes replaced: `recycled` (as planned), `deadline`, `crash`",
+            self.sandbox_restarts.clone(),
+        );
+        r.register_with_unit(
+            "search",
+            "answering one search or similarity by HTTP, embedding included",
+            Unit::Seconds,
+            self.search_seconds.clone(),
+        );
+        r.register("stored_documents", "documents in the store", self.stored.clone());
         r.register(
             "store_away",
-            "1 while the store is away or full: documents wait",
+            "1 while the store does not answer or is full, so that documents wait",
             self.store_away.clone(),
         );
     }
 
     pub(super) fn register_kafka(&mut self) {
-        let r = &mut self.registry;
-        r.register(
-            "lag_documents",
-            "Records of this worker's partitions that are not settled, by lane",
+        let r = self.book.section("Kafka");
+        r.register("lag_documents", "records of this worker's partitions that are not settled: `high`, `normal`, `low`, `retry`, `slow`",
             self.lag.clone(),
         );
-        r.register_with_unit(
-            "lag",
-            "Work that waits for this worker: the unsettled records of each lane times what its latest documents cost",
+        r.register_with_unit("lag", "the same as work: the records of each lane × what documents of the kinds that came in it lately cost ÷ cores. For autoscaling: the sum over workers",
             Unit::Seconds,
             self.lag_seconds.clone(),
         );
-        r.register_with_unit(
-            "document_cost",
-            "Work on a document, over all stages, by its media type and whether pages were read by OCR: a mean of the latest",
+        r.register_with_unit("document_cost", "work on a document over all stages, a mean of the latest hundred or so, by media type, with ` ocr` where pages were read from pictures; `unchanged`: was understood before",
             Unit::Seconds,
             self.backlog.costs.clone(),
         );
         r.register_with_unit(
             "commit",
-            "One transaction of results, progress and offsets",
+            "one transaction of results, progress and offsets",
             Unit::Seconds,
             self.commit_seconds.clone(),
         );
-        r.register("committed_records", "Records settled in committed transactions", self.committed.clone());
+        r.register("rebalances", "rebalances of the group that this worker saw: partitions came to it or were taken from it, each counted", self.rebalances.clone());
+        r.register("committed_records", "records settled in committed transactions", self.committed.clone());
     }
 }

@@ -2,27 +2,20 @@
 
 use super::{FloatGauge, Metrics};
 use jiff::Timestamp;
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Unit;
 
-#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct TaskLabel {
-    task: &'static str,
-}
+labels! { TaskLabel { task: &'static str } }
 
-#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RunLabel {
-    task: &'static str,
-    outcome: &'static str,
-}
+labels! { RunLabel { task: &'static str, outcome: &'static str } }
 
 /// Handles to them.
 #[derive(Default)]
 pub(super) struct Tend {
     runs: Family<RunLabel, Counter>,
+    scheduled: Family<TaskLabel, Gauge>,
     running: Family<TaskLabel, Gauge>,
     progress: Family<TaskLabel, FloatGauge>,
     succeeded: Family<TaskLabel, FloatGauge>,
@@ -33,33 +26,55 @@ pub(super) struct Tend {
 
 impl Metrics {
     pub(super) fn register_tend(&mut self) {
-        let (r, tend) = (&mut self.registry, &self.tend);
-        r.register("task_runs", "Runs of scheduled tasks that ended, by outcome", tend.runs.clone());
-        r.register("task_running", "1 while a task runs", tend.running.clone());
+        let (r, tend) = (self.book.section("Clock"), &self.tend);
+        r.register(
+            "task_runs",
+            "runs of scheduled tasks that ended: `done`, `failed`, `cancelled`",
+            tend.runs.clone(),
+        );
+        r.register(
+            "task_scheduled",
+            "1 where the clock starts it, 0 where it runs only when asked",
+            tend.scheduled.clone(),
+        );
+        r.register("task_running", "1 while it runs", tend.running.clone());
         r.register(
             "task_progress",
-            "Share of a running task that is done, where it is known",
+            "share of the running one that is done, where it is known",
             tend.progress.clone(),
         );
         r.register_with_unit(
             "task_last_success_timestamp",
-            "When a task was done last, since 1970-01-01 UTC",
+            "when it was done last, in seconds since 1970-01-01 UTC",
             Unit::Seconds,
             tend.succeeded.clone(),
         );
-        r.register("leader", "1 where this worker starts tasks by the clock", tend.leader.clone());
+        r.register(
+            "leader",
+            "1 where this worker starts tasks by the clock; the sum over a group is 1",
+            tend.leader.clone(),
+        );
         r.register_with_unit(
             "disk_free",
-            "Room on the disk of data.dir",
+            "room on the disk of `data.dir`",
             Unit::Bytes,
             tend.disk_free.clone(),
         );
-        r.register_with_unit(
-            "disk_size",
-            "Size of the disk of data.dir",
-            Unit::Bytes,
-            tend.disk_size.clone(),
-        );
+        r.register_with_unit("disk_size", "its size", Unit::Bytes, tend.disk_size.clone());
+    }
+
+    /// There is such a task; `by_clock`: it is started by the clock, not only when somebody asks.
+    pub fn task_known(&self, task: &'static str, by_clock: bool) {
+        self.tend.scheduled.get_or_create(&TaskLabel { task }).set(i64::from(by_clock));
+        // From the start: a counter that is born at 1 has not grown, for who asks Prometheus.
+        for outcome in ["done", "failed", "cancelled"] {
+            self.tend.runs.get_or_create(&RunLabel { task, outcome }).inc_by(0);
+        }
+    }
+
+    /// A task was done at `at`: by this process, or by one before it or beside it.
+    pub fn task_done(&self, task: &'static str, at: Timestamp) {
+        self.tend.succeeded.get_or_create(&TaskLabel { task }).set(at.as_millisecond() as f64 / 1e3);
     }
 
     /// A task began.
@@ -79,8 +94,7 @@ impl Metrics {
         self.tend.runs.get_or_create(&RunLabel { task, outcome }).inc();
         self.tend.running.get_or_create(&TaskLabel { task }).set(0);
         if outcome == "done" {
-            let seconds = at.as_millisecond() as f64 / 1e3;
-            self.tend.succeeded.get_or_create(&TaskLabel { task }).set(seconds);
+            self.task_done(task, at);
         }
     }
 

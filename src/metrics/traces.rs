@@ -18,7 +18,7 @@ impl Metrics {
     }
 
     pub(super) fn register_traces(&mut self) {
-        let help = "Spans of traces, by what became of them: those not sent are lost";
-        self.registry.register("spans", help, self.traces.spans.clone());
+        let help = "spans of traces: `sent`, `full` (the queue was) or `unsent` (the collector did not take them); the last two are lost";
+        self.book.section("Work").register("spans", help, self.traces.spans.clone());
     }
 }

@@ -199,6 +199,14 @@ impl Desk {
         Ok(held.skip(offset).take(limit).collect())
     }
 
+    /// How many wait for a decision.
+    ///
+    /// Errors: the store is away.
+    pub fn count_waiting(&self) -> Result<usize> {
+        let selection = Selection { state: vec![State::Open.to_string()], ..Selection::default() };
+        self.parts.store.count_records(Shelf::Review, &selection)
+    }
+
     /// Takes a review on for `config.lease_s`, anew if `by` has it already.
     pub fn claim(&self, id: &DocumentId, by: &str, version: Option<u64>) -> Result<Review, Refused> {
         self.change(id, by, version, |review| {

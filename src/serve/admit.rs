@@ -81,6 +81,11 @@ fn needed(method: &Method, path: &str) -> Role {
     }
 }
 
+/// Whether a body may be a document, which is read with bounds of its own; a path below `/v1`.
+fn is_upload(path: &str) -> bool {
+    path.strip_prefix("/v1").unwrap_or(path).trim_end_matches('/') == "/documents"
+}
+
 fn may(role: Role, needed: Role) -> bool {
     role == Role::Admin || role == needed || needed == Role::Reader
 }
@@ -146,6 +151,9 @@ pub async fn admit(
     }
     request.extensions_mut().insert(caller.clone());
     let changes = !request.method().is_safe();
+    if changes && !is_upload(request.uri().path()) {
+        request = super::body::whole(request).await?;
+    }
     let begun = shared.api.changes.clone();
     let answer = async move {
         let mut held = Held::of(&shared.requests, REQUESTS);

@@ -1,24 +1,51 @@
 //! Reading a request's body: bounded in size, in time, and in all uploads together.
 
-use super::Shared;
 use super::admit::Held;
 use super::problem::{BUSY, Problem, SLOW, TOO_LARGE};
+use super::{JSON_LIMIT, Shared};
 use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 /// How many uploads of the largest size may be in memory at once; of smaller ones, accordingly
 /// more.
 const UPLOADS: usize = 4;
-/// How long a sender may be silent.
-const SILENCE: Duration = Duration::from_secs(30);
+/// How long a sender may be silent, and how long a body that is no upload may take.
+const SILENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
+/// The least that comes of an upload in a second, in the mean once [`SILENCE`] is over: who sends a byte now and then
+/// holds memory and a place that others wait for.
+const RATE: usize = 4 << 10;
 /// A refused body is still read this long and this far: a sender that is cut off while it writes
 /// often sees a broken connection instead of the reason.
 const PATIENCE: Duration = Duration::from_secs(5);
 const DISCARDED: usize = 64 << 20;
+
+/// The request with its whole body, if that is no upload: no place is held while it comes.
+pub async fn whole(request: Request) -> Result<Request, Problem> {
+    let (head, mut body) = request.into_parts();
+    let mut bytes = Vec::new();
+    let collect = async {
+        while let Some(data) = frame(&mut body).await {
+            let data = data?;
+            if bytes.len() + data.len() > JSON_LIMIT {
+                return Err(Problem::long_json());
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok(())
+    };
+    let came = timeout(SILENCE, collect).await;
+    let came = came.unwrap_or_else(|_| Err(slow(format!("the body took more than {} s", SILENCE.as_secs()))));
+    if let Err(problem) = came {
+        refuse(&head.headers, &mut body).await;
+        return Err(problem);
+    }
+    Ok(Request::from_parts(head, Body::from(bytes)))
+}
 
 /// The body, with its share of the memory for uploads.
 pub async fn read<'s>(
@@ -27,11 +54,22 @@ pub async fn read<'s>(
     mut body: Body,
 ) -> Result<(Vec<u8>, Held<'s>), Problem> {
     let read = collect(shared, headers, &mut body).await;
-    // Who asks before sending hears the answer first.
-    if read.is_err() && !headers.contains_key(header::EXPECT) {
-        let _ = timeout(PATIENCE, discard(&mut body)).await;
+    if read.is_err() {
+        refuse(headers, &mut body).await;
     }
     read
+}
+
+/// Lets a sender whose body is refused hear why.
+async fn refuse(headers: &HeaderMap, body: &mut Body) {
+    // Who asks before sending hears the answer first.
+    if !headers.contains_key(header::EXPECT) {
+        let _ = timeout(PATIENCE, discard(body)).await;
+    }
+}
+
+fn slow(detail: String) -> Problem {
+    Problem::new(&SLOW, detail).with_remedy("send it again, over a faster connection")
 }
 
 async fn collect<'s>(
@@ -46,8 +84,17 @@ async fn collect<'s>(
         return Err(too_large(shared));
     }
     let mut held = Held::of(&shared.buffered, limit.saturating_mul(UPLOADS));
-    let mut bytes = Vec::new();
+    let (mut bytes, began) = (Vec::new(), Instant::now());
     loop {
+        let late = began.elapsed().saturating_sub(SILENCE).as_secs_f64();
+        if late * RATE as f64 > bytes.len() as f64 {
+            let came = bytes.len() >> 10;
+            let passed = began.elapsed().as_secs();
+            return Err(slow(format!(
+                "{came} KiB came within {passed} s, less than {} KiB a second",
+                RATE >> 10
+            )));
+        }
         let data = match timeout(SILENCE, frame(body)).await {
             Ok(Some(data)) => data?,
             // Where the connection was dropped with the whole server, a body just ends.
@@ -56,7 +103,7 @@ async fn collect<'s>(
                 return Err(Problem::bad(format!("the body ended after {came} of {length} bytes")));
             }
             Ok(None) => return Ok((bytes, held)),
-            Err(_) => return Err(Problem::new(&SLOW, format!("nothing came for {} s", SILENCE.as_secs()))),
+            Err(_) => return Err(slow(format!("nothing came for {} s", SILENCE.as_secs()))),
         };
         if bytes.len().saturating_add(data.len()) > limit {
             return Err(too_large(shared));

@@ -9,6 +9,7 @@ mod describe;
 mod documents;
 mod follow;
 mod keys;
+mod listen;
 mod once;
 mod pace;
 mod page;
@@ -47,7 +48,7 @@ mod tests;
 use crate::config::ServeConfig;
 use crate::consume::Door;
 use crate::document::{Document, DocumentId, PageText};
-use crate::error::{Class, Error, Failure, Result, Stage};
+use crate::error::Result;
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
 use crate::progress::Progress;
@@ -57,28 +58,20 @@ use crate::tend::schedule::Schedule;
 pub use admit::{Changes, Role};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::header;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::http::{Uri, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 pub use choices::Choices;
 pub use keys::{Entry, Keys, check_name, check_skills, is_key, read as read_keys, write as write_keys};
+pub use listen::{bind, check_exposure, serve};
 use pace::Pace;
 use problem::Problem;
 pub use search::Mode;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio::task::AbortHandle;
-
-/// How long open connections may take to end after the stop signal. Uploads that are acknowledged
-/// are durable before the answer, so cutting the rest off loses nothing that was promised.
-const GRACE: Duration = Duration::from_secs(5);
+use std::sync::{Arc, Mutex};
 
 /// The longest JSON body, in bytes: a decision may hold the corrected text of some hundred pages.
 const JSON_LIMIT: usize = 4 << 20;
@@ -221,7 +214,7 @@ fn guarded(shared: Arc<Shared>) -> Router {
         .nest("/v1", guarded)
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(from_fn(problem::finish))
+        .layer(from_fn_with_state(Arc::clone(&shared), problem::finish))
         .with_state(shared)
 }
 
@@ -230,101 +223,14 @@ pub fn description() -> Value {
     routes::v1().document(routes::open())
 }
 
-/// Takes the address of `serve.listen`.
-///
-/// Errors: `Fatal`: it is no address, it is in use, or others could reach it while no key is asked
-/// for.
-pub async fn bind(config: &ServeConfig) -> Result<TcpListener> {
-    let listen = &config.listen;
-    let form = "set serve.listen to HOST:PORT, as 127.0.0.1:8737";
-    let addresses: Vec<SocketAddr> = tokio::net::lookup_host(listen.as_str())
-        .await
-        .map_err(|e| wrong(format!("serve.listen `{listen}` is no address to listen on: {e}"), form))?
-        .collect();
-    addresses.iter().try_for_each(|address| check_exposure(config, *address))?;
-    TcpListener::bind(addresses.as_slice()).await.map_err(|e| match e.kind() {
-        ErrorKind::AddrInUse => wrong(
-            format!("serve.listen {listen} is in use by another program"),
-            "stop that program, or set serve.listen to another port",
-        ),
-        ErrorKind::PermissionDenied => wrong(
-            format!("serve.listen {listen} needs rights that this process lacks"),
-            "set serve.listen to a port above 1023",
-        ),
-        _ => wrong(format!("cannot listen on serve.listen {listen}: {e}"), form),
-    })
-}
-
-/// Whether the API may be at this address.
-///
-/// Errors: `Fatal`: others could reach it while no key is asked for; a key cannot be read.
-pub fn check_exposure(config: &ServeConfig, address: SocketAddr) -> Result<()> {
-    let keys = Keys::open(config).map_err(|what| {
-        wrong(
-            what,
-            "write KEY, ROLE:sha256:HEX or ROLE:sha256:HEX:NAME; roles are reader, writer, reviewer, admin",
-        )
-    })?;
-    if address.ip().to_canonical().is_loopback() || keys.are_asked_for() {
-        return Ok(());
-    }
-    Err(wrong(
-        format!("serve.listen {address} can be reached from other machines, and serve.api_keys is empty"),
-        "add a key with `quire keys add`, set serve.api_keys, or let serve.listen be 127.0.0.1:PORT",
-    ))
-}
-
-/// Answers requests until `shutdown`, then lets those that are open end for a few seconds.
-///
-/// Errors: `Fatal` where the socket itself is broken.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<()> {
-    let server: Arc<OnceLock<AbortHandle>> = Arc::default();
-    let late = Arc::clone(&server);
-    let told = async move {
-        shutdown.await;
-        // A client that neither reads nor hangs up must not keep the program from ending.
-        tokio::spawn(async move {
-            tokio::time::sleep(GRACE).await;
-            if let Some(server) = late.get() {
-                server.abort();
-            }
-        });
-    };
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let answering = axum::serve(listener, service).with_graceful_shutdown(told);
-    let task = tokio::spawn(async move { answering.await });
-    let _ = server.set(task.abort_handle());
-    let broken = |e: &dyn std::fmt::Display| {
-        Error::fatal(Stage::Consume, Class::Internal, format!("the HTTP server ended: {e}"))
-    };
-    match task.await {
-        Ok(ended) => ended.map_err(|e| broken(&e)),
-        Err(cut) if cut.is_cancelled() => {
-            tracing::warn!("some HTTP connections did not end in time and were cut off");
-            Ok(())
-        }
-        Err(panic) => Err(broken(&panic)),
-    }
-}
-
-/// A wrong setting; `Stage::Consume` because this is where documents come in.
-fn wrong(reason: String, remedy: &str) -> Error {
-    let mut failure = Failure::new(Stage::Consume, Class::Config, reason);
-    remedy.clone_into(&mut failure.remedy);
-    Error::Fatal(failure)
-}
-
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, media_type)], shared.api.metrics.encode()).into_response()
 }
 
-async fn openapi(State(shared): State<Arc<Shared>>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], shared.openapi.clone()).into_response()
+async fn openapi(State(shared): State<Arc<Shared>>, uri: Uri) -> std::result::Result<Response, Problem> {
+    params::Params::none(&uri)?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], shared.openapi.clone()).into_response())
 }
 
 async fn live() -> &'static str {

@@ -66,6 +66,17 @@ impl Params {
         self.one(name)?.map(|text| text.trim().to_lowercase().parse().map_err(wrong)).transpose()
     }
 
+    /// Yes or no; no where it is not given.
+    pub fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.one(name)? {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(text) => {
+                Err(Problem::bad(format!("query parameter `{name}` must be true or false, is `{text}`")))
+            }
+        }
+    }
+
     /// How many rows are asked for.
     pub fn limit(&self) -> Result<usize, Problem> {
         self.number("limit", 20, 1..=100)

@@ -1,13 +1,15 @@
 //! Every error as RFC 9457 `application/problem+json`, and the headers of every answer.
 
+use super::Shared;
 use crate::error::Error;
 use axum::body::Body;
-use axum::extract::Request;
 use axum::extract::rejection::JsonRejection;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// A kind of problem: what is the same each time it occurs.
 #[derive(Debug)]
@@ -30,7 +32,8 @@ impl Kind {
 }
 
 /// What every path under `/v1` can answer with.
-pub static ALWAYS: [&Kind; 7] = [&BAD_REQUEST, &UNAUTHORIZED, &FORBIDDEN, &ROLE, &RATE, &INTERNAL, &BUSY];
+pub static ALWAYS: [&Kind; 8] =
+    [&BAD_REQUEST, &UNAUTHORIZED, &FORBIDDEN, &ROLE, &RATE, &SLOW, &INTERNAL, &BUSY];
 
 /// The JSON schema of a problem.
 pub fn schema() -> Value {
@@ -109,6 +112,12 @@ impl Problem {
         Self::new(&BAD_REQUEST, detail)
     }
 
+    /// A body that is no upload has a bound of its own.
+    pub fn long_json() -> Self {
+        Self::new(&TOO_LARGE, format!("a JSON body has at most {} MiB", super::JSON_LIMIT >> 20))
+            .with_remedy("correct fewer pages at once")
+    }
+
     /// It may be tried again after so many seconds.
     pub fn after(mut self, seconds: u64) -> Self {
         self.wait = Some(seconds);
@@ -128,10 +137,7 @@ impl From<JsonRejection> for Problem {
         match rejection.status() {
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(&MEDIA, "the body is not said to be JSON")
                 .with_remedy("send JSON, with `Content-Type: application/json`"),
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                Self::new(&TOO_LARGE, format!("a JSON body has at most {} MiB", super::JSON_LIMIT >> 20))
-                    .with_remedy("correct fewer pages at once")
-            }
+            StatusCode::PAYLOAD_TOO_LARGE => Self::long_json(),
             _ => Self::bad(rejection.body_text()),
         }
     }
@@ -171,7 +177,7 @@ impl IntoResponse for Problem {
 
 /// No such path.
 pub async fn not_found() -> Problem {
-    Problem::new(&NOT_FOUND, "no such path").with_remedy("GET / lists the paths")
+    Problem::new(&NOT_FOUND, "no such path").with_remedy("GET /v1/openapi.json describes every path")
 }
 
 /// No such method on this path.
@@ -179,12 +185,14 @@ pub async fn method_not_allowed() -> Problem {
     Problem::new(&METHOD, "this method is not allowed here; the header `allow` lists those that are")
 }
 
-/// The outermost layer: writes problems, turns errors of the framework into problems too, and sets
-/// the headers that every answer has.
-pub async fn finish(request: Request, next: Next) -> Response {
+/// The outermost layer: writes problems, turns errors of the framework into problems too, sets the headers that
+/// every answer has, and counts it.
+pub async fn finish(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
+    let method = request.method().clone();
     let mut response = next.run(request).await;
     let status = response.status();
+    shared.api.metrics.answered(method.as_str(), status.as_u16());
     if status.is_client_error() || status.is_server_error() {
         let body = match response.extensions_mut().remove::<Problem>() {
             Some(problem) => {
@@ -218,6 +226,9 @@ pub async fn finish(request: Request, next: Next) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    headers
+        .insert("permissions-policy", HeaderValue::from_static("camera=(), geolocation=(), microphone=()"));
     // The page brings its own policy.
     headers
         .entry(header::CONTENT_SECURITY_POLICY)

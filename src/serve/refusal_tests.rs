@@ -124,6 +124,9 @@ const CASES: &[Case] = &[
     ("GET", "/admin/config?x=1", "", 400, "`x`"),
     ("POST", "/admin/pause?x=1", "", 400, "`x`"),
     ("POST", "/admin/resume?x=1", "", 400, "`x`"),
+    ("GET", "/me?x=1", "", 400, "`x`"),
+    ("GET", "/openapi.json?x=1", "", 400, "`x`"),
+    ("GET", "/search?q=x&facets=maybe", "", 400, "true or false"),
     // Subscriptions.
     ("GET", "/subscriptions?x=1", "", 400, "`x`"),
     ("POST", "/subscriptions", "", 400, "JSON"),
@@ -161,9 +164,6 @@ const CASES: &[Case] = &[
     ("DELETE", "/deliveries/none", "", 404, "nothing of that id"),
     ("POST", "/deliveries/none/replay", "", 404, "nothing of that id"),
 ];
-
-/// Paths that cannot be asked wrongly.
-const WITHOUT: [&str; 2] = ["get /v1/me", "get /v1/openapi.json"];
 
 /// Everything that a request could have changed.
 fn everything(server: &Server) -> String {
@@ -208,8 +208,7 @@ fn every_path_is_in_the_table() {
             let path = format!("/v1{}", path.split('?').next().unwrap());
             m.to_lowercase() == method && fits(&template, &path)
         });
-        let without = WITHOUT.contains(&format!("{method} {template}").as_str());
-        assert!(tried != without, "{method} {template}");
+        assert!(tried, "{method} {template}");
     }
 }
 

@@ -88,7 +88,9 @@ pub struct Me {
 pub async fn me(
     State(shared): State<Arc<Shared>>,
     axum::extract::Extension(caller): axum::extract::Extension<super::admit::Caller>,
-) -> Json<Me> {
+    uri: Uri,
+) -> Result<Json<Me>, Problem> {
+    Params::none(&uri)?;
     let keys = shared.api.keys.are_asked_for();
-    Json(Me { name: caller.name, role: caller.role, keys, skills: caller.skills })
+    Ok(Json(Me { name: caller.name, role: caller.role, keys, skills: caller.skills }))
 }

@@ -5,7 +5,7 @@ mod telling;
 
 use super::describe::{About, Routes};
 use super::problem::{
-    CONFLICT, IN_FLIGHT, MEDIA, NO_DIRECTION, NO_PICTURE, NOT_FETCHED, NOT_FOUND, NOT_READY, REUSED, SLOW,
+    CONFLICT, IN_FLIGHT, MEDIA, NO_DIRECTION, NO_PICTURE, NOT_FETCHED, NOT_FOUND, NOT_READY, REUSED,
     TOO_LARGE,
 };
 use super::{
@@ -94,7 +94,7 @@ fn sent(mut about: About<'_>) -> About<'_> {
         let instead = format!("the same as `{name}`, which counts more");
         about = about.query(name, said, what).header(header, in_header, &instead);
     }
-    about.body(true, content).gives::<upload::Taken>(202).fails(&[&TOO_LARGE, &SLOW, &NOT_FETCHED])
+    about.body(true, content).gives::<upload::Taken>(202).fails(&[&TOO_LARGE, &NOT_FETCHED])
 }
 
 fn searched(mut about: About<'_>) -> About<'_> {

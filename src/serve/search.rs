@@ -66,7 +66,7 @@ pub async fn search(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Found
     let (filter, limit) = (params.filter()?, params.limit()?);
     // Ranking is done from the top, so what comes far down costs accordingly.
     let offset = params.number("offset", 0, 0..=900)?;
-    let with_facets = params.one("facets")?.is_some_and(|text| text == "true");
+    let with_facets = params.flag("facets")?;
     let (text, examples) = (wanted_text(&params)?, examples(&params)?);
     if text.is_empty() && examples.like.is_empty() {
         let found = match examples.unlike.is_empty() {

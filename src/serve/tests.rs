@@ -1,7 +1,7 @@
 //! Every route and every error, over a real socket.
 
+use super::bind;
 use super::support::{Server, config, dead_letter, document};
-use super::{bind, serve};
 use crate::consume::Upload;
 use crate::document::{DocumentId, Priority, sha256_hex};
 use crate::error::Error;
@@ -338,17 +338,4 @@ fn bad_addresses_are_refused_by_name() {
     }
     assert!(refused("0.0.0.0:0", &["good", " "]).contains("serve.api_keys holds an empty key"));
     server.runtime.block_on(bind(&config("0.0.0.0:0", &["key"]))).unwrap();
-}
-
-#[test]
-fn shutdown_ends_though_a_client_hangs() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let listener = runtime.block_on(bind(&config("127.0.0.1:0", &[]))).unwrap();
-    let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    stream.write_all(b"POST /v1/documents HTTP/1.1\r\nContent-Le").unwrap();
-    let started = std::time::Instant::now();
-    let shutdown = tokio::time::sleep;
-    let wait = std::time::Duration::from_millis(100);
-    runtime.block_on(async { serve(listener, axum::Router::new(), shutdown(wait)).await }).unwrap();
-    assert!(started.elapsed() < std::time::Duration::from_secs(20));
 }

@@ -148,6 +148,7 @@ impl Schedule {
         let wrong = || format!("tend.{name} `{pattern}` is no cron expression, as `30 2 * * *`");
         let cron = if pattern.is_empty() { None } else { Some(Cron::from_str(pattern).with_context(wrong)?) };
         let state = State { next: self.next(cron.as_ref()), ..State::default() };
+        self.metrics.task_known(name, cron.is_some());
         let pattern = pattern.to_owned();
         self.tasks.push(Arc::new(Task { name, cron, pattern, work, state: Mutex::new(state) }));
         Ok(())
@@ -159,7 +160,10 @@ impl Schedule {
     pub fn remember(&self) -> Result<()> {
         for (name, past) in self.history.all()? {
             if let Some(task) = self.tasks.iter().find(|task| task.name == name) {
+                // Whoever did it: it is done.
+                let done = past.iter().filter(|run| run.outcome == "done").map(|run| run.ended_at).max();
                 lock(&task.state).learn(past);
+                done.inspect(|&at| self.metrics.task_done(task.name, at));
             }
         }
         Ok(())

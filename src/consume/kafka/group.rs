@@ -137,6 +137,7 @@ impl ClientContext for Group {
 
 impl ConsumerContext for Group {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        self.board.metrics.rebalanced();
         match rebalance {
             Rebalance::Revoke(list) => self.revoked(consumer, &self.partitions(list)),
             Rebalance::Error(error) => tracing::warn!("rebalance: {error}"),
