@@ -194,6 +194,9 @@ fn documents_are_found_kept_and_held_by_their_tags() {
         ("a.txt", "A letter about a ferry.", ["--tag", "Case 7"].as_slice()),
         ("b.txt", "A letter about a bridge.", &["--tag", "case 7", "--tag", "legal"]),
         ("c.txt", "A letter about a tunnel.", &[]),
+        // Nothing in them can be understood: they are given up.
+        ("d.txt", "", &["--tag", "legal"]),
+        ("e.pdf", "%PDF-1.4 nothing", &["--tag", "case 7"]),
     ] {
         let file = folder.path().join(name);
         fs::write(&file, text).unwrap();
@@ -214,13 +217,31 @@ fn documents_are_found_kept_and_held_by_their_tags() {
     );
 
     let rules = folder.path().join("rules.toml");
-    let text = "[[rule]]\nname = \"case 7\"\nkeep_days = 0\nmatch = { tag = [\"Case 7\"] }\n\
+    let text = "dead_days = 0\n[[rule]]\nname = \"case 7\"\nkeep_days = 0\nmatch = { tag = [\"Case 7\"] }\n\
                 [[hold]]\nreason = \"court\"\nmatch = { tag = [\"legal\"] }\n";
     fs::write(&rules, text).unwrap();
     let would = json(&call(&data, &["retain", rules.to_str().unwrap(), "--json"]));
-    assert_eq!((would["due"].as_array().unwrap().len(), would["held"].as_u64()), (1, Some(1)), "{would}");
+    assert_eq!((would["due"].as_array().unwrap().len(), would["held"].as_u64()), (1, Some(2)), "{would}");
+    assert_eq!(would["dead"], serde_json::json!([id_of(b"%PDF-1.4 nothing")]), "{would}");
     done(&data, &["retain", rules.to_str().unwrap(), "--apply"]);
     assert_eq!(found(&[]), ["\"b.txt\"", "\"c.txt\""]);
+    assert!(names(&data.join("dead")).iter().all(|name| name.starts_with(&id_of(b""))));
+    assert!(names(&data.join("dead")).len() == 2, "the file and its cause stay");
+
+    // Nor does the API delete what is held; what it deletes is in the audit log.
+    let daemon = Daemon::start(&data, &["--set", &format!("tend.retain_rules={}", rules.display())]);
+    let api = daemon.api().unwrap();
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let delete = |text: &[u8]| {
+        let answer = agent.delete(format!("{api}/v1/documents/{}", id_of(text))).call().unwrap();
+        answer.status().as_u16()
+    };
+    assert_eq!((delete(b"A letter about a bridge."), delete(b"")), (409, 409));
+    assert_eq!(delete(b"A letter about a tunnel."), 204);
+    assert_eq!(found(&[]), ["\"b.txt\""]);
+    let audit = fs::read_to_string(data.join("audit.jsonl")).unwrap();
+    let last: Value = serde_json::from_str(audit.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["action"], &last["name"]), (&"delete".into(), &"c.txt".into()), "{audit}");
 }
 
 #[test]

@@ -182,6 +182,7 @@ impl Running {
             keys: Arc::clone(&keys),
             fetch: Arc::new(move |uri: &str| fetcher.fetch(uri)),
             revive: revive(config),
+            guard: tend::erase::guard(config, &store),
             settings: crate::config::shown(config),
             paused: pipeline.paused(),
             config: serving,

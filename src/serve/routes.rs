@@ -5,8 +5,8 @@ mod telling;
 
 use super::describe::{About, Routes};
 use super::problem::{
-    CONFLICT, IN_FLIGHT, MEDIA, NO_DIRECTION, NO_PICTURE, NOT_FETCHED, NOT_FOUND, NOT_READY, REUSED, SLOW,
-    TOO_LARGE,
+    CONFLICT, HELD, IN_FLIGHT, MEDIA, NO_DIRECTION, NO_PICTURE, NOT_FETCHED, NOT_FOUND, NOT_READY, REUSED,
+    SLOW, TOO_LARGE,
 };
 use super::{
     admin, choices, documents, follow, live, metrics, openapi, pages, ready, reports, search, tasks, upload,
@@ -135,7 +135,7 @@ fn flow(routes: Routes) -> Routes {
             |about| about.gives::<documents::DocumentState>(200).fails(&[&NOT_FOUND]),
         )
         .add(Method::DELETE, "/documents/{id}", delete(documents::delete), "Forget a document", |about| {
-            about.empty(204).empty(202).fails(&[&NOT_FOUND, &IN_FLIGHT])
+            about.empty(204).empty(202).fails(&[&NOT_FOUND, &IN_FLIGHT, &HELD])
         })
         .add(
             Method::GET,

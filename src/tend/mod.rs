@@ -96,4 +96,6 @@ fn each(
 #[cfg(test)]
 mod backup_tests;
 #[cfg(test)]
+mod retain_tests;
+#[cfg(test)]
 mod tests;

@@ -2,11 +2,12 @@
 //!
 //! Rules are in a TOML file, so that they can be reviewed like code. A document that no rule matches
 //! is kept for ever; where several match, the one that keeps longest decides; what a hold matches
-//! stays. Age counts from when a document was understood.
+//! stays. Age counts from when a document was understood. Of what was given up nobody knows what it is: a
+//! hold that names tags or sources keeps those of them, whatever else it names.
 
 use super::audit::Audit;
 use super::{Run, each};
-use crate::document::{Decision, DocumentId};
+use crate::document::{DeadLetter, Decision, DocumentId};
 use crate::publish::{DocumentRow, Filter, Store};
 use anyhow::{Context, Result, bail};
 use jiff::{SignedDuration, Timestamp};
@@ -99,7 +100,7 @@ pub struct Due {
 pub struct Found {
     /// Documents that go.
     pub due: Vec<Due>,
-    /// Documents that would go and are held.
+    /// Documents and dead letters that would go and are held.
     pub held: usize,
     /// Dead letters that go.
     pub dead: Vec<DocumentId>,
@@ -132,7 +133,13 @@ pub fn find(store: &dyn Store, rules: &Rules, now: Timestamp, run: &Run) -> Resu
     if let Some(days) = rules.dead_days {
         let start = now - SignedDuration::from_hours(24 * i64::from(days));
         for letter in store.dead_letters(usize::MAX)? {
-            if letter.failed_at < start && !held.contains(&letter.id) {
+            run.check()?;
+            if letter.failed_at >= start {
+                continue;
+            }
+            if held.contains(&letter.id) || rules.holds.iter().any(|hold| hold.may_mean(&letter)) {
+                found.held += 1;
+            } else {
                 found.dead.push(letter.id);
             }
         }
@@ -154,6 +161,40 @@ fn held(store: &dyn Store, rules: &Rules, run: &Run) -> Result<HashSet<DocumentI
     Ok(held)
 }
 
+impl Hold {
+    /// Whether it may mean what was given up: it names tags or sources, and they do not speak against it.
+    /// What else it names (kinds, entities) nobody can know of it.
+    fn may_mean(&self, letter: &DeadLetter) -> bool {
+        let Some(filter) = &self.filter else { return false };
+        let source = letter.origin.as_ref().map_or("inbox", |origin| origin.topic.as_str());
+        let tagged = |tag: &String| letter.tags.contains(&tag.trim().to_lowercase());
+        (!filter.tag.is_empty() || !filter.source.is_empty())
+            && (filter.tag.is_empty() || filter.tag.iter().any(tagged))
+            && (filter.source.is_empty() || filter.source.iter().any(|from| from == source))
+    }
+}
+
+/// Why a document must stay, understood or given up; `None` where no hold keeps it.
+pub fn held_for(store: &dyn Store, rules: &Rules, id: &DocumentId) -> Result<Option<String>> {
+    let (document, letter) = (store.get(id)?, store.dead(id)?);
+    for hold in &rules.holds {
+        let mut held = hold.ids.contains(id) || letter.iter().any(|letter| hold.may_mean(letter));
+        if let (Some(document), Some(filter)) = (&document, &hold.filter) {
+            // Only what was understood in the same moment is looked at.
+            let (at, moment) = (document.ingested_at, SignedDuration::from_millis(1));
+            let filter = Filter { since: Some(at - moment), until: Some(at + moment), ..filter.clone() };
+            each(store, &filter, None, &Run::default(), |row| {
+                held |= row.id == *id;
+                Ok(())
+            })?;
+        }
+        if held {
+            return Ok(Some(hold.reason.clone()));
+        }
+    }
+    Ok(None)
+}
+
 /// Takes documents and dead letters away wherever they are: store, results, originals, topics.
 pub trait Eraser {
     /// All of a document.
@@ -167,7 +208,7 @@ pub trait Eraser {
 pub struct Done {
     /// Documents that went.
     pub deleted: usize,
-    /// Documents that would have gone and are held.
+    /// Documents and dead letters that would have gone and are held.
     pub held: usize,
     /// Dead letters that went.
     pub dead: usize,

@@ -1,12 +1,10 @@
 //! Over the real local store and real folders.
 
-use super::audit::{self, Audit};
 use super::export::{CURSOR, Cursor, Export, Format};
 use super::history::History;
-use super::retain::{self, Eraser, Rules};
 use super::schedule::{Past, Schedule, Started};
 use super::{Run, report, svg};
-use crate::document::{Document, DocumentId};
+use crate::document::Document;
 use crate::metrics::Metrics;
 use crate::publish::contract::{document, id, letter};
 use crate::publish::local::LocalStore;
@@ -19,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// `2026-11-30T00:00:00Z`: later than every document below.
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     "2026-11-30T00:00:00Z".parse().unwrap()
 }
 
@@ -127,100 +125,6 @@ fn parquet_holds_what_the_documents_hold() {
     assert_eq!(micros, days_ago(2).as_microsecond());
     let whole: Document = serde_json::from_str(rows[1].get_string(at("document")).unwrap()).unwrap();
     assert_eq!(whole.id, id("b"));
-}
-
-struct InStore<'s>(&'s LocalStore);
-
-impl Eraser for InStore<'_> {
-    fn erase(&self, id: &DocumentId) -> anyhow::Result<()> {
-        anyhow::ensure!(id.as_str() != "stuck", "it is stuck");
-        self.0.delete(id)?;
-        Ok(())
-    }
-    fn erase_dead(&self, id: &DocumentId) -> anyhow::Result<()> {
-        self.erase(id)
-    }
-}
-
-fn rules(text: &str) -> anyhow::Result<Rules> {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("rules.toml");
-    fs::write(&path, text).unwrap();
-    Rules::read(&path)
-}
-
-#[test]
-fn retention_deletes_what_is_due_and_nothing_that_is_held() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut acme = aged("acme", "invoice", 400);
-    acme.entities = vec![crate::document::Entity {
-        text: "ACME GmbH".to_owned(),
-        label: "ORG".to_owned(),
-        source: crate::document::EntitySource::Model,
-        value: None,
-        confidence: 1.0,
-        mentions: Vec::new(),
-    }];
-    let documents = [
-        aged("old-invoice", "invoice", 400),
-        aged("new-invoice", "invoice", 300),
-        aged("old-letter", "letter", 40),
-        aged("new-letter", "letter", 20),
-        aged("named", "letter", 40),
-        aged("stuck", "letter", 41),
-        acme,
-    ];
-    let store = filled(dir.path(), &documents);
-    store.put_dead(&letter("gone", 0)).unwrap();
-    // The invoices are matched by both: the longer one decides.
-    let rules = rules(
-        "dead_days = 10
-         [[rule]]\nname = \"all\"\nkeep_days = 30
-         [[rule]]\nname = \"invoices\"\nkeep_days = 365\nmatch = { kind = [\"invoice\"] }
-         [[hold]]\nreason = \"case 1\"\nids = [\"named\"]
-         [[hold]]\nreason = \"case 2\"\nmatch = { entity = [\"acme gmbh\"] }",
-    )
-    .unwrap();
-    let found = retain::find(&store, &rules, now(), &Run::default()).unwrap();
-    let mut due: Vec<(&str, &str)> = found.due.iter().map(|d| (d.row.id.as_str(), d.rule.as_str())).collect();
-    due.sort_unstable();
-    assert_eq!(due, [("old-invoice", "invoices"), ("old-letter", "all"), ("stuck", "all")]);
-    assert_eq!((found.held, found.dead.len()), (2, 1));
-    assert_eq!(store.counts().unwrap().documents, 7, "finding deletes nothing");
-
-    // One is sent again between finding and deleting.
-    let mut again = aged("old-letter", "letter", 0);
-    again.text.push_str(" again");
-    store.put(&again).unwrap();
-    let mut log = Audit::open(dir.path()).unwrap();
-    let done = retain::apply(&store, &found, &InStore(&store), &mut log, &Run::default()).unwrap();
-    assert_eq!((done.deleted, done.dead, done.changed, done.failed.len()), (1, 1, 1, 1));
-    assert!(store.get(&id("old-invoice")).unwrap().is_none());
-    for kept in ["new-invoice", "old-letter", "new-letter", "named", "acme", "stuck"] {
-        assert!(store.get(&id(kept)).unwrap().is_some(), "{kept}");
-    }
-    let path = dir.path().join(audit::FILE);
-    let text = fs::read_to_string(&path).unwrap();
-    assert_eq!(audit::verify(&path).unwrap(), 5, "{text}");
-    assert!(text.contains("\"why\":\"invoices\"") && text.contains("it is stuck"), "{text}");
-    drop(Audit::open(dir.path()).unwrap().add("run", None, "again"));
-    assert_eq!(audit::verify(&path).unwrap(), 6);
-    fs::write(&path, text.replacen("old-invoice", "other", 1)).unwrap();
-    assert!(audit::verify(&path).is_err(), "a changed line is noticed");
-}
-
-#[test]
-fn rules_that_would_do_something_else_are_refused() {
-    for (text, word) in [
-        ("[[rule]]\nname = \"x\"\nkeep_days = 1\nmatch = { verdict = [\"maybe\"] }", "maybe"),
-        ("[[rule]]\nname = \"x\"\nkeep_days = 1\nmatch = { colour = [\"red\"] }", "colour"),
-        ("[[rule]]\nname = \"x\"\nkeep_days = -1", "keep_days"),
-        ("[[hold]]\nreason = \"all\"\nmatch = {}", "all"),
-        ("[[rule]]\nname = \"x\"\nkeep_days = 1\nmatch = { since = \"2026-01-01T00:00:00Z\" }", "since"),
-    ] {
-        let error = format!("{:#}", rules(text).unwrap_err());
-        assert!(error.contains(word), "{error}");
-    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `quire export`, `backup`, `restore`, `retain`, `report`: what keeps an installation well, by hand.
 
 mod duplicates;
-mod erase;
+pub mod erase;
 pub mod tasks;
 
 use super::running::serving;
