@@ -92,6 +92,12 @@ fn exports_reports_and_pages_are_written() {
     let page = out.join("report.html");
     done(&data, &["report", page.to_str().unwrap()]);
     assert!(fs::read_to_string(&page).unwrap().contains("<svg"));
+    for (file, more) in [("report.json", [].as_slice()), ("report", &["--json"])] {
+        let file = out.join(file);
+        done(&data, &[&["report", file.to_str().unwrap()], more].concat());
+        let written: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        assert_eq!(written["total"]["documents"], 3);
+    }
     let pages = out.join("man");
     done(&data, &["man", pages.to_str().unwrap()]);
     let text = fs::read_to_string(pages.join("quire-tasks-start.1")).unwrap();

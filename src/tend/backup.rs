@@ -19,9 +19,9 @@ use copy::Copy;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -123,7 +123,11 @@ pub fn backup(
     let begun_at = Timestamp::now();
     let name = format!("{PREFIX}{}", begun_at.strftime("%Y%m%dT%H%M%S%.6fZ"));
     let folder = into.join(&name);
-    fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    // Whatever folder it lies in: it is as secret as the data.
+    DirBuilder::new()
+        .mode(0o700)
+        .create(&folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
     let mut copy = Copy::new(&data, &folder, before.last().map(PathBuf::as_path), run)?;
     BEFORE.iter().try_for_each(|name| copy.tree(Path::new(name)))?;
     copy.store()?;

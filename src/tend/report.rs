@@ -100,7 +100,7 @@ pub fn make(store: &dyn Store, since: Timestamp, until: Timestamp, run: &Run) ->
     let mut report = Report { made_at: Timestamp::now(), since, until, ..Report::default() };
     let filter = Filter { since: Some(since), until: Some(until), ..Filter::default() };
     let mut met = BTreeMap::<String, (u64, u64)>::new();
-    each(store, &filter, None, run, |row| {
+    each(store, &filter, run, |row| {
         let name = day_of(row.ingested_at);
         // Every one of the first hundred, then ever fewer, over the whole day.
         let (count, taken) = met.entry(name.clone()).or_default();

@@ -119,7 +119,7 @@ pub fn find(store: &dyn Store, rules: &Rules, now: Timestamp, run: &Run) -> Resu
     for rule in order {
         // What is younger than every rule keeps it need not be looked at.
         let filter = Filter { until: oldest_kept, ..rule.filter.clone() };
-        each(store, &filter, None, run, |row| {
+        each(store, &filter, run, |row| {
             if decided.insert(row.id.clone()) && row.ingested_at < start(rule) {
                 due.push(Due { row, rule: rule.name.clone() });
             }
@@ -152,7 +152,7 @@ fn held(store: &dyn Store, rules: &Rules, run: &Run) -> Result<HashSet<DocumentI
     for hold in &rules.holds {
         held.extend(hold.ids.iter().cloned());
         if let Some(filter) = &hold.filter {
-            each(store, filter, None, run, |row| {
+            each(store, filter, run, |row| {
                 held.insert(row.id);
                 Ok(())
             })?;
@@ -183,7 +183,7 @@ pub fn held_for(store: &dyn Store, rules: &Rules, id: &DocumentId) -> Result<Opt
             // Only what was understood in the same moment is looked at.
             let (at, moment) = (document.ingested_at, SignedDuration::from_millis(1));
             let filter = Filter { since: Some(at - moment), until: Some(at + moment), ..filter.clone() };
-            each(store, &filter, None, &Run::default(), |row| {
+            each(store, &filter, &Run::default(), |row| {
                 held |= row.id == *id;
                 Ok(())
             })?;

@@ -1,16 +1,14 @@
 //! Over the real local store and real folders.
 
-use super::export::{CURSOR, Cursor, Export, Format};
 use super::history::History;
 use super::schedule::{Past, Schedule, Started};
 use super::{Run, report, svg};
 use crate::document::Document;
 use crate::metrics::Metrics;
-use crate::publish::contract::{document, id, letter};
+use crate::publish::contract::{document, letter};
 use crate::publish::local::LocalStore;
-use crate::publish::{Filter, Shelf, Store};
+use crate::publish::{Shelf, Store};
 use jiff::{SignedDuration, Timestamp};
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +19,7 @@ pub(super) fn now() -> Timestamp {
     "2026-11-30T00:00:00Z".parse().unwrap()
 }
 
-fn days_ago(days: i64) -> Timestamp {
+pub(super) fn days_ago(days: i64) -> Timestamp {
     now() - SignedDuration::from_hours(24 * days)
 }
 
@@ -38,93 +36,6 @@ pub(super) fn filled(dir: &Path, documents: &[Document]) -> LocalStore {
     let store = LocalStore::open(dir).unwrap();
     documents.iter().for_each(|document| store.put(document).unwrap());
     store
-}
-
-fn ids_of(folder: &Path, cursor: &Cursor) -> Vec<String> {
-    let mut ids = Vec::new();
-    for part in &cursor.parts {
-        let text = fs::read_to_string(folder.join(&part.file)).unwrap();
-        let lines = text.lines().map(|line| serde_json::from_str::<Document>(line).unwrap().id.to_string());
-        ids.extend(lines);
-        assert_eq!(text.lines().count(), part.documents);
-    }
-    ids
-}
-
-#[test]
-fn an_export_that_is_cut_off_goes_on_and_misses_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    let all: Vec<Document> = (0..10).map(|n| aged(&format!("d{n}"), "letter", 20 - n)).collect();
-    let store = filled(&dir.path().join("data"), &all);
-    let out = dir.path().join("out");
-    let filter = Filter::default();
-    let export = Export { folder: &out, format: Format::Jsonl, filter, part_documents: 3 };
-    // Cancelled after the fourth document: one part is whole by then.
-    let run = Run::default();
-    run.cancel();
-    assert!(export.run(&store, &run).unwrap_err().to_string().contains("cancelled"));
-    assert!(!out.join("part-00000.jsonl").exists());
-    let cursor = export.run(&store, &Run::default()).unwrap();
-    assert!(cursor.complete);
-    assert_eq!(cursor.parts.iter().map(|p| p.documents).collect::<Vec<_>>(), [3, 3, 3, 1]);
-    assert_eq!(ids_of(&out, &cursor), ["d0", "d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8", "d9"]);
-    // As if it had been killed after the second part: the third is there and does not count.
-    let mut cut: Cursor = serde_json::from_slice(&fs::read(out.join(CURSOR)).unwrap()).unwrap();
-    cut.parts.truncate(2);
-    cut.after = Some(store.walk(&Filter::default(), None, 6).unwrap()[5].place());
-    fs::write(out.join(CURSOR), serde_json::to_vec(&cut).unwrap()).unwrap();
-    let cursor = export.run(&store, &Run::default()).unwrap();
-    assert_eq!(ids_of(&out, &cursor).len(), 10);
-    // What came since is added, and nothing else.
-    store.put(&aged("new", "letter", 1)).unwrap();
-    let cursor = export.run(&store, &Run::default()).unwrap();
-    assert_eq!(ids_of(&out, &cursor).last().unwrap(), "new");
-    assert_eq!(ids_of(&out, &cursor).len(), 11);
-    let other = Export { filter: Filter { kind: vec!["x".to_owned()], ..Filter::default() }, ..export };
-    assert!(other.run(&store, &Run::default()).unwrap_err().to_string().contains("choose another folder"));
-}
-
-#[test]
-fn what_was_stored_a_moment_ago_is_exported_again() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut fresh = aged("fresh", "letter", 0);
-    fresh.ingested_at = Timestamp::now();
-    let store = filled(&dir.path().join("data"), &[fresh]);
-    let out = dir.path().join("out");
-    let export = Export { folder: &out, format: Format::Jsonl, filter: Filter::default(), part_documents: 9 };
-    export.run(&store, &Run::default()).unwrap();
-    let cursor = export.run(&store, &Run::default()).unwrap();
-    assert_eq!(ids_of(&out, &cursor), ["fresh", "fresh"]);
-}
-
-#[test]
-fn parquet_holds_what_the_documents_hold() {
-    use parquet::file::reader::{FileReader, SerializedFileReader};
-    use parquet::record::RowAccessor;
-    let dir = tempfile::tempdir().unwrap();
-    let mut scanned = aged("b", "invoice", 2);
-    scanned.ocr_confidence = Some(0.5);
-    let store = filled(&dir.path().join("data"), &[aged("a", "letter", 3), scanned]);
-    let out = dir.path().join("out");
-    let export =
-        Export { folder: &out, format: Format::Parquet, filter: Filter::default(), part_documents: 9 };
-    let cursor = export.run(&store, &Run::default()).unwrap();
-    let file = fs::File::open(out.join(&cursor.parts[0].file)).unwrap();
-    let reader = SerializedFileReader::new(file).unwrap();
-    let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
-    assert_eq!(rows.len(), 2);
-    let names: Vec<String> = rows[1].get_column_iter().map(|(name, _)| name.clone()).collect();
-    let at = |name: &str| names.iter().position(|n| n == name).unwrap();
-    assert_eq!(rows[1].get_string(at("id")).unwrap(), "b");
-    assert_eq!(rows[1].get_string(at("kind")).unwrap(), "invoice");
-    assert_eq!(rows[1].get_string(at("text")).unwrap(), "text of b – größer");
-    assert_eq!(rows[1].get_double(at("ocr_confidence")).unwrap(), 0.5);
-    assert_eq!(rows[1].get_double(at("seconds")).unwrap(), 2.0);
-    assert!(rows[0].get_double(at("ocr_confidence")).is_err(), "there is none");
-    let micros = rows[1].get_timestamp_micros(at("ingested_at")).unwrap();
-    assert_eq!(micros, days_ago(2).as_microsecond());
-    let whole: Document = serde_json::from_str(rows[1].get_string(at("document")).unwrap()).unwrap();
-    assert_eq!(whole.id, id("b"));
 }
 
 #[test]

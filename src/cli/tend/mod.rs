@@ -79,7 +79,8 @@ pub struct RetainArgs {
 /// Arguments of `quire report`.
 #[derive(Args)]
 pub struct ReportArgs {
-    /// The HTML file to write; without it, or with --json, the report is printed as JSON
+    /// The file to write: HTML, or JSON where its name ends in .json or with --json; without it, the report
+    /// is printed as JSON
     file: Option<PathBuf>,
     /// So many days, up to now
     #[arg(long, default_value_t = 30)]
@@ -255,7 +256,9 @@ pub fn report(app: &App, args: &ReportArgs) -> Result<ExitCode> {
     let report = watched(|run| last_days(store.as_ref(), args.days, run))?;
     match &args.file {
         Some(file) => {
-            write(file, svg::html(&report).as_bytes())?;
+            let as_json = app.json || file.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
+            let bytes = if as_json { serde_json::to_vec_pretty(&report)? } else { svg::html(&report).into() };
+            write(file, &bytes)?;
             println!("{}", file.display());
         }
         None => print::json(&report)?,
