@@ -192,6 +192,63 @@ fn tasks_run_by_the_clock_and_are_seen() {
 }
 
 #[test]
+fn a_running_task_is_cancelled_in_the_middle_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, backups) = (folder.path().join("data"), folder.path().join("backups"));
+    fs::create_dir_all(data.join("done")).unwrap();
+    // Holes only; what is copied of it before it is cancelled is not.
+    fs::File::create(data.join("done/long~long.bin")).unwrap().set_len(8 << 30).unwrap();
+    let daemon = Daemon::start(&data, &["--set", &format!("tend.backup_dir={}", backups.display())]);
+    let api = daemon.api().unwrap();
+    for by_hand in [true, false] {
+        done(&data, &["tasks", "start", "backup", "--to", &api]);
+        let copies = || task(&api, "backup")["running"]["total"].as_u64() >= Some(1);
+        assert!(wait_for(PATIENCE, copies), "{}", tasks(&api));
+        let asked = Instant::now();
+        if by_hand {
+            done(&data, &["tasks", "cancel", "backup", "--to", &api]);
+        } else {
+            assert_eq!(ureq::delete(format!("{api}/v1/tasks/backup")).call().unwrap().status(), 202);
+        }
+        assert!(wait_for(PATIENCE, || task(&api, "backup")["running"].is_null()), "{}", tasks(&api));
+        println!("cancelled after {:?}", asked.elapsed());
+        let last = task(&api, "backup")["past"][0].clone();
+        assert_eq!(last["outcome"], "cancelled", "{last}");
+    }
+}
+
+#[test]
+fn an_export_that_is_killed_goes_on_and_writes_everything_once() {
+    use quire::publish::{Store, local::LocalStore};
+    let (folder, data) = filled();
+    let out = folder.path().join("out");
+    let key = |id: &str| quire::document::DocumentId::parse(id).unwrap();
+    {
+        let store = LocalStore::open(&data).unwrap();
+        let one = store.get(&key(&id_of(&document(GOOD[0])))).unwrap().unwrap();
+        for n in 0..500 {
+            let id = key(&format!("d{n:03}"));
+            store.put(&quire::document::Document { id, ..one.clone() }).unwrap();
+        }
+    }
+    let mut command = quire(&data);
+    let mut exporting = command.args(["export", out.to_str().unwrap(), "--part", "2"]).spawn().unwrap();
+    assert!(wait_for(PATIENCE, || out.join("part-00020.jsonl").exists()));
+    exporting.kill().unwrap();
+    exporting.wait().unwrap();
+    let parts = || names(&out).into_iter().filter(|name| name.ends_with(".jsonl")).collect::<Vec<_>>();
+    assert!((21..251).contains(&parts().len()), "{} parts", parts().len());
+    let said = json(&call(&data, &["export", out.to_str().unwrap(), "--part", "2", "--json"]));
+    assert_eq!(said["documents"], 503);
+    let text: String = parts().iter().map(|part| fs::read_to_string(out.join(part)).unwrap()).collect();
+    let line = |line: &str| serde_json::from_str::<Value>(line).unwrap()["id"].to_string();
+    let mut ids: Vec<String> = text.lines().map(line).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!((text.lines().count(), ids.len()), (503, 503));
+}
+
+#[test]
 fn documents_are_found_kept_and_held_by_their_tags() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

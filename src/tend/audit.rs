@@ -111,10 +111,20 @@ fn tail(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Checks that every line follows from the one before; how many there are.
-pub fn verify(path: &Path) -> Result<usize> {
+/// What a log is found to hold.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Lines.
+    pub lines: usize,
+    /// SHA-256 of the last one, in hex: kept elsewhere, it tells later whether the end was cut off.
+    pub last: String,
+}
+
+/// Checks that every line follows from the one before, and that one is still there whose hash was kept elsewhere.
+pub fn verify(path: &Path, expected: Option<&str>) -> Result<Checked> {
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let (mut last, mut count) = (String::new(), 0);
+    let mut found = expected.is_none();
     for line in BufReader::new(file).split(b'\n') {
         let line = line?;
         count += 1;
@@ -124,6 +134,13 @@ pub fn verify(path: &Path) -> Result<usize> {
             bail!("line {count} of {} does not follow from the one before", path.display());
         }
         last = sha256_hex(&line);
+        found |= expected.is_some_and(|expected| expected.eq_ignore_ascii_case(&last));
     }
-    Ok(count)
+    if !found {
+        bail!(
+            "{} holds no line of that hash any more: its end was cut off, or it was written anew",
+            path.display()
+        );
+    }
+    Ok(Checked { lines: count, last })
 }

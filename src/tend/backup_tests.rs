@@ -142,7 +142,12 @@ fn a_damaged_or_unfinished_backup_is_not_restored() {
         assert!(!back.join(FILE).exists(), "{damage}");
     }
     let run = Run::default();
+    backup::verify(&made.folder, &run).unwrap();
+    assert_eq!(run.position().0, run.position().1);
     run.cancel();
+    let cancelled = backup::verify(&made.folder, &run).unwrap_err().to_string();
+    assert!(cancelled.contains("cancelled"), "{cancelled}");
+    assert!(crate::publish::local::snapshot::check(&data.join(FILE), &|| false).is_ok());
     assert!(backup::backup(&data, &data.join("keys"), &into, 0, None, &run).is_err());
     assert_eq!(backup::newest(&into).unwrap(), made.folder.canonicalize().unwrap());
 }

@@ -6,7 +6,7 @@
 //! hold that names tags or sources keeps those of them, whatever else it names.
 
 use super::audit::Audit;
-use super::{Run, each};
+use super::{Run, count, each};
 use crate::document::{DeadLetter, Decision, DocumentId};
 use crate::publish::{DocumentRow, Filter, Store};
 use anyhow::{Context, Result, bail};
@@ -108,7 +108,6 @@ pub struct Found {
 
 /// Says what would go at `now`. Memory: the ids of documents that a rule or hold concerns.
 pub fn find(store: &dyn Store, rules: &Rules, now: Timestamp, run: &Run) -> Result<Found> {
-    run.begin("retention: looking", 0);
     let start = |rule: &Rule| now - SignedDuration::from_hours(24 * i64::from(rule.keep_days));
     // Those that keep longest first; a document is the concern of the first that matches it.
     let mut order: Vec<&Rule> = rules.rules.iter().collect();
@@ -116,9 +115,14 @@ pub fn find(store: &dyn Store, rules: &Rules, now: Timestamp, run: &Run) -> Resu
     let oldest_kept = order.iter().map(|rule| start(rule)).max();
     let mut decided: HashSet<DocumentId> = HashSet::new();
     let mut due = Vec::new();
+    // What is younger than every rule keeps it need not be looked at.
+    let of = |rule: &Rule| Filter { until: oldest_kept, ..rule.filter.clone() };
+    let holds = rules.holds.iter().filter_map(|hold| hold.filter.clone());
+    let all: Vec<Filter> = order.iter().map(|rule| of(rule)).chain(holds).collect();
+    let total: Result<u64> = all.iter().map(|filter| count(store, filter)).sum();
+    run.begin("retention: looking", total?);
     for rule in order {
-        // What is younger than every rule keeps it need not be looked at.
-        let filter = Filter { until: oldest_kept, ..rule.filter.clone() };
+        let filter = of(rule);
         each(store, &filter, run, |row| {
             if decided.insert(row.id.clone()) && row.ingested_at < start(rule) {
                 due.push(Due { row, rule: rule.name.clone() });
@@ -218,7 +222,7 @@ pub struct Done {
     pub failed: Vec<String>,
 }
 
-/// Deletes what is due, each written to the audit log before.
+/// Deletes what is due, each written to the audit log before; in the end what came of the run, however it ended.
 pub fn apply(
     store: &dyn Store,
     found: &Found,
@@ -228,6 +232,28 @@ pub fn apply(
 ) -> Result<Done> {
     run.begin("retention: deleting", (found.due.len() + found.dead.len()) as u64);
     let mut done = Done { held: found.held, ..Done::default() };
+    let ended = delete(store, found, eraser, audit, run, &mut done);
+    let how =
+        ended.as_ref().err().map_or_else(String::new, |error| format!("; ended before its time: {error:#}"));
+    let summary = format!(
+        "{} documents and {} dead letters deleted, {} held, {} failed{how}",
+        done.deleted,
+        done.dead,
+        done.held,
+        done.failed.len()
+    );
+    audit.add("run", None, &summary)?;
+    ended.map(|()| done)
+}
+
+fn delete(
+    store: &dyn Store,
+    found: &Found,
+    eraser: &dyn Eraser,
+    audit: &mut Audit,
+    run: &Run,
+    done: &mut Done,
+) -> Result<()> {
     for due in &found.due {
         run.step(1)?;
         let row = &due.row;
@@ -256,13 +282,5 @@ pub fn apply(
             }
         }
     }
-    let summary = format!(
-        "{} documents and {} dead letters deleted, {} held, {} failed",
-        done.deleted,
-        done.dead,
-        done.held,
-        done.failed.len()
-    );
-    audit.add("run", None, &summary)?;
-    Ok(done)
+    Ok(())
 }

@@ -82,12 +82,12 @@ fn retention_deletes_what_is_due_and_nothing_that_is_held() {
     }
     let path = dir.path().join(audit::FILE);
     let text = fs::read_to_string(&path).unwrap();
-    assert_eq!(audit::verify(&path).unwrap(), 5, "{text}");
+    assert_eq!(audit::verify(&path, None).unwrap().lines, 5, "{text}");
     assert!(text.contains("\"why\":\"invoices\"") && text.contains("it is stuck"), "{text}");
     drop(Audit::open(dir.path()).unwrap().add("run", None, "again"));
-    assert_eq!(audit::verify(&path).unwrap(), 6);
+    assert_eq!(audit::verify(&path, None).unwrap().lines, 6);
     fs::write(&path, text.replacen("old-invoice", "other", 1)).unwrap();
-    assert!(audit::verify(&path).is_err(), "a changed line is noticed");
+    assert!(audit::verify(&path, None).is_err(), "a changed line is noticed");
 }
 
 #[test]
@@ -121,13 +121,52 @@ fn what_was_given_up_is_held_by_its_tags_and_sources_only() {
 }
 
 #[test]
+fn a_cancelled_run_is_in_the_audit_log_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path(), &[aged("a", "letter", 40), aged("b", "letter", 41)]);
+    let rules = rules("[[rule]]\nname = \"all\"\nkeep_days = 30").unwrap();
+    let run = Run::default();
+    let found = retain::find(&store, &rules, now(), &run).unwrap();
+    assert_eq!(run.position(), (2, 2, "retention: looking".to_owned()));
+    /// Somebody cancels while the first is deleted.
+    struct Cancels<'s>(InStore<'s>, &'s Run);
+    impl Eraser for Cancels<'_> {
+        fn erase(&self, id: &DocumentId) -> anyhow::Result<()> {
+            self.1.cancel();
+            self.0.erase(id)
+        }
+        fn erase_dead(&self, id: &DocumentId) -> anyhow::Result<()> {
+            self.erase(id)
+        }
+    }
+    let mut log = Audit::open(dir.path()).unwrap();
+    let eraser = Cancels(InStore(&store), &run);
+    assert!(retain::apply(&store, &found, &eraser, &mut log, &run).is_err());
+    assert_eq!(store.counts().unwrap().documents, 1);
+    let text = fs::read_to_string(dir.path().join(audit::FILE)).unwrap();
+    assert_eq!(text.lines().count(), 2);
+    assert!(text.contains("1 documents and 0 dead letters deleted") && text.contains("cancelled"), "{text}");
+}
+
+#[test]
 fn two_that_write_to_the_audit_log_make_one_chain() {
     let dir = tempfile::tempdir().unwrap();
     let (mut one, mut other) = (Audit::open(dir.path()).unwrap(), Audit::open(dir.path()).unwrap());
     for n in 0..4 {
         if n % 2 == 0 { &mut one } else { &mut other }.add("delete", None, &n.to_string()).unwrap();
     }
-    assert_eq!(audit::verify(&dir.path().join(audit::FILE)).unwrap(), 4);
+    let path = dir.path().join(audit::FILE);
+    let checked = audit::verify(&path, None).unwrap();
+    assert_eq!(checked.lines, 4);
+    // The end cut off leaves a chain: only who kept the hash notices.
+    one.add("delete", None, "more").unwrap();
+    audit::verify(&path, Some(&checked.last)).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    let cut: Vec<&str> = text.lines().take(3).collect();
+    fs::write(&path, cut.join("\n") + "\n").unwrap();
+    assert_eq!(audit::verify(&path, None).unwrap().lines, 3);
+    let error = audit::verify(&path, Some(&checked.last)).unwrap_err().to_string();
+    assert!(error.contains("cut off"), "{error}");
 }
 
 #[test]

@@ -71,9 +71,13 @@ pub struct RetainArgs {
     /// Delete what is due; without it, only say what would go
     #[arg(long)]
     apply: bool,
-    /// Check instead that no line of the audit log was changed or taken out
+    /// Check instead that no line of the audit log was changed, nor taken out before the last one, whose hash
+    /// is printed: keep it elsewhere, since lines that are cut off at the end are missed by it only
     #[arg(long)]
     audit: bool,
+    /// With --audit: the hash that was printed before, whose line must still be there
+    #[arg(long, value_name = "HASH", requires = "audit")]
+    expect: Option<String>,
 }
 
 /// Arguments of `quire report`.
@@ -175,7 +179,9 @@ fn told(app: &App, outcome: &backup::Outcome) -> Result<ExitCode> {
 pub fn retain(app: &App, args: &RetainArgs) -> Result<ExitCode> {
     if args.audit {
         let path = app.config.data.dir.join(audit::FILE);
-        println!("{}: {} lines, each follows from the one before", path.display(), audit::verify(&path)?);
+        let found = audit::verify(&path, args.expect.as_deref())?;
+        println!("{}: {} lines, each follows from the one before", path.display(), found.lines);
+        println!("the last has the hash {}", found.last);
         return Ok(ExitCode::SUCCESS);
     }
     let named = args.rules.clone().or_else(|| {

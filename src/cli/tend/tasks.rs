@@ -62,6 +62,8 @@ fn back_up(config: &Config, _: &Arc<dyn Store>, run: &Run) -> Result<String> {
     let remote = remote(config)?;
     let (data, keys) = (&config.data.dir, serving(config).keys_file);
     let outcome = backup::backup(data, &keys, &tend.backup_dir, tend.backup_keep, remote.as_ref(), run)?;
+    // Nobody reads it until it is needed.
+    backup::verify(&outcome.folder, run).context("the backup was made and is not whole")?;
     Ok(format!("{} files, {} bytes in {}", outcome.files, outcome.bytes, outcome.folder.display()))
 }
 
