@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod backup;
+mod claim;
 pub mod export;
 pub mod history;
 pub mod parquet;
@@ -105,5 +106,7 @@ mod backup_tests;
 mod export_tests;
 #[cfg(test)]
 mod retain_tests;
+#[cfg(test)]
+mod schedule_tests;
 #[cfg(test)]
 mod tests;

@@ -31,6 +31,10 @@ pub fn schedule(
 ) -> Result<Schedule> {
     let tend = &config.tend;
     let mut schedule = Schedule::new(&tend.zone, leader, metrics, History::of(store))?;
+    if config.qdrant.url.is_empty() {
+        // The store's lock says so.
+        schedule = schedule.alone();
+    }
     let shared = (config.clone(), Arc::clone(store));
     let work = |what: fn(&Config, &Arc<dyn Store>, &Run) -> Result<String>| {
         let (config, store) = shared.clone();
