@@ -92,6 +92,12 @@ fn exports_reports_and_pages_are_written() {
     let page = out.join("report.html");
     done(&data, &["report", page.to_str().unwrap()]);
     assert!(fs::read_to_string(&page).unwrap().contains("<svg"));
+    for (file, more) in [("report.json", [].as_slice()), ("report", &["--json"])] {
+        let file = out.join(file);
+        done(&data, &[&["report", file.to_str().unwrap()], more].concat());
+        let written: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        assert_eq!(written["total"]["documents"], 3);
+    }
     let pages = out.join("man");
     done(&data, &["man", pages.to_str().unwrap()]);
     let text = fs::read_to_string(pages.join("quire-tasks-start.1")).unwrap();
@@ -186,6 +192,63 @@ fn tasks_run_by_the_clock_and_are_seen() {
 }
 
 #[test]
+fn a_running_task_is_cancelled_in_the_middle_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, backups) = (folder.path().join("data"), folder.path().join("backups"));
+    fs::create_dir_all(data.join("done")).unwrap();
+    // Holes only; what is copied of it before it is cancelled is not.
+    fs::File::create(data.join("done/long~long.bin")).unwrap().set_len(8 << 30).unwrap();
+    let daemon = Daemon::start(&data, &["--set", &format!("tend.backup_dir={}", backups.display())]);
+    let api = daemon.api().unwrap();
+    for by_hand in [true, false] {
+        done(&data, &["tasks", "start", "backup", "--to", &api]);
+        let copies = || task(&api, "backup")["running"]["total"].as_u64() >= Some(1);
+        assert!(wait_for(PATIENCE, copies), "{}", tasks(&api));
+        let asked = Instant::now();
+        if by_hand {
+            done(&data, &["tasks", "cancel", "backup", "--to", &api]);
+        } else {
+            assert_eq!(ureq::delete(format!("{api}/v1/tasks/backup")).call().unwrap().status(), 202);
+        }
+        assert!(wait_for(PATIENCE, || task(&api, "backup")["running"].is_null()), "{}", tasks(&api));
+        println!("cancelled after {:?}", asked.elapsed());
+        let last = task(&api, "backup")["past"][0].clone();
+        assert_eq!(last["outcome"], "cancelled", "{last}");
+    }
+}
+
+#[test]
+fn an_export_that_is_killed_goes_on_and_writes_everything_once() {
+    use quire::publish::{Store, local::LocalStore};
+    let (folder, data) = filled();
+    let out = folder.path().join("out");
+    let key = |id: &str| quire::document::DocumentId::parse(id).unwrap();
+    {
+        let store = LocalStore::open(&data).unwrap();
+        let one = store.get(&key(&id_of(&document(GOOD[0])))).unwrap().unwrap();
+        for n in 0..500 {
+            let id = key(&format!("d{n:03}"));
+            store.put(&quire::document::Document { id, ..one.clone() }).unwrap();
+        }
+    }
+    let mut command = quire(&data);
+    let mut exporting = command.args(["export", out.to_str().unwrap(), "--part", "2"]).spawn().unwrap();
+    assert!(wait_for(PATIENCE, || out.join("part-00020.jsonl").exists()));
+    exporting.kill().unwrap();
+    exporting.wait().unwrap();
+    let parts = || names(&out).into_iter().filter(|name| name.ends_with(".jsonl")).collect::<Vec<_>>();
+    assert!((21..251).contains(&parts().len()), "{} parts", parts().len());
+    let said = json(&call(&data, &["export", out.to_str().unwrap(), "--part", "2", "--json"]));
+    assert_eq!(said["documents"], 503);
+    let text: String = parts().iter().map(|part| fs::read_to_string(out.join(part)).unwrap()).collect();
+    let line = |line: &str| serde_json::from_str::<Value>(line).unwrap()["id"].to_string();
+    let mut ids: Vec<String> = text.lines().map(line).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!((text.lines().count(), ids.len()), (503, 503));
+}
+
+#[test]
 fn documents_are_found_kept_and_held_by_their_tags() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
@@ -194,6 +257,9 @@ fn documents_are_found_kept_and_held_by_their_tags() {
         ("a.txt", "A letter about a ferry.", ["--tag", "Case 7"].as_slice()),
         ("b.txt", "A letter about a bridge.", &["--tag", "case 7", "--tag", "legal"]),
         ("c.txt", "A letter about a tunnel.", &[]),
+        // Nothing in them can be understood: they are given up.
+        ("d.txt", "", &["--tag", "legal"]),
+        ("e.pdf", "%PDF-1.4 nothing", &["--tag", "case 7"]),
     ] {
         let file = folder.path().join(name);
         fs::write(&file, text).unwrap();
@@ -214,13 +280,31 @@ fn documents_are_found_kept_and_held_by_their_tags() {
     );
 
     let rules = folder.path().join("rules.toml");
-    let text = "[[rule]]\nname = \"case 7\"\nkeep_days = 0\nmatch = { tag = [\"Case 7\"] }\n\
+    let text = "dead_days = 0\n[[rule]]\nname = \"case 7\"\nkeep_days = 0\nmatch = { tag = [\"Case 7\"] }\n\
                 [[hold]]\nreason = \"court\"\nmatch = { tag = [\"legal\"] }\n";
     fs::write(&rules, text).unwrap();
     let would = json(&call(&data, &["retain", rules.to_str().unwrap(), "--json"]));
-    assert_eq!((would["due"].as_array().unwrap().len(), would["held"].as_u64()), (1, Some(1)), "{would}");
+    assert_eq!((would["due"].as_array().unwrap().len(), would["held"].as_u64()), (1, Some(2)), "{would}");
+    assert_eq!(would["dead"], serde_json::json!([id_of(b"%PDF-1.4 nothing")]), "{would}");
     done(&data, &["retain", rules.to_str().unwrap(), "--apply"]);
     assert_eq!(found(&[]), ["\"b.txt\"", "\"c.txt\""]);
+    assert!(names(&data.join("dead")).iter().all(|name| name.starts_with(&id_of(b""))));
+    assert!(names(&data.join("dead")).len() == 2, "the file and its cause stay");
+
+    // Nor does the API delete what is held; what it deletes is in the audit log.
+    let daemon = Daemon::start(&data, &["--set", &format!("tend.retain_rules={}", rules.display())]);
+    let api = daemon.api().unwrap();
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let delete = |text: &[u8]| {
+        let answer = agent.delete(format!("{api}/v1/documents/{}", id_of(text))).call().unwrap();
+        answer.status().as_u16()
+    };
+    assert_eq!((delete(b"A letter about a bridge."), delete(b"")), (409, 409));
+    assert_eq!(delete(b"A letter about a tunnel."), 204);
+    assert_eq!(found(&[]), ["\"b.txt\""]);
+    let audit = fs::read_to_string(data.join("audit.jsonl")).unwrap();
+    let last: Value = serde_json::from_str(audit.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["action"], &last["name"]), (&"delete".into(), &"c.txt".into()), "{audit}");
 }
 
 #[test]

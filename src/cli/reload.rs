@@ -106,7 +106,9 @@ pub fn prepare(app: &App, now: &Start, running: &Running) -> Result<Start> {
     if config.data.dir != now.config.data.dir {
         bail!("the setting data.dir takes effect at the next start only; set it back, or restart");
     }
-    if let Some(task) = running.tasks.standing().iter().find(|task| task.running.is_some()) {
+    if let Some(task) =
+        running.tasks.standing().iter().find(|task| task.running.as_ref().is_some_and(|run| run.here))
+    {
         bail!("the task `{}` is running; reload when it is done, or cancel it", task.name);
     }
     telemetry::check(&config.telemetry).map_err(anyhow::Error::msg)?;

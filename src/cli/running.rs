@@ -138,7 +138,7 @@ impl Running {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let (tracer, traces) =
             trace::Exporter::start(&config.telemetry, metrics).map_err(anyhow::Error::msg)?;
-        // Without Kafka there is one process, which the store's lock holds it to.
+        // Without Kafka every process may start tasks; the claims in the store let one do each.
         let leads = Arc::new(AtomicBool::new(config.kafka.brokers.is_empty()));
         let parts = kafka::Parts {
             config: config.clone(),
@@ -182,6 +182,7 @@ impl Running {
             keys: Arc::clone(&keys),
             fetch: Arc::new(move |uri: &str| fetcher.fetch(uri)),
             revive: revive(config),
+            guard: tend::erase::guard(config, &store),
             settings: crate::config::shown(config),
             paused: pipeline.paused(),
             config: serving,

@@ -330,7 +330,7 @@ pub struct DeadLetter {
     /// Where it stands, if it came out of another document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lineage: Option<Lineage>,
-    /// Words that its sender put on it, where they are not in a record.
+    /// Words that its sender put on it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
 }

@@ -51,7 +51,7 @@ impl Metrics {
         );
         r.register(
             "leader",
-            "1 where this worker starts tasks by the clock; the sum over a group is 1",
+            "1 where this worker starts tasks by the clock; the sum over a group is 1; without Kafka each worker may, and the store lets one begin each task",
             tend.leader.clone(),
         );
         r.register_with_unit(

@@ -1,15 +1,16 @@
 //! States and results, lists: what the store and the progress board know.
 
 use super::Shared;
+use super::admit::Caller;
 use super::params::{FILTER, Params, path_id};
-use super::problem::{IN_FLIGHT, NOT_FOUND, Problem};
+use super::problem::{HELD, IN_FLIGHT, INTERNAL, NOT_FOUND, Problem};
 use crate::consume::Door;
 use crate::document::{DeadLetter, Document, DocumentId};
 use crate::progress::Position;
 use crate::publish::{Counts, DocumentRow, forget};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{StatusCode, Uri};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -83,7 +84,12 @@ pub async fn waits(shared: &Arc<Shared>, id: &DocumentId) -> Result<bool, Proble
 }
 
 /// `DELETE /v1/documents/{id}`
-pub async fn delete(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Result<StatusCode, Problem> {
+pub async fn delete(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+    id: Id,
+) -> Result<StatusCode, Problem> {
     Params::none(&uri)?;
     let id = path_id(id)?;
     let waits = matches!(shared.api.door, Door::Folder(_));
@@ -91,6 +97,21 @@ pub async fn delete(State(shared): State<Arc<Shared>>, uri: Uri, id: Id) -> Resu
         // It would be stored right after.
         return Err(Problem::new(&IN_FLIGHT, format!("document `{id}` is being processed"))
             .with_remedy("delete it once it is done"));
+    }
+    let one = id.clone();
+    let by = format!("asked for over HTTP by {}", caller.name);
+    let allowed = shared.blocking(move |api| Ok((api.guard)(&one, &by))).await?;
+    match allowed {
+        Ok(None) => {}
+        Ok(Some(reason)) => {
+            return Err(Problem::new(&HELD, format!("document `{id}` is held: {reason}"))
+                .with_remedy("it can be deleted once the file of tend.retain_rules holds it no more"));
+        }
+        Err(error) => {
+            return Err(Problem::new(&INTERNAL, format!("nothing is deleted: {error:#}")).with_remedy(
+                "mend the file of tend.retain_rules, or what keeps the audit log from being written",
+            ));
+        }
     }
     let remove = move |api: &super::Api| {
         if let Door::Kafka(intake) = &api.door {

@@ -99,6 +99,10 @@ pub type Fetch = Arc<dyn Fn(&str) -> Result<Vec<u8>> + Send + Sync>;
 /// Sends a document that was given up once more; false if there is none of that id. Blocks.
 pub type Revive = Arc<dyn Fn(&DocumentId) -> Result<bool> + Send + Sync>;
 
+/// Asked before a document is deleted, with who wants that: why it must stay, if it must; else the deletion is
+/// in the audit log when this returns. Blocks.
+pub type Guard = Arc<dyn Fn(&DocumentId, &str) -> anyhow::Result<Option<String>> + Send + Sync>;
+
 /// What the routes work with.
 pub struct Api {
     /// Where documents are found.
@@ -129,6 +133,8 @@ pub struct Api {
     pub fetch: Fetch,
     /// Dead letters once more.
     pub revive: Revive,
+    /// What may be deleted.
+    pub guard: Guard,
     /// Every setting, without secrets.
     pub settings: Value,
     /// While it is true no documents are taken from the source.

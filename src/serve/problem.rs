@@ -64,6 +64,7 @@ pub static METHOD: Kind =
     kind(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This path does not do that");
 pub static SLOW: Kind = kind(StatusCode::REQUEST_TIMEOUT, "timeout", "The request did not arrive in time");
 pub static IN_FLIGHT: Kind = kind(StatusCode::CONFLICT, "in-flight", "The document is being processed");
+pub static HELD: Kind = kind(StatusCode::CONFLICT, "held", "A legal hold keeps the document");
 pub static STALE: Kind = kind(StatusCode::CONFLICT, "stale", "Somebody changed it meanwhile");
 pub static CONFLICT: Kind = kind(StatusCode::CONFLICT, "conflict", "That is not possible now");
 pub static OBJECTIONS: Kind =

@@ -5,7 +5,7 @@ mod telling;
 
 use super::describe::{About, Routes};
 use super::problem::{
-    CONFLICT, IN_FLIGHT, MEDIA, NO_DIRECTION, NO_PICTURE, NOT_FETCHED, NOT_FOUND, NOT_READY, REUSED,
+    CONFLICT, HELD, IN_FLIGHT, MEDIA, NO_DIRECTION, NO_PICTURE, NOT_FETCHED, NOT_FOUND, NOT_READY, REUSED,
     TOO_LARGE,
 };
 use super::{
@@ -135,7 +135,7 @@ fn flow(routes: Routes) -> Routes {
             |about| about.gives::<documents::DocumentState>(200).fails(&[&NOT_FOUND]),
         )
         .add(Method::DELETE, "/documents/{id}", delete(documents::delete), "Forget a document", |about| {
-            about.empty(204).empty(202).fails(&[&NOT_FOUND, &IN_FLIGHT])
+            about.empty(204).empty(202).fails(&[&NOT_FOUND, &IN_FLIGHT, &HELD])
         })
         .add(
             Method::GET,

@@ -1,8 +1,8 @@
 //! What runs by the clock: seen, started now, cancelled.
 
-use super::Shared;
 use super::params::Params;
 use super::problem::{CONFLICT, NOT_FOUND, Problem};
+use super::{Api, Shared};
 use crate::tend::schedule::{Schedule, Standing};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -34,14 +34,21 @@ pub struct CancelledTask {
     cancelled: bool,
 }
 
-fn schedule(shared: &Shared) -> Result<&Arc<Schedule>, Problem> {
-    shared.api.tasks.as_ref().ok_or_else(|| Problem::new(&NOT_FOUND, "no tasks are kept here"))
+fn schedule(api: &Api) -> Result<&Arc<Schedule>, Problem> {
+    api.tasks.as_ref().ok_or_else(|| Problem::new(&NOT_FOUND, "no tasks are kept here"))
 }
 
 /// `GET /v1/tasks`
 pub async fn list(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Tasks> {
     Params::none(&uri)?;
-    Ok((StatusCode::OK, Json(Tasks { tasks: schedule(&shared)?.standing() })))
+    let look = |api: &Api| {
+        let schedule = schedule(api)?;
+        // What other workers do now; while the store is away, what is known of them.
+        let _ = schedule.remember();
+        Ok(schedule.standing())
+    };
+    let tasks = shared.blocking(look).await?;
+    Ok((StatusCode::OK, Json(Tasks { tasks })))
 }
 
 /// `POST /v1/tasks/{name}`
@@ -51,12 +58,13 @@ pub async fn start(
     Path(name): Path<String>,
 ) -> Answer<StartedTask> {
     Params::none(&uri)?;
-    let schedule = schedule(&shared)?;
-    known(schedule, &name)?;
-    match schedule.start(&name, "api") {
-        Ok(number) => Ok((StatusCode::ACCEPTED, Json(StartedTask { task: name, number }))),
-        Err(error) => Err(Problem::new(&CONFLICT, error.to_string())),
-    }
+    let start = move |api: &Api| {
+        let schedule = schedule(api)?;
+        known(schedule, &name)?;
+        let number = schedule.start(&name, "api").map_err(|error| conflict(&error))?;
+        Ok((StatusCode::ACCEPTED, Json(StartedTask { task: name, number })))
+    };
+    shared.blocking(start).await
 }
 
 /// `DELETE /v1/tasks/{name}`
@@ -66,12 +74,17 @@ pub async fn cancel(
     Path(name): Path<String>,
 ) -> Answer<CancelledTask> {
     Params::none(&uri)?;
-    let schedule = schedule(&shared)?;
-    known(schedule, &name)?;
-    match schedule.cancel(&name) {
-        Ok(()) => Ok((StatusCode::ACCEPTED, Json(CancelledTask { task: name, cancelled: true }))),
-        Err(error) => Err(Problem::new(&CONFLICT, error.to_string())),
-    }
+    let cancel = move |api: &Api| {
+        let schedule = schedule(api)?;
+        known(schedule, &name)?;
+        schedule.cancel(&name).map_err(|error| conflict(&error))?;
+        Ok((StatusCode::ACCEPTED, Json(CancelledTask { task: name, cancelled: true })))
+    };
+    shared.blocking(cancel).await
+}
+
+fn conflict(error: &anyhow::Error) -> Problem {
+    Problem::new(&CONFLICT, format!("{error:#}"))
 }
 
 fn known(schedule: &Schedule, name: &str) -> Result<(), Problem> {

@@ -195,6 +195,12 @@ fn deleting_takes_the_result_file_along() {
     assert_eq!((answer.status, answer.text.as_str()), (204, ""));
     assert!(!file.exists() && lock(&server.store.documents).is_empty());
     delete().problem(404, path);
+    // A legal hold stands before it.
+    server.store.put(&document("held")).unwrap();
+    let refused = server.ask("DELETE", "/v1/documents/held", &[], b"");
+    assert!(refused.problem(409, "/v1/documents/held").contains("case 7"));
+    assert!(refused.json()["remedy"].as_str().unwrap().contains("tend.retain_rules"));
+    assert!(lock(&server.store.documents).contains_key(&id("held")));
 }
 
 #[test]

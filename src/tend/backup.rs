@@ -19,9 +19,9 @@ use copy::Copy;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -123,12 +123,16 @@ pub fn backup(
     let begun_at = Timestamp::now();
     let name = format!("{PREFIX}{}", begun_at.strftime("%Y%m%dT%H%M%S%.6fZ"));
     let folder = into.join(&name);
-    fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    // Whatever folder it lies in: it is as secret as the data.
+    DirBuilder::new()
+        .mode(0o700)
+        .create(&folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
     let mut copy = Copy::new(&data, &folder, before.last().map(PathBuf::as_path), run)?;
-    BEFORE.iter().try_for_each(|name| copy.tree(Path::new(name)))?;
+    copy.trees(&BEFORE)?;
     copy.store()?;
     let collections = remote.map(|remote| copy.remote(remote)).transpose()?.unwrap_or_default();
-    AFTER.iter().try_for_each(|name| copy.tree(Path::new(name)))?;
+    copy.trees(&AFTER)?;
     copy.keys(keys)?;
     let files = copy.files;
     let bytes = files.iter().map(|file| file.size).sum();
@@ -154,7 +158,9 @@ pub fn verify(folder: &Path, run: &Run) -> Result<Manifest> {
     run.begin("verify", manifest.files.len() as u64);
     for entry in &manifest.files {
         let path = below(folder, &entry.path)?;
-        let found = hash(&path, None).with_context(|| format!("{} is damaged", path.display()))?;
+        let found = hash(&path, None, run);
+        run.check()?;
+        let found = found.with_context(|| format!("{} is damaged", path.display()))?;
         if found != (entry.size, entry.sha256.clone()) {
             bail!("{} is damaged: it is not what was backed up", path.display());
         }
@@ -162,9 +168,16 @@ pub fn verify(folder: &Path, run: &Run) -> Result<Manifest> {
     }
     let store = folder.join(local::FILE);
     if store.exists() {
-        local::snapshot::check(&store)?;
+        whole_store(&store, run)?;
     }
     Ok(manifest)
+}
+
+/// Errors: a store is not whole, or the run was cancelled meanwhile.
+pub(super) fn whole_store(path: &Path, run: &Run) -> Result<()> {
+    let checked = local::snapshot::check(path, &|| run.is_cancelled());
+    run.check()?;
+    Ok(checked?)
 }
 
 /// The newest whole backup below a folder, or the folder itself where it is one.
@@ -231,7 +244,9 @@ pub(super) fn below(folder: &Path, path: &str) -> Result<PathBuf> {
 }
 
 /// Bytes and SHA-256 of a file, copied to `to` on the way, with its mode, and synced there.
-pub(super) fn hash(from: &Path, to: Option<&Path>) -> std::io::Result<(u64, String)> {
+///
+/// Errors: it cannot be read or written; the run was cancelled.
+pub(super) fn hash(from: &Path, to: Option<&Path>, run: &Run) -> std::io::Result<(u64, String)> {
     let mut source = File::open(from)?;
     let private = |to| OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(to);
     let mut copy = to.map(private).transpose()?;
@@ -239,6 +254,8 @@ pub(super) fn hash(from: &Path, to: Option<&Path>) -> std::io::Result<(u64, Stri
     loop {
         let read = source.read(&mut block)?;
         let Some(bytes) = block.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+        // A file may be larger than a person has patience.
+        run.check().map_err(std::io::Error::other)?;
         digest.update(bytes);
         size += read as u64;
         if let Some(copy) = &mut copy {

@@ -1,11 +1,13 @@
 //! Backups of a real store and real folders, and the way back.
 
+use super::export::{Export, Format};
 use super::tests::{aged, filled};
 use super::{Run, backup, restore};
 use crate::publish::Store;
 use crate::publish::contract::id;
 use crate::publish::local::{FILE, LocalStore};
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -57,6 +59,29 @@ fn a_backup_made_while_writing_restores_to_the_same() {
     let within =
         backup::backup(&data, &data.join("keys"), &data.join("b"), 0, None, &Run::default()).unwrap_err();
     assert!(within.to_string().contains("elsewhere"), "{within}");
+}
+
+#[test]
+fn backups_and_exports_are_private_wherever_they_lie() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let store = filled(&data, &[aged("a", "letter", 3)]);
+    let shared = dir.path().join("mnt");
+    fs::create_dir(&shared).unwrap();
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o755)).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let made = backup::backup(&data, &data.join("keys"), &shared, 0, None, &Run::default()).unwrap();
+    assert_eq!((mode(&made.folder), mode(&shared)), (0o700, 0o755));
+    let lake = shared.join("lake/quire");
+    let (filter, format) = (crate::publish::Filter::default(), Format::Jsonl);
+    let export = Export { folder: &lake, format, filter, part_documents: 9 };
+    export.run(&store, &Run::default()).unwrap();
+    assert_eq!(mode(&lake), 0o700);
+    // One that is there may be shared on purpose.
+    fs::set_permissions(&lake, fs::Permissions::from_mode(0o750)).unwrap();
+    export.run(&store, &Run::default()).unwrap();
+    assert_eq!(mode(&lake), 0o750);
 }
 
 #[test]
@@ -117,7 +142,12 @@ fn a_damaged_or_unfinished_backup_is_not_restored() {
         assert!(!back.join(FILE).exists(), "{damage}");
     }
     let run = Run::default();
+    backup::verify(&made.folder, &run).unwrap();
+    assert_eq!(run.position().0, run.position().1);
     run.cancel();
+    let cancelled = backup::verify(&made.folder, &run).unwrap_err().to_string();
+    assert!(cancelled.contains("cancelled"), "{cancelled}");
+    assert!(crate::publish::local::snapshot::check(&data.join(FILE), &|| false).is_ok());
     assert!(backup::backup(&data, &data.join("keys"), &into, 0, None, &run).is_err());
     assert_eq!(backup::newest(&into).unwrap(), made.folder.canonicalize().unwrap());
 }

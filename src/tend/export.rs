@@ -3,15 +3,20 @@
 //! A folder holds parts and a cursor. A part is written beside its name and renamed when it is
 //! whole; then the cursor is written. So an export that was cut off goes on where it was, and one
 //! that is repeated later adds what came since.
+//!
+//! A document is stored after the time that it bears: by minutes where its worker was cut off from the
+//! store. So each export begins a day before the end of the one before, and the cursor holds what was
+//! exported of that day, which is not written again.
 
-use super::{Run, each, parquet};
+use super::{Run, count, each, parquet};
 use crate::document::{Document, DocumentId};
-use crate::durable::{sync_folder, write_whole};
+use crate::durable::{make_private, sync_folder, write_whole};
 use crate::error::named;
 use crate::publish::{Filter, Place, Store};
 use anyhow::{Context, Result, bail};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -19,9 +24,13 @@ use std::path::{Path, PathBuf};
 /// A part is closed when its documents have so many bytes of JSON: it is held in memory.
 const PART_BYTES: usize = 64 << 20;
 
-/// A document is stored somewhat after the time that it bears. The next export begins so much before
-/// the end of this one, and writes what it meets there once more.
-const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
+/// How much later than the time that it bears a document may be stored: a worker that is cut off from the
+/// store for longer is noticed.
+const LATE: SignedDuration = SignedDuration::from_hours(24);
+
+/// Documents of that time that the cursor remembers: 8 MB of it. Where more came, late ones are looked for
+/// in as much of the time as these cover.
+const REMEMBERED: usize = 100_000;
 
 /// The cursor's file.
 pub const CURSOR: &str = "export.json";
@@ -43,14 +52,47 @@ pub struct Cursor {
     pub format: String,
     /// Of which documents.
     pub filter: Filter,
-    /// How far it is.
+    /// How far it is: the latest document that was exported.
     pub after: Option<Place>,
+    /// What was exported of the time in which documents may still turn up, with its microseconds since 1970.
+    #[serde(default)]
+    pub recent: BTreeMap<DocumentId, i64>,
+    /// Nothing before is looked at again: more was exported than is remembered.
+    #[serde(default)]
+    pub floor: Option<Timestamp>,
     /// The parts that are whole, in order.
     pub parts: Vec<Part>,
     /// Whether it came to the end.
     pub complete: bool,
     /// When it was written to last.
     pub at: Timestamp,
+}
+
+impl Cursor {
+    /// From where on documents may turn up that were not exported; `None`: from the beginning on.
+    fn start(&self) -> Option<Timestamp> {
+        // A clock that was ahead must not make those of the right time be passed over.
+        let after = self.after.as_ref()?.ingested_at.min(Timestamp::now());
+        Some((after - LATE).max(self.floor.unwrap_or(Timestamp::MIN)))
+    }
+
+    /// Notes documents as exported.
+    fn note(&mut self, documents: &[Document], last: Place) {
+        self.recent.extend(documents.iter().map(|d| (d.id.clone(), d.ingested_at.as_microsecond())));
+        if self.after.as_ref().is_none_or(|after| after.ingested_at < last.ingested_at) {
+            self.after = Some(last);
+        }
+        if let Some(start) = self.start() {
+            self.recent.retain(|_, micros| *micros >= start.as_microsecond());
+        }
+        if let Some(over) = self.recent.len().checked_sub(REMEMBERED).filter(|over| *over > 0) {
+            let mut times: Vec<i64> = self.recent.values().copied().collect();
+            times.sort_unstable();
+            let last_forgotten = times.get(over - 1).copied().unwrap_or(i64::MAX);
+            self.recent.retain(|_, micros| *micros > last_forgotten);
+            self.floor = Timestamp::from_microsecond(last_forgotten.saturating_add(1)).ok();
+        }
+    }
 }
 
 /// A file of an export.
@@ -79,14 +121,16 @@ impl Export<'_> {
     ///
     /// Errors: the folder holds another export, or cannot be written; it was cancelled.
     pub fn run(&self, store: &dyn Store, run: &Run) -> Result<Cursor> {
-        fs::create_dir_all(self.folder).with_context(|| format!("cannot make {}", self.folder.display()))?;
+        make_private(self.folder).with_context(|| format!("cannot make {}", self.folder.display()))?;
         let mut cursor = self.cursor()?;
-        run.begin("export", if self.filter.is_empty() { store.counts()?.documents as u64 } else { 0 });
-        let started = Timestamp::now();
+        let filter = Filter { since: self.filter.since.max(cursor.start()), ..self.filter.clone() };
+        run.begin("export", count(store, &filter)?);
         let mut batch = Batch::default();
-        let after = cursor.after.clone();
         cursor.complete = false;
-        each(store, &self.filter, after, run, |row| {
+        each(store, &filter, run, |row| {
+            if cursor.recent.get(&row.id) == Some(&row.ingested_at.as_microsecond()) {
+                return Ok(());
+            }
             batch.last = Some(row.place());
             // One that was deleted meanwhile is no part of it any more.
             if let Some(document) = store.get(&row.id)? {
@@ -99,10 +143,6 @@ impl Export<'_> {
             Ok(())
         })?;
         self.write(&mut cursor, batch)?;
-        let safe = started - OVERLAP;
-        if let Some(place) = cursor.after.as_mut().filter(|place| place.ingested_at > safe) {
-            *place = Place { ingested_at: safe, id: last_id()? };
-        }
         cursor.complete = true;
         self.save(&mut cursor)?;
         Ok(cursor)
@@ -115,6 +155,8 @@ impl Export<'_> {
                 format: self.format.to_string(),
                 filter: self.filter.clone(),
                 after: None,
+                recent: BTreeMap::new(),
+                floor: None,
                 parts: Vec::new(),
                 complete: false,
                 at: Timestamp::now(),
@@ -155,7 +197,7 @@ impl Export<'_> {
             put().with_context(|| format!("cannot write {}", whole.display()))?;
             cursor.parts.push(Part { file: name, documents: batch.documents.len() });
         }
-        cursor.after = Some(last);
+        cursor.note(&batch.documents, last);
         self.save(cursor)
     }
 
@@ -173,11 +215,6 @@ struct Batch {
     documents: Vec<Document>,
     bytes: usize,
     last: Option<Place>,
-}
-
-/// The id that a walk meets first within a moment, so that none of that moment is passed over.
-fn last_id() -> Result<DocumentId> {
-    DocumentId::parse(&"z".repeat(200)).context("the last id is none")
 }
 
 fn lines(file: File, documents: &[Document]) -> Result<File> {

@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod backup;
+mod claim;
 pub mod export;
 pub mod history;
 pub mod parquet;
@@ -15,7 +16,8 @@ pub mod retain;
 pub mod schedule;
 pub mod svg;
 
-use crate::publish::{DocumentRow, Filter, Place, Store};
+use crate::publish::series::Dimension;
+use crate::publish::{DocumentRow, Filter, Store};
 use crate::receipt::lock;
 use anyhow::{Result, bail};
 use std::sync::Mutex;
@@ -74,14 +76,19 @@ impl Run {
     }
 }
 
-/// Goes through all documents that pass `filter`, oldest first, from `after` on.
+/// How many documents pass `filter`: each has one verdict.
+fn count(store: &dyn Store, filter: &Filter) -> Result<u64> {
+    Ok(store.values(filter, Dimension::Verdict)?.iter().map(|facet| facet.documents as u64).sum())
+}
+
+/// Goes through all documents that pass `filter`, oldest first.
 fn each(
     store: &dyn Store,
     filter: &Filter,
-    mut after: Option<Place>,
     run: &Run,
     mut visit: impl FnMut(DocumentRow) -> Result<()>,
 ) -> Result<()> {
+    let mut after = None;
     loop {
         let rows = store.walk(filter, after.as_ref(), PAGE)?;
         let Some(last) = rows.last() else { return Ok(()) };
@@ -95,5 +102,11 @@ fn each(
 
 #[cfg(test)]
 mod backup_tests;
+#[cfg(test)]
+mod export_tests;
+#[cfg(test)]
+mod retain_tests;
+#[cfg(test)]
+mod schedule_tests;
 #[cfg(test)]
 mod tests;

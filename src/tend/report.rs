@@ -4,7 +4,7 @@
 //! Counts are exact. What only the whole result holds (seconds by stage) is taken from a sample of
 //! each day, and the report says how large it is.
 
-use super::{Run, each};
+use super::{Run, count, each};
 use crate::publish::{Filter, Store};
 use crate::review::Stats;
 use anyhow::Result;
@@ -96,11 +96,11 @@ impl Day {
 
 /// Looks at the documents of a span of time.
 pub fn make(store: &dyn Store, since: Timestamp, until: Timestamp, run: &Run) -> Result<Report> {
-    run.begin("report", 0);
     let mut report = Report { made_at: Timestamp::now(), since, until, ..Report::default() };
     let filter = Filter { since: Some(since), until: Some(until), ..Filter::default() };
+    run.begin("report", count(store, &filter)?);
     let mut met = BTreeMap::<String, (u64, u64)>::new();
-    each(store, &filter, None, run, |row| {
+    each(store, &filter, run, |row| {
         let name = day_of(row.ingested_at);
         // Every one of the first hundred, then ever fewer, over the whole day.
         let (count, taken) = met.entry(name.clone()).or_default();

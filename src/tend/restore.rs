@@ -44,7 +44,8 @@ pub fn restore(folder: &Path, data: &Path, remote: Option<&Snapshots>, run: &Run
         if let Some(parent) = to.parent() {
             make_private(parent)?;
         }
-        let found = hash(&from, Some(&to)).with_context(|| format!("cannot restore {}", to.display()))?;
+        let found =
+            hash(&from, Some(&to), run).with_context(|| format!("cannot restore {}", to.display()))?;
         if found.1 != entry.sha256 {
             bail!("{} changed while it was restored", from.display());
         }

@@ -2,11 +2,12 @@
 //!
 //! Rules are in a TOML file, so that they can be reviewed like code. A document that no rule matches
 //! is kept for ever; where several match, the one that keeps longest decides; what a hold matches
-//! stays. Age counts from when a document was understood.
+//! stays. Age counts from when a document was understood. Of what was given up nobody knows what it is: a
+//! hold that names tags or sources keeps those of them, whatever else it names.
 
 use super::audit::Audit;
-use super::{Run, each};
-use crate::document::{Decision, DocumentId};
+use super::{Run, count, each};
+use crate::document::{DeadLetter, Decision, DocumentId};
 use crate::publish::{DocumentRow, Filter, Store};
 use anyhow::{Context, Result, bail};
 use jiff::{SignedDuration, Timestamp};
@@ -99,7 +100,7 @@ pub struct Due {
 pub struct Found {
     /// Documents that go.
     pub due: Vec<Due>,
-    /// Documents that would go and are held.
+    /// Documents and dead letters that would go and are held.
     pub held: usize,
     /// Dead letters that go.
     pub dead: Vec<DocumentId>,
@@ -107,7 +108,6 @@ pub struct Found {
 
 /// Says what would go at `now`. Memory: the ids of documents that a rule or hold concerns.
 pub fn find(store: &dyn Store, rules: &Rules, now: Timestamp, run: &Run) -> Result<Found> {
-    run.begin("retention: looking", 0);
     let start = |rule: &Rule| now - SignedDuration::from_hours(24 * i64::from(rule.keep_days));
     // Those that keep longest first; a document is the concern of the first that matches it.
     let mut order: Vec<&Rule> = rules.rules.iter().collect();
@@ -115,10 +115,15 @@ pub fn find(store: &dyn Store, rules: &Rules, now: Timestamp, run: &Run) -> Resu
     let oldest_kept = order.iter().map(|rule| start(rule)).max();
     let mut decided: HashSet<DocumentId> = HashSet::new();
     let mut due = Vec::new();
+    // What is younger than every rule keeps it need not be looked at.
+    let of = |rule: &Rule| Filter { until: oldest_kept, ..rule.filter.clone() };
+    let holds = rules.holds.iter().filter_map(|hold| hold.filter.clone());
+    let all: Vec<Filter> = order.iter().map(|rule| of(rule)).chain(holds).collect();
+    let total: Result<u64> = all.iter().map(|filter| count(store, filter)).sum();
+    run.begin("retention: looking", total?);
     for rule in order {
-        // What is younger than every rule keeps it need not be looked at.
-        let filter = Filter { until: oldest_kept, ..rule.filter.clone() };
-        each(store, &filter, None, run, |row| {
+        let filter = of(rule);
+        each(store, &filter, run, |row| {
             if decided.insert(row.id.clone()) && row.ingested_at < start(rule) {
                 due.push(Due { row, rule: rule.name.clone() });
             }
@@ -132,7 +137,13 @@ pub fn find(store: &dyn Store, rules: &Rules, now: Timestamp, run: &Run) -> Resu
     if let Some(days) = rules.dead_days {
         let start = now - SignedDuration::from_hours(24 * i64::from(days));
         for letter in store.dead_letters(usize::MAX)? {
-            if letter.failed_at < start && !held.contains(&letter.id) {
+            run.check()?;
+            if letter.failed_at >= start {
+                continue;
+            }
+            if held.contains(&letter.id) || rules.holds.iter().any(|hold| hold.may_mean(&letter)) {
+                found.held += 1;
+            } else {
                 found.dead.push(letter.id);
             }
         }
@@ -145,13 +156,47 @@ fn held(store: &dyn Store, rules: &Rules, run: &Run) -> Result<HashSet<DocumentI
     for hold in &rules.holds {
         held.extend(hold.ids.iter().cloned());
         if let Some(filter) = &hold.filter {
-            each(store, filter, None, run, |row| {
+            each(store, filter, run, |row| {
                 held.insert(row.id);
                 Ok(())
             })?;
         }
     }
     Ok(held)
+}
+
+impl Hold {
+    /// Whether it may mean what was given up: it names tags or sources, and they do not speak against it.
+    /// What else it names (kinds, entities) nobody can know of it.
+    fn may_mean(&self, letter: &DeadLetter) -> bool {
+        let Some(filter) = &self.filter else { return false };
+        let source = letter.origin.as_ref().map_or("inbox", |origin| origin.topic.as_str());
+        let tagged = |tag: &String| letter.tags.contains(&tag.trim().to_lowercase());
+        (!filter.tag.is_empty() || !filter.source.is_empty())
+            && (filter.tag.is_empty() || filter.tag.iter().any(tagged))
+            && (filter.source.is_empty() || filter.source.iter().any(|from| from == source))
+    }
+}
+
+/// Why a document must stay, understood or given up; `None` where no hold keeps it.
+pub fn held_for(store: &dyn Store, rules: &Rules, id: &DocumentId) -> Result<Option<String>> {
+    let (document, letter) = (store.get(id)?, store.dead(id)?);
+    for hold in &rules.holds {
+        let mut held = hold.ids.contains(id) || letter.iter().any(|letter| hold.may_mean(letter));
+        if let (Some(document), Some(filter)) = (&document, &hold.filter) {
+            // Only what was understood in the same moment is looked at.
+            let (at, moment) = (document.ingested_at, SignedDuration::from_millis(1));
+            let filter = Filter { since: Some(at - moment), until: Some(at + moment), ..filter.clone() };
+            each(store, &filter, &Run::default(), |row| {
+                held |= row.id == *id;
+                Ok(())
+            })?;
+        }
+        if held {
+            return Ok(Some(hold.reason.clone()));
+        }
+    }
+    Ok(None)
 }
 
 /// Takes documents and dead letters away wherever they are: store, results, originals, topics.
@@ -167,7 +212,7 @@ pub trait Eraser {
 pub struct Done {
     /// Documents that went.
     pub deleted: usize,
-    /// Documents that would have gone and are held.
+    /// Documents and dead letters that would have gone and are held.
     pub held: usize,
     /// Dead letters that went.
     pub dead: usize,
@@ -177,7 +222,7 @@ pub struct Done {
     pub failed: Vec<String>,
 }
 
-/// Deletes what is due, each written to the audit log before.
+/// Deletes what is due, each written to the audit log before; in the end what came of the run, however it ended.
 pub fn apply(
     store: &dyn Store,
     found: &Found,
@@ -187,6 +232,28 @@ pub fn apply(
 ) -> Result<Done> {
     run.begin("retention: deleting", (found.due.len() + found.dead.len()) as u64);
     let mut done = Done { held: found.held, ..Done::default() };
+    let ended = delete(store, found, eraser, audit, run, &mut done);
+    let how =
+        ended.as_ref().err().map_or_else(String::new, |error| format!("; ended before its time: {error:#}"));
+    let summary = format!(
+        "{} documents and {} dead letters deleted, {} held, {} failed{how}",
+        done.deleted,
+        done.dead,
+        done.held,
+        done.failed.len()
+    );
+    audit.add("run", None, &summary)?;
+    ended.map(|()| done)
+}
+
+fn delete(
+    store: &dyn Store,
+    found: &Found,
+    eraser: &dyn Eraser,
+    audit: &mut Audit,
+    run: &Run,
+    done: &mut Done,
+) -> Result<()> {
     for due in &found.due {
         run.step(1)?;
         let row = &due.row;
@@ -215,13 +282,5 @@ pub fn apply(
             }
         }
     }
-    let summary = format!(
-        "{} documents and {} dead letters deleted, {} held, {} failed",
-        done.deleted,
-        done.dead,
-        done.held,
-        done.failed.len()
-    );
-    audit.add("run", None, &summary)?;
-    Ok(done)
+    Ok(())
 }

@@ -1,12 +1,14 @@
 //! What runs by the clock inside `quire run`: which tasks there are, when each is due, and how its
 //! runs went.
 //!
-//! One thread asks every second what is due, and starts each on a thread of its own; a task never
-//! runs twice at once. Of several workers one is the leader, and only it starts tasks by the clock. A
-//! time that passed while nobody ran is not made up for: the next one is kept.
+//! One thread asks every second what is due, and starts each on a thread of its own. A task never runs twice at
+//! once, nor twice for one time, on all workers of a store: who runs it has claimed it there. Of the workers of
+//! a group of Kafka's one is the leader, and only it starts tasks by the clock. A time that passed while nobody
+//! ran is not made up for: the next one is kept.
 
 use super::Run;
-use super::history::{History, REMEMBERED};
+use super::claim::{Claim, Claimed, beating};
+use super::history::{History, Kept, REMEMBERED};
 use crate::metrics::Metrics;
 use crate::receipt::lock;
 use anyhow::{Context, Result, bail};
@@ -31,6 +33,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// a clock: a task that just ran would run again.
 const SET_BACK: SignedDuration = SignedDuration::from_mins(1);
 
+/// After how long a task is tried again that could not begin, since the store was away.
+const AGAIN: SignedDuration = SignedDuration::from_mins(1);
+
 /// Does it, and says in a line what was done.
 pub type Work = Arc<dyn Fn(&Run) -> Result<String> + Send + Sync>;
 
@@ -49,30 +54,32 @@ struct Task {
 #[derive(Default)]
 struct State {
     next: Option<Timestamp>,
+    /// When it should have begun, where it could not.
+    owed: Option<Timestamp>,
     /// What the clock said the last time.
     looked: Timestamp,
     running: Option<(Arc<Run>, Started)>,
+    /// The run under way on another worker.
+    elsewhere: Option<Claim>,
     /// The last first.
     past: Vec<Past>,
-    number: u64,
 }
 
 impl State {
     /// Takes what the store has over, unless something newer is known that it did not take.
-    fn learn(&mut self, past: Vec<Past>) {
+    fn learn(&mut self, kept: Kept, worker: &str) {
         let newest = |past: &[Past]| past.first().map(|run| run.ended_at);
-        if newest(&past) >= newest(&self.past) {
-            let numbers = past.iter().map(|run| run.started.number);
-            self.number = numbers.max().unwrap_or(0).max(self.number);
-            self.past = past;
+        if newest(&kept.past) >= newest(&self.past) {
+            self.past = kept.past;
         }
+        self.elsewhere = kept.running.filter(|claim| claim.worker != worker);
     }
 }
 
 /// A run that began.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Started {
-    /// Counted from 1 for each task, across restarts; two workers may give one number.
+    /// Counted from 1 for each task, across restarts and workers.
     pub number: u64,
     /// When it began.
     pub at: Timestamp,
@@ -106,6 +113,8 @@ pub struct Running {
     pub done: u64,
     /// Of how many; 0 where that is not known.
     pub total: u64,
+    /// Whether the worker that is asked does it; of another's run it knows what that said last.
+    pub here: bool,
 }
 
 /// How a task stands.
@@ -130,6 +139,10 @@ pub struct Schedule {
     leader: Leader,
     metrics: Arc<Metrics>,
     history: History,
+    /// This process.
+    worker: String,
+    /// Whether it alone has the store.
+    alone: bool,
 }
 
 impl Schedule {
@@ -138,7 +151,17 @@ impl Schedule {
     /// Errors: there is no such zone.
     pub fn new(zone: &str, leader: Leader, metrics: &Arc<Metrics>, history: History) -> Result<Self> {
         let zone = TimeZone::get(zone).with_context(|| format!("tend.zone `{zone}` is no time zone"))?;
-        Ok(Self { tasks: Vec::new(), zone, leader, metrics: Arc::clone(metrics), history })
+        let (worker, metrics) = (uuid::Uuid::new_v4().to_string(), Arc::clone(metrics));
+        Ok(Self { tasks: Vec::new(), zone, leader, metrics, history, worker, alone: false })
+    }
+
+    /// No other process has the store. What seems to run there was left behind by one that was killed; and
+    /// tasks run also where the store cannot be written: retention makes room on a disk that is full.
+    pub fn alone(self) -> Self {
+        if let Err(error) = self.history.left_behind() {
+            tracing::warn!("a task that was killed is not noted as such: {error}");
+        }
+        Self { alone: true, ..self }
     }
 
     /// Adds a task that runs as `pattern` says (`minute hour day month weekday`); empty: when asked.
@@ -154,15 +177,15 @@ impl Schedule {
         Ok(())
     }
 
-    /// Asks for what runs did, of this worker before it was started and of others.
+    /// Asks for what runs did and do, of this worker before it was started and of others.
     ///
     /// Errors: the store is away.
     pub fn remember(&self) -> Result<()> {
-        for (name, past) in self.history.all()? {
+        for (name, kept) in self.history.all()? {
             if let Some(task) = self.tasks.iter().find(|task| task.name == name) {
                 // Whoever did it: it is done.
-                let done = past.iter().filter(|run| run.outcome == "done").map(|run| run.ended_at).max();
-                lock(&task.state).learn(past);
+                let done = kept.past.iter().filter(|run| run.outcome == "done").map(|run| run.ended_at).max();
+                lock(&task.state).learn(kept, &self.worker);
                 done.inspect(|&at| self.metrics.task_done(task.name, at));
             }
         }
@@ -197,7 +220,8 @@ impl Schedule {
             let mut state = lock(&task.state);
             let now = Timestamp::now();
             let due = state.next.is_some_and(|next| next <= now);
-            if due || state.looked.duration_since(now) > SET_BACK {
+            let due = due.then(|| state.owed.take().or(state.next)).flatten();
+            if due.is_some() || state.looked.duration_since(now) > SET_BACK {
                 state.next = self.next(task.cron.as_ref());
             }
             state.looked = now;
@@ -211,9 +235,8 @@ impl Schedule {
             }
             due
         };
-        if due
-            && leads
-            && let Err(error) = self.begin(task, "clock")
+        if let Some(due) = due.filter(|_| leads)
+            && let Err(error) = self.begin(task, "clock", Some(due))
         {
             tracing::warn!(task = task.name, "not started: {error:#}");
         }
@@ -226,19 +249,22 @@ impl Schedule {
 
     /// Starts a task now, on this worker.
     ///
-    /// Errors: there is no such task, or it runs.
+    /// Errors: there is no such task, or it runs, here or on another worker.
     pub fn start(&self, name: &str, by: &str) -> Result<u64> {
-        self.begin(self.task(name)?, by)
+        self.begin(self.task(name)?, by, None)?.with_context(|| format!("the task {name} was done already"))
     }
 
-    /// Asks a running task to end.
+    /// Asks a running task to end, whichever worker runs it: another hears of it within seconds.
     ///
     /// Errors: there is no such task, or it does not run.
     pub fn cancel(&self, name: &str) -> Result<()> {
         let task = self.task(name)?;
-        match &lock(&task.state).running {
-            Some((run, _)) => run.cancel(),
-            None => bail!("the task {name} does not run"),
+        if let Some((run, _)) = &lock(&task.state).running {
+            run.cancel();
+            return Ok(());
+        }
+        if !self.history.cancel(name)? {
+            bail!("the task {name} does not run");
         }
         Ok(())
     }
@@ -251,60 +277,55 @@ impl Schedule {
         })
     }
 
-    fn begin(&self, task: &Arc<Task>, by: &str) -> Result<u64> {
-        let mut state = lock(&task.state);
-        if state.running.is_some() {
+    /// Begins a run; its number. `due`: since when the clock wants it; `None` where another worker does it or has.
+    fn begin(&self, task: &Arc<Task>, by: &str, due: Option<Timestamp>) -> Result<Option<u64>> {
+        if lock(&task.state).running.is_some() {
             bail!("the task {} runs already", task.name);
         }
-        state.number += 1;
-        let started = Started { number: state.number, at: Timestamp::now(), by: by.to_owned() };
-        let run = Arc::new(Run::default());
-        state.running = Some((Arc::clone(&run), started.clone()));
-        drop(state);
+        let started = match self.claim(task, by, due)? {
+            Claimed::Begun(started) => started,
+            Claimed::Done | Claimed::Runs { here: false } if due.is_some() => return Ok(None),
+            Claimed::Runs { here: false } => bail!("the task {} runs already, on another worker", task.name),
+            Claimed::Done | Claimed::Runs { here: true } => bail!("the task {} runs already", task.name),
+        };
+        let (run, number) = (Arc::new(Run::default()), started.number);
+        lock(&task.state).running = Some((Arc::clone(&run), started.clone()));
         self.metrics.task_began(task.name);
-        let (task, metrics, number) = (Arc::clone(task), Arc::clone(&self.metrics), started.number);
-        let history = self.history.clone();
+        let doing = Doing {
+            task: Arc::clone(task),
+            run,
+            started,
+            history: self.history.clone(),
+            metrics: Arc::clone(&self.metrics),
+            worker: self.worker.clone(),
+            alone: self.alone,
+        };
         let thread = std::thread::Builder::new().name(format!("tend-{}", task.name));
-        let name = task.name;
-        let spawned = thread.spawn(move || {
-            tracing::info!(task = task.name, by = started.by, "task began");
-            let work = || (task.work)(&run);
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-            let (outcome, said) = match result {
-                Ok(Ok(said)) => ("done", said),
-                Ok(Err(error)) if run.is_cancelled() => ("cancelled", format!("{error:#}")),
-                Ok(Err(error)) => ("failed", format!("{error:#}")),
-                Err(_) => ("failed", "it panicked".to_owned()),
-            };
-            if outcome == "done" {
-                tracing::info!(task = task.name, "{said}");
-            } else {
-                tracing::error!(task = task.name, outcome, "{said}");
+        if let Err(error) = thread.spawn(move || doing.finish()) {
+            // The claim goes by itself.
+            lock(&task.state).running = None;
+            return Err(error).context("cannot start a thread");
+        }
+        Ok(Some(number))
+    }
+
+    /// Claims a task in the store, as far as that is needed.
+    fn claim(&self, task: &Arc<Task>, by: &str, due: Option<Timestamp>) -> Result<Claimed> {
+        match self.history.claim(task.name, &self.worker, by, due) {
+            Ok((kept, claimed)) => {
+                lock(&task.state).learn(kept, &self.worker);
+                Ok(claimed)
             }
-            let ended_at = Timestamp::now();
-            metrics.task_ended(task.name, outcome, ended_at);
-            let (outcome, said) = (outcome.to_owned(), said.chars().take(SAID).collect());
-            let ended = Past { started, ended_at, outcome, said };
-            let kept = history.add(task.name, &ended);
-            let mut state = lock(&task.state);
-            state.running = None;
-            match kept {
-                Ok(past) => state.learn(past),
-                Err(error) => {
-                    tracing::warn!(
-                        task = task.name,
-                        "what the task did is forgotten at the next start: {error}"
-                    );
-                    state.past.insert(0, ended);
-                    state.past.truncate(REMEMBERED);
-                }
+            Err(_) if self.alone => {
+                let number = lock(&task.state).past.first().map_or(0, |run| run.started.number) + 1;
+                Ok(Claimed::Begun(Started { number, at: Timestamp::now(), by: by.to_owned() }))
             }
-        });
-        match spawned {
-            Ok(_) => Ok(number),
             Err(error) => {
-                lock(&self.task(name)?.state).running = None;
-                Err(error).context("cannot start a thread")
+                if due.is_some() {
+                    let mut state = lock(&task.state);
+                    (state.owed, state.next) = (due, Some(Timestamp::now() + AGAIN));
+                }
+                Err(error.into())
             }
         }
     }
@@ -314,10 +335,11 @@ impl Schedule {
         let leads = (self.leader)();
         let of = |task: &Arc<Task>| {
             let state = lock(&task.state);
-            let running = state.running.as_ref().map(|(run, started)| {
+            let here = state.running.as_ref().map(|(run, started)| {
                 let (done, total, doing) = run.position();
-                Running { started: started.clone(), doing, done, total }
+                Running { started: started.clone(), doing, done, total, here: true }
             });
+            let running = here.or_else(|| state.elsewhere.as_ref().map(Claim::running));
             Standing {
                 name: task.name,
                 cron: task.pattern.clone(),
@@ -327,5 +349,51 @@ impl Schedule {
             }
         };
         self.tasks.iter().map(of).collect()
+    }
+}
+
+/// A run that was begun, with what it needs on its thread.
+struct Doing {
+    task: Arc<Task>,
+    run: Arc<Run>,
+    started: Started,
+    history: History,
+    metrics: Arc<Metrics>,
+    worker: String,
+    alone: bool,
+}
+
+impl Doing {
+    fn finish(self) {
+        let (task, run) = (&self.task, &self.run);
+        tracing::info!(task = task.name, by = self.started.by, "task began");
+        let work = || std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (task.work)(run)));
+        let claim = (task.name, self.worker.as_str(), self.started.number);
+        let (outcome, said) = match beating(&self.history, claim, self.alone, run, work) {
+            Ok(Ok(said)) => ("done", said),
+            Ok(Err(error)) if run.is_cancelled() => ("cancelled", format!("{error:#}")),
+            Ok(Err(error)) => ("failed", format!("{error:#}")),
+            Err(_) => ("failed", "it panicked".to_owned()),
+        };
+        if outcome == "done" {
+            tracing::info!(task = task.name, "{said}");
+        } else {
+            tracing::error!(task = task.name, outcome, "{said}");
+        }
+        let ended_at = Timestamp::now();
+        self.metrics.task_ended(task.name, outcome, ended_at);
+        let (outcome, said) = (outcome.to_owned(), said.chars().take(SAID).collect());
+        let ended = Past { started: self.started, ended_at, outcome, said };
+        let kept = self.history.add(task.name, &self.worker, &ended);
+        let mut state = lock(&task.state);
+        state.running = None;
+        match kept {
+            Ok(kept) => state.learn(kept, &self.worker),
+            Err(error) => {
+                tracing::warn!(task = task.name, "what the task did is forgotten at the next start: {error}");
+                state.past.insert(0, ended);
+                state.past.truncate(REMEMBERED);
+            }
+        }
     }
 }

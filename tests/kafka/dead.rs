@@ -58,6 +58,26 @@ fn wrong_keys_are_dead_letters() {
 }
 
 #[test]
+fn what_is_given_up_keeps_its_tags() {
+    let world = world();
+    let envelope = r#"{"quire":1,"base64":"JVBERi0xLjQ=","tags":["Case 7"]}"#;
+    let header = [("tags", "Legal, case 7")];
+    for (key, value, headers, tags) in [
+        ("tagged-header", &b"%PDF-1.4"[..], header.as_slice(), json!(["case 7", "legal"])),
+        ("tagged-envelope", envelope.as_bytes(), &[], json!(["case 7"])),
+        // It cannot be begun; a legal hold must know it nevertheless.
+        ("tagged-malformed", br#"{"quire":1}"#, &header, json!(["case 7", "legal"])),
+    ] {
+        world.send(key, value, headers);
+        world.state(key, "dead");
+        let url = format!("{}/v1/documents/{key}", world.worker.api().unwrap());
+        let told = || ureq::get(&url).call().unwrap().body_mut().read_json::<Value>().unwrap();
+        assert!(wait_for(PATIENCE, || told()["state"] == "dead"), "{}", told());
+        assert_eq!(told()["tags"], tags, "{key}");
+    }
+}
+
+#[test]
 fn malformed_envelopes_are_dead_letters() {
     let world = world();
     let wrong = [

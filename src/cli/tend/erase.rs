@@ -5,7 +5,9 @@ use crate::consume::kafka::intake::Intake;
 use crate::consume::{Door, Grave, Graveyard, Inbox};
 use crate::document::DocumentId;
 use crate::publish::{Store, forget};
-use crate::tend::retain::Eraser;
+use crate::serve::Guard;
+use crate::tend::audit::Audit;
+use crate::tend::retain::{Eraser, Rules, held_for};
 use anyhow::{Context, Result};
 use std::collections::HashMap;
 use std::fs;
@@ -64,6 +66,29 @@ impl Everywhere {
         }
         Ok(self.dead.get_or_init(|| found))
     }
+}
+
+/// What stands before a deletion that is asked for over HTTP: the holds of the rules that are set, read each
+/// time, as they may change; then a line in the audit log.
+pub fn guard(config: &Config, store: &Arc<dyn Store>) -> Guard {
+    let (data, path, store) = (config.data.dir.clone(), config.tend.retain_rules.clone(), Arc::clone(store));
+    let kafka = !config.kafka.brokers.is_empty();
+    Arc::new(move |id, by| {
+        if !path.as_os_str().is_empty()
+            && let Some(reason) = held_for(store.as_ref(), &Rules::read(&path)?, id)?
+        {
+            return Ok(Some(reason));
+        }
+        let name = match store.get(id)?.map(|document| document.name) {
+            None => store.dead(id)?.map(|letter| letter.name),
+            known => known,
+        };
+        // With Kafka it may be one that waits in a topic, and is not stored yet.
+        if name.is_some() || kafka {
+            Audit::open(&data)?.add("delete", Some((id.as_str(), &name.unwrap_or_default())), by)?;
+        }
+        Ok(None)
+    })
 }
 
 impl Eraser for Everywhere {

@@ -1,7 +1,7 @@
 //! `quire export`, `backup`, `restore`, `retain`, `report`: what keeps an installation well, by hand.
 
 mod duplicates;
-mod erase;
+pub mod erase;
 pub mod tasks;
 
 use super::running::serving;
@@ -71,15 +71,20 @@ pub struct RetainArgs {
     /// Delete what is due; without it, only say what would go
     #[arg(long)]
     apply: bool,
-    /// Check instead that no line of the audit log was changed or taken out
+    /// Check instead that no line of the audit log was changed, nor taken out before the last one, whose hash
+    /// is printed: keep it elsewhere, since lines that are cut off at the end are missed by it only
     #[arg(long)]
     audit: bool,
+    /// With --audit: the hash that was printed before, whose line must still be there
+    #[arg(long, value_name = "HASH", requires = "audit")]
+    expect: Option<String>,
 }
 
 /// Arguments of `quire report`.
 #[derive(Args)]
 pub struct ReportArgs {
-    /// The HTML file to write; without it, or with --json, the report is printed as JSON
+    /// The file to write: HTML, or JSON where its name ends in .json or with --json; without it, the report
+    /// is printed as JSON
     file: Option<PathBuf>,
     /// So many days, up to now
     #[arg(long, default_value_t = 30)]
@@ -174,7 +179,9 @@ fn told(app: &App, outcome: &backup::Outcome) -> Result<ExitCode> {
 pub fn retain(app: &App, args: &RetainArgs) -> Result<ExitCode> {
     if args.audit {
         let path = app.config.data.dir.join(audit::FILE);
-        println!("{}: {} lines, each follows from the one before", path.display(), audit::verify(&path)?);
+        let found = audit::verify(&path, args.expect.as_deref())?;
+        println!("{}: {} lines, each follows from the one before", path.display(), found.lines);
+        println!("the last has the hash {}", found.last);
         return Ok(ExitCode::SUCCESS);
     }
     let named = args.rules.clone().or_else(|| {
@@ -255,7 +262,9 @@ pub fn report(app: &App, args: &ReportArgs) -> Result<ExitCode> {
     let report = watched(|run| last_days(store.as_ref(), args.days, run))?;
     match &args.file {
         Some(file) => {
-            write(file, svg::html(&report).as_bytes())?;
+            let as_json = app.json || file.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
+            let bytes = if as_json { serde_json::to_vec_pretty(&report)? } else { svg::html(&report).into() };
+            write(file, &bytes)?;
             println!("{}", file.display());
         }
         None => print::json(&report)?,

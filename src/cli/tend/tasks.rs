@@ -31,6 +31,10 @@ pub fn schedule(
 ) -> Result<Schedule> {
     let tend = &config.tend;
     let mut schedule = Schedule::new(&tend.zone, leader, metrics, History::of(store))?;
+    if config.qdrant.url.is_empty() {
+        // The store's lock says so.
+        schedule = schedule.alone();
+    }
     let shared = (config.clone(), Arc::clone(store));
     let work = |what: fn(&Config, &Arc<dyn Store>, &Run) -> Result<String>| {
         let (config, store) = shared.clone();
@@ -62,6 +66,8 @@ fn back_up(config: &Config, _: &Arc<dyn Store>, run: &Run) -> Result<String> {
     let remote = remote(config)?;
     let (data, keys) = (&config.data.dir, serving(config).keys_file);
     let outcome = backup::backup(data, &keys, &tend.backup_dir, tend.backup_keep, remote.as_ref(), run)?;
+    // Nobody reads it until it is needed.
+    backup::verify(&outcome.folder, run).context("the backup was made and is not whole")?;
     Ok(format!("{} files, {} bytes in {}", outcome.files, outcome.bytes, outcome.folder.display()))
 }
 

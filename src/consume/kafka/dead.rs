@@ -2,7 +2,7 @@
 
 use super::client::{self, Context};
 use super::intake::Intake;
-use super::record::{Pair, parse_origin};
+use super::record::{Pair, parse_origin, readable_tags};
 use super::topics::{Lane, Topics};
 use crate::config::KafkaConfig;
 use crate::document::{DeadLetter, DocumentId, Lineage, Origin, Priority};
@@ -198,7 +198,7 @@ fn note(
         attempts: said("attempts").and_then(|n| n.parse().ok()).unwrap_or(1),
         failure,
         lineage: said("lineage").and_then(|json| serde_json::from_str::<Lineage>(&json).ok()),
-        tags: Vec::new(),
+        tags: readable_tags(headers.get("tags").map_or("", String::as_str), &[]),
         id,
     };
     let key = message.key().map_or_else(|| letter.id.as_str().as_bytes().to_vec(), <[u8]>::to_vec);

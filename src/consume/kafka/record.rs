@@ -1,7 +1,8 @@
 //! A record of a topic, as it came; and what its headers say.
 
 use super::topics::{Lane, Topics};
-use crate::document::{DocumentId, Lineage, Options, Origin, Priority, sha256_hex};
+use crate::consume::envelope::Envelope;
+use crate::document::{DocumentId, Lineage, Options, Origin, Priority, sha256_hex, tags};
 use crate::error::{Class, Error, Result, Stage};
 use crate::trace::{Context, Trace};
 use rdkafka::Message;
@@ -140,6 +141,16 @@ impl Record {
         found.next().map(|(_, value)| text(value)).filter(|value| !value.is_empty())
     }
 
+    /// The tags that its sender put on it, in its header and its envelope, as far as they can be read: for what
+    /// is given up, whatever is wrong with the rest.
+    pub fn tags(&self) -> Vec<String> {
+        let value = self.value.as_deref().filter(|_| self.lineage.is_none());
+        let envelope =
+            value.and_then(|value| Envelope::recognise(self.header("content-type").as_deref(), value));
+        let within = envelope.and_then(Result::ok).map(|envelope| envelope.tags).unwrap_or_default();
+        readable_tags(&self.header("tags").unwrap_or_default(), &within)
+    }
+
     /// Bytes of the value.
     pub fn size(&self) -> usize {
         self.value.as_ref().map_or(0, |value| value.len())
@@ -169,6 +180,15 @@ impl Record {
         let own = own.iter().map(|(name, value)| (format!("{OWN}{name}"), value.clone().into_bytes()));
         self.headers.iter().cloned().chain(own).collect()
     }
+}
+
+/// Tags of a header and of an envelope, without those that are none.
+pub(super) fn readable_tags(header: &str, within: &[String]) -> Vec<String> {
+    let all = header.split(',').chain(within.iter().map(String::as_str));
+    let mut found: Vec<String> = all.filter_map(|tag| tags([tag]).ok()).flatten().collect();
+    found.sort();
+    found.dedup();
+    found
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -208,6 +228,13 @@ pub fn owned_headers(pairs: &[Pair]) -> OwnedHeaders {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tag_that_is_none_takes_no_other_along() {
+        let long = "x".repeat(101);
+        let within = [" Case 7".to_owned(), long.clone()];
+        assert_eq!(readable_tags(&format!("Legal,,{long}, case 7"), &within), ["case 7", "legal"]);
+    }
 
     #[test]
     fn origins_are_read_back() {

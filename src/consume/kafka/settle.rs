@@ -209,7 +209,7 @@ impl Outcomes {
             attempts: record.attempts + 1,
             failure: failure.clone(),
             lineage: record.lineage.clone(),
-            tags: Vec::new(),
+            tags: record.tags(),
         }
     }
 

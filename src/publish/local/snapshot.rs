@@ -5,6 +5,7 @@ use crate::error::Result;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Pages of 4 KiB that are copied before others get their turn.
@@ -12,6 +13,9 @@ const PAGES: i32 = 4_096;
 
 /// How long the copy waits where the file is locked.
 const BUSY: Duration = Duration::from_millis(50);
+
+/// How often is asked whether a check is to end.
+const ASKED: Duration = Duration::from_millis(20);
 
 /// Copies the store of `dir` to the file `to`: what was committed at one moment, by SQLite's own
 /// backup. `step` hears how many pages are left of how many, and ends the copy by `false`.
@@ -45,9 +49,25 @@ pub fn snapshot(dir: &Path, to: &Path, mut step: impl FnMut(u64, u64) -> bool) -
 
 /// Whether the store in the file `path` is whole, as SQLite itself checks it, and of a version that
 /// this program reads.
-pub fn check(path: &Path) -> Result<()> {
+///
+/// Errors: it is not; or `cancelled` said so, which is asked all the while.
+pub fn check(path: &Path, cancelled: &(dyn Fn() -> bool + Sync)) -> Result<()> {
     schema::check_readable(path)?;
     let reader = schema::open_reader(path)?;
-    let verdict: String = reader.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    let (handle, done) = (reader.get_interrupt_handle(), AtomicBool::new(false));
+    let verdict: rusqlite::Result<String> = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Acquire) {
+                if cancelled() {
+                    handle.interrupt();
+                }
+                std::thread::sleep(ASKED);
+            }
+        });
+        let verdict = reader.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0));
+        done.store(true, Ordering::Release);
+        verdict
+    });
+    let verdict = verdict?;
     if verdict == "ok" { Ok(()) } else { Err(super::failure::broken(verdict)) }
 }

@@ -1,6 +1,6 @@
 //! Copying what a backup holds.
 
-use super::{AFTER, BEFORE, Entry, KEYS, LEFT, REMOTE, Saved, hash, manifest, nanos};
+use super::{AFTER, BEFORE, Entry, KEYS, LEFT, REMOTE, Saved, hash, manifest, nanos, whole_store};
 use crate::durable::write_whole;
 use crate::publish::local;
 use crate::publish::qdrant::snapshots::{Behind, Snapshots};
@@ -26,10 +26,15 @@ pub(super) struct Copy<'r> {
 
 impl<'r> Copy<'r> {
     pub fn new(data: &'r Path, folder: &'r Path, before: Option<&'r Path>, run: &'r Run) -> Result<Self> {
-        run.begin("backup: files", 0);
         let files = before.map(manifest).transpose()?.map(|m| m.files).unwrap_or_default();
         let known = files.into_iter().map(|entry| (entry.path.clone(), entry)).collect();
         Ok(Self { data, folder, before, known, files: Vec::new(), linked: 0, run })
+    }
+
+    /// Files and folders of the data folder, as far as they are there.
+    pub fn trees(&mut self, names: &[&str]) -> Result<()> {
+        self.run.begin("backup: files", names.iter().map(|name| entries(&self.data.join(name))).sum());
+        names.iter().try_for_each(|name| self.tree(Path::new(name)))
     }
 
     /// A file, or a folder with all below it. What goes away meanwhile has moved on, and is met there.
@@ -73,7 +78,7 @@ impl<'r> Copy<'r> {
             self.files.push(entry.clone());
             return Ok(());
         }
-        let (size, sha256) = hash(&from, Some(&to))?;
+        let (size, sha256) = hash(&from, Some(&to), self.run)?;
         self.files.push(Entry { path: name, size, sha256, modified });
         Ok(())
     }
@@ -96,7 +101,7 @@ impl<'r> Copy<'r> {
             return self.tree(within);
         }
         let to = self.folder.join(KEYS);
-        let (size, sha256) = hash(&file, Some(&to)).with_context(failed)?;
+        let (size, sha256) = hash(&file, Some(&to), self.run).with_context(failed)?;
         fs::set_permissions(&to, Permissions::from_mode(0o600)).with_context(failed)?;
         let modified = nanos(fs::metadata(&to)?.modified()?);
         self.files.push(Entry { path: KEYS.to_owned(), size, sha256, modified });
@@ -135,7 +140,6 @@ impl<'r> Copy<'r> {
             self.files.push(Entry { path: path.clone(), size, sha256, modified });
             collections.push(Saved { alias, collection, path });
         }
-        self.run.begin("backup: files", 0);
         Ok(collections)
     }
 
@@ -151,12 +155,19 @@ impl<'r> Copy<'r> {
             self.run.step(all.saturating_sub(left)).is_ok()
         })?;
         self.run.check()?;
-        local::snapshot::check(&to)?;
+        whole_store(&to, self.run)?;
         File::open(&to)?.sync_all()?;
-        let (size, sha256) = hash(&to, None)?;
+        let (size, sha256) = hash(&to, None, self.run)?;
         let modified = nanos(fs::metadata(&to)?.modified()?);
         self.files.push(Entry { path: local::FILE.to_owned(), size, sha256, modified });
-        self.run.begin("backup: files", 0);
         Ok(())
     }
+}
+
+/// How much is in a folder, with all below it; what comes and goes meanwhile is counted or not.
+fn entries(folder: &Path) -> u64 {
+    let Ok(found) = fs::read_dir(folder) else { return 0 };
+    let is_folder = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    let of = |entry: fs::DirEntry| 1 + if is_folder(&entry) { entries(&entry.path()) } else { 0 };
+    found.filter_map(|entry| entry.ok().map(of)).sum()
 }
