@@ -59,7 +59,7 @@ export function checks(doc) {
 }
 
 export function summary(doc) {
-  const sentences = doc.summary.map((sentence) => shows([sentence], { class: "sentence" }, sentence.text, h("small", { title: "how much it stands for the whole" }, ` ${sentence.score.toFixed(2)}`)));
+  const sentences = doc.summary.map((sentence) => shows([sentence], { class: "sentence" }, sentence.text, h("small", { title: "how much it stands for the whole" }, ` score ${sentence.score.toFixed(2)}`)));
   return card("Summary",
     doc.written_summary && h("p", {}, doc.written_summary.text, " ", h("small", {}, `written, ${percent(doc.written_summary.confidence)}`)),
     sentences.length ? sentences : h("p", { class: "soft" }, "There is too little text for one."));
@@ -121,14 +121,15 @@ function saidBy(doc) {
   const spread = (numbers) => (numbers.length > 1 ? `${percent(mean(numbers))} on average, ${percent(least(numbers))} at least` : percent(numbers[0]));
   const names = doc.entities.filter((entity) => entity.source === "model").map((entity) => entity.confidence);
   const read = doc.pages.filter((page) => page.ocr_confidence !== null).map((page) => page.ocr_confidence);
+  const some = (list, one, many) => (list.length === 1 ? `1 ${one}` : `${count(list.length)} ${many}`);
   const sentences = doc.summary.map((sentence) => sentence.score);
   return [
     ["kind", "kind", doc.kind.label, percent(doc.kind.confidence)],
     ["language", null, doc.language.label, percent(doc.language.confidence)],
-    read.length && ["reading", null, `${count(read.length)} pages`, spread(read)],
-    names.length && ["names", "ner", `${count(names.length)} names`, spread(names)],
+    read.length && ["reading", null, some(read, "page", "pages"), spread(read)],
+    names.length && ["names", "ner", some(names, "name", "names"), spread(names)],
     doc.sentiment && ["tone", "sentiment", doc.sentiment.label, percent(doc.sentiment.confidence)],
-    sentences.length && ["summary", "embedding", `${count(sentences.length)} sentences`, `they stand for the whole by ${least(sentences).toFixed(2)} at least`],
+    sentences.length && ["summary", "embedding", some(sentences, "sentence", "sentences"), `score ${least(sentences).toFixed(2)} at least`],
     doc.written_summary && ["written summary", "summary", "in its own words", percent(doc.written_summary.confidence)],
     ...(doc.classes || []).slice(0, 3).map((one) => ["class", "classification", one.label, one.scale === "value" ? one.score.toFixed(2) : percent(one.score)]),
   ].filter(Boolean);
