@@ -54,6 +54,60 @@ fn subscriptions_hear_of_documents_and_decisions_whatever_is_killed() {
     assert!(daemon.terminate().0.success());
 }
 
+const BILL: &str = "Harbour & Pine Joinery Ltd\n\n14 Quayside Lane, Bristol BS1 6DE\nINVOICE\n\n\
+    Invoice number HP-2024-0317\nInvoice date 12 March 2024\nDue date 11 April 2024\n\n\
+    Bill to:\nNorthgate Library Trust\n2 Castle Street\n\n\
+    Subtotal 3,782.00\nVAT 20% 756.40\nTotal due in GBP 4,588.40\n\x0c\
+    Payment\n\nPay to IBAN GB82 WEST 1234 5698 7654 32 within thirty days of the invoice date.\n";
+
+/// What was read from a text follows when the text is corrected, and comes back when that is taken back.
+#[test]
+fn a_corrected_text_is_understood_anew_and_so_are_its_fields() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(data.path(), &[]);
+    let api = daemon.api().unwrap();
+    drop_file(data.path(), "bill.txt", BILL.as_bytes());
+    let id = id_of(BILL.as_bytes());
+    let document = || ask("GET", &format!("{api}/v1/documents/{id}"), None, None).1["document"].clone();
+    assert!(wait_for(PATIENCE, || document().is_object()), "{}", daemon.log());
+    // Of every field but those that were put together: the text says it where it is said to be.
+    let value = |document: &Value, name: &str| -> Option<String> {
+        let characters: Vec<char> = document["text"].as_str().unwrap().chars().collect();
+        let fields = document["fields"].as_array().unwrap();
+        for field in fields.iter().filter(|field| field["end"].as_u64() > field["start"].as_u64()) {
+            let at = |name: &str| usize::try_from(field[name].as_u64().unwrap()).unwrap();
+            let there: String = characters[at("start")..at("end")].iter().collect();
+            assert_eq!(there, field["raw"].as_str().unwrap(), "{field}");
+        }
+        let found = fields.iter().find(|field| field["name"] == name)?;
+        Some(found["value"]["value"].to_string())
+    };
+    let before = document();
+    assert_eq!(before["kind"]["label"], "invoice", "{before}");
+    assert!(value(&before, "total").unwrap().contains("4588.40"), "{}", before["fields"]);
+    let iban = value(&before, "iban").unwrap();
+    let first = BILL.split('\x0c').next().unwrap().trim_end();
+    let right = first.replace("4,588.40", "4,538.40").replace("Harbour", "The great Harbour");
+    let version = ask("GET", &format!("{api}/v1/reviews/{id}"), None, None).1["version"].clone();
+    let decision = json!({ "version": version, "action": "correct", "by": "ada", "corrections": { "text": { "1": right } } });
+    let (status, decided) = ask("POST", &format!("{api}/v1/reviews/{id}/decision"), None, Some(&decision));
+    assert_eq!(status, 200, "{decided}");
+    let after = document();
+    assert!(after["text"].as_str().unwrap().contains("The great Harbour"), "{after}");
+    assert!(value(&after, "total").unwrap().contains("4538.40"), "{}", after["fields"]);
+    assert_eq!(value(&after, "iban").unwrap(), iban);
+    assert!(!after["checks"].to_string().contains("\"fail\""), "{}", after["checks"]);
+    let body = json!({ "by": "bob", "version": decided["version"] });
+    let (status, reopened) = ask("POST", &format!("{api}/v1/reviews/{id}/reopen"), None, Some(&body));
+    assert_eq!((status, &reopened["state"]), (200, &json!("open")), "{reopened}");
+    let undone = document();
+    for part in ["text", "fields", "checks", "kind", "pages"] {
+        assert_eq!(undone[part], before[part], "{part}");
+    }
+    value(&undone, "total").unwrap();
+    assert!(daemon.terminate().0.success());
+}
+
 /// Of a German page in Tesseract's English no umlaut can come; in German, or by the networks, they do.
 #[test]
 fn a_page_is_read_again_in_another_language_and_by_another_engine() {

@@ -1,12 +1,12 @@
 //! What a person decided about a document.
 
 use super::fields::FieldValue;
-use super::{Document, DocumentId, Options};
+use super::{Document, DocumentId, Field, Options};
 use crate::error::named;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 named! {
     /// What a person did with a document.
@@ -68,10 +68,23 @@ impl Corrections {
 }
 
 impl Document {
-    /// The same with other texts on these pages (from 1): its text and where its pages are. What else
-    /// refers to the text is as it was, until the document is understood anew.
+    /// The texts of these pages (from 1).
+    pub fn texts_of<'p>(&self, pages: impl Iterator<Item = &'p u32>) -> BTreeMap<u32, String> {
+        let text = |number: &u32| {
+            let page = self.pages.iter().find(|page| page.number == *number)?;
+            let length = page.end.saturating_sub(page.start);
+            Some((*number, self.text.chars().skip(page.start).take(length).collect()))
+        };
+        pages.filter_map(text).collect()
+    }
+
+    /// The same with other texts on these pages (from 1): its text, where its pages are, and what refers
+    /// to the text of the other pages. Of the fields and tables of a changed page nothing is left, since
+    /// they would point at other words; its form no longer says where. What else refers to the text is as
+    /// it was, until the document is understood anew.
     pub fn with_pages(&self, texts: &BTreeMap<u32, String>) -> Self {
         let mut changed = Self { text: String::new(), ..self.clone() };
+        let mut moved = BTreeMap::new();
         let mut characters = self.text.chars();
         let (mut at, mut reached) = (0, 0);
         for page in &mut changed.pages {
@@ -83,16 +96,54 @@ impl Document {
             let length = page.end.saturating_sub(page.start);
             let own: String = characters.by_ref().skip(skipped).take(length).collect();
             reached = page.end.max(reached);
-            let text = match texts.get(&page.number) {
-                Some(text) => text.replace('\u{c}', "\n"),
-                None => own,
-            };
+            let given = texts.get(&page.number).map(|text| text.replace('\u{c}', "\n"));
+            let other = given.as_ref().is_some_and(|text| *text != own);
+            let text = given.unwrap_or(own);
             let end = at + text.chars().count();
+            if !other {
+                moved.insert(page.number, at.cast_signed() - page.start.cast_signed());
+            }
             (page.start, page.end) = (at, end);
             changed.text.push_str(&text);
             at = end;
         }
+        changed.follow(&moved);
         changed
+    }
+
+    /// Has everything with a place in the text follow its page, by as many characters as `moved` says; a page
+    /// that it does not name was changed.
+    fn follow(&mut self, moved: &BTreeMap<u32, isize>) {
+        let shift = |at: &mut usize, by: isize| *at = at.saturating_add_signed(by);
+        let of_person = self.review.as_ref().map(|review| review.corrected.clone()).unwrap_or_default();
+        let persons = |field: &Field| of_person.contains(&field.name);
+        // Numbered ones are read together: with one of them all are read anew.
+        let series = |field: &Field| field.name.split('[').next().unwrap_or_default().to_owned();
+        let lost = self.fields.iter().filter(|field| !moved.contains_key(&field.page) && !persons(field));
+        let lost: BTreeSet<String> = lost.map(series).collect();
+        self.fields.retain(|field| persons(field) || !lost.contains(&series(field)));
+        for field in self.fields.iter_mut().filter(|field| field.end > field.start) {
+            match moved.get(&field.page) {
+                Some(by) => {
+                    shift(&mut field.start, *by);
+                    shift(&mut field.end, *by);
+                }
+                None => (field.start, field.end, field.bounds) = (0, 0, None),
+            }
+        }
+        self.tables.retain(|table| moved.contains_key(&table.page));
+        for table in &mut self.tables {
+            let by = moved.get(&table.page).copied().unwrap_or_default();
+            table.rows.iter_mut().flatten().flatten().for_each(|at| shift(at, by));
+        }
+        for value in &mut self.form {
+            match moved.get(&value.page) {
+                Some(by) => {
+                    [&mut value.start, &mut value.end].into_iter().flatten().for_each(|at| shift(at, *by))
+                }
+                None => (value.start, value.end) = (None, None),
+            }
+        }
     }
 }
 

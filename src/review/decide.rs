@@ -7,6 +7,7 @@
 use super::apply;
 use super::desk::{Desk, Refused, Wanted, free, say, seen};
 use super::record::{Before, Decided, Entry, Review, State};
+use super::told;
 use crate::document::{Action, Corrections, Document, DocumentId, Options, ReviewEvent, Reviewed};
 use crate::error::Result;
 use jiff::{SignedDuration, Timestamp};
@@ -41,7 +42,7 @@ impl Desk {
     /// Decides. What follows from it is done when this returns, unless the world cannot be told at
     /// the moment: then [`Desk::sweep`] does the rest.
     pub fn decide(&self, id: &DocumentId, request: &Request) -> Result<Review, Refused> {
-        let mut review = self.show(id)?;
+        let mut review = self.known(id)?;
         seen(&review, Some(request.version))?;
         free(&review, &request.by)?;
         if request.action == Action::Reopen {
@@ -78,26 +79,27 @@ impl Desk {
             corrections: request.corrections.clone(),
             options: request.options.clone(),
             seconds: now.duration_since(since).as_secs_f64().max(0.0),
-            before: Before::of(&document),
+            before: Before::of(&document, &request.corrections),
         };
         let document = self.redo(document, &decided)?;
         let objections = apply::objections(&document);
         if request.action == Action::Correct && !objections.is_empty() && !request.sure {
             return Err(Refused::Objections(objections));
         }
+        review.end_claim();
         if let Some(comment) = request.comment.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
             say(&mut review, &request.by, comment)?;
         }
-        review.note(&request.by, request.action.as_str(), decided.corrections.names().join(", "));
+        review.note(&request.by, request.action.as_str(), told::what(&decided));
         (review.state, review.decision, review.claim) = (State::Deciding, Some(decided), None);
         let version = review.version;
         let review = self.put(review)?.ok_or(Refused::Stale(version))?;
         Ok(self.finish(review, Some(document))?)
     }
 
-    /// Takes a decision back. A corrected text stays; what else was changed is as it was before.
+    /// Takes a decision back: what was changed is as it was before. A corrected text is understood as it was once more.
     pub fn reopen(&self, id: &DocumentId, by: &str, version: Option<u64>) -> Result<Review, Refused> {
-        let mut review = self.show(id)?;
+        let mut review = self.known(id)?;
         seen(&review, version)?;
         let decided = match (review.state, review.decision.clone()) {
             (State::Decided, Some(decided)) => decided,
@@ -119,7 +121,13 @@ impl Desk {
             && document.sha256 == review.sha256
             && document.review.is_some()
         {
-            self.parts.publisher.amend(&decided.before.restored(document))?;
+            let before = &decided.before;
+            if before.text.is_empty() {
+                self.parts.publisher.amend(&before.restored(document))?;
+            } else {
+                let understood = self.parts.rerun.text(&document.with_pages(&before.text))?;
+                self.parts.publisher.publish(&before.restored(understood))?;
+            }
         }
         let (Some(world), Some(event)) = (self.world.get(), taken_back(&review, &decided)) else {
             return Ok(review);

@@ -175,8 +175,13 @@ impl Desk {
         }
     }
 
-    /// The review of a document, as it is or as it would be: any stored document can be reviewed.
+    /// The review of a document, as it is now or as it would be: any stored document can be reviewed.
     pub fn show(&self, id: &DocumentId) -> Result<Review, Refused> {
+        self.known(id).map(Review::now)
+    }
+
+    /// The same, as it was left, with a claim that ended meanwhile.
+    pub(super) fn known(&self, id: &DocumentId) -> Result<Review, Refused> {
         if let Some(review) = self.find(id)? {
             return Ok(review);
         }
@@ -190,7 +195,7 @@ impl Desk {
         let selection = Selection { state, group: wanted.kind.clone(), ..Selection::default() };
         let Some(by) = &wanted.held_by else {
             let records = self.parts.store.records(Shelf::Review, &selection, limit, offset)?;
-            return records.iter().map(Review::of).collect();
+            return records.iter().map(|record| Review::of(record).map(Review::now)).collect();
         };
         let records = self.parts.store.records(Shelf::Review, &selection, LOOKED_THROUGH, 0)?;
         let all: Vec<Review> = records.iter().map(Review::of).collect::<Result<_>>()?;
@@ -221,6 +226,7 @@ impl Desk {
     pub fn release(&self, id: &DocumentId, by: &str, version: Option<u64>) -> Result<Review, Refused> {
         self.change(id, by, version, |review| {
             if review.claim.take().is_none() {
+                // One that ended by itself is none.
                 return Err(Refused::Wrong("nobody works on it".to_owned()));
             }
             review.note(by, "released", "");
@@ -244,13 +250,21 @@ impl Desk {
     }
 
     /// Says something about a review, whoever works on it.
-    pub fn comment(&self, id: &DocumentId, by: &str, text: &str) -> Result<Review, Refused> {
+    pub fn comment(
+        &self,
+        id: &DocumentId,
+        by: &str,
+        text: &str,
+        version: Option<u64>,
+    ) -> Result<Review, Refused> {
         let text = text.trim();
         if text.is_empty() || text.chars().count() > COMMENT {
             return Err(Refused::Bad(format!("a comment has 1 to {COMMENT} characters")));
         }
         loop {
-            let mut review = self.show(id)?;
+            let mut review = self.known(id)?;
+            seen(&review, version)?;
+            review.end_claim();
             say(&mut review, by, text)?;
             if let Some(review) = self.put(review)? {
                 return Ok(review);
@@ -259,8 +273,14 @@ impl Desk {
     }
 
     /// Changes how urgent a review is.
-    pub fn prioritize(&self, id: &DocumentId, by: &str, to: Priority) -> Result<Review, Refused> {
-        self.change(id, by, None, |review| {
+    pub fn prioritize(
+        &self,
+        id: &DocumentId,
+        by: &str,
+        to: Priority,
+        version: Option<u64>,
+    ) -> Result<Review, Refused> {
+        self.change(id, by, version, |review| {
             review.priority = to;
             review.note(by, "priority", to.to_string());
             Ok(())
@@ -281,9 +301,10 @@ impl Desk {
         change: impl Fn(&mut Review) -> Result<(), Refused>,
     ) -> Result<Review, Refused> {
         loop {
-            let mut review = self.show(id)?;
+            let mut review = self.known(id)?;
             seen(&review, version)?;
             free(&review, by)?;
+            review.end_claim();
             if review.state != State::Open {
                 return Err(Refused::Wrong(format!("it is not open, but {}", review.state)));
             }
@@ -367,5 +388,6 @@ pub(super) fn say(review: &mut Review, by: &str, text: &str) -> Result<(), Refus
     }
     let comment = Comment { by: by.to_owned(), at: Timestamp::now(), text: text.to_owned() };
     review.comments.push(comment);
+    review.note(by, "commented", "");
     Ok(())
 }

@@ -1,13 +1,15 @@
 //! One review: everything that is known of it.
 
 use crate::document::{
-    Action, Check, Corrections, Decision, Document, DocumentId, Field, Options, Priority, Scored, Verdict,
+    Action, Check, Corrections, Decision, Document, DocumentId, Field, FormValue, Options, Priority, Scored,
+    TableSummary, Verdict,
 };
 use crate::error::{Result, named};
 use crate::publish::{Record, Shelf};
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// How far the clocks of workers may differ.
 const CLOCKS: SignedDuration = SignedDuration::from_mins(5);
@@ -115,12 +117,29 @@ pub struct Before {
     pub checks: Vec<Check>,
     /// Why it was doubtful.
     pub reasons: Vec<String>,
+    /// The texts of the pages, from 1, that are corrected.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub text: BTreeMap<u32, String>,
+    /// The tables, where a text is corrected.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<TableSummary>,
+    /// The form, where a text is corrected.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub form: Vec<FormValue>,
 }
 
 impl Before {
-    /// What is known of the document now.
-    pub(super) fn of(document: &Document) -> Self {
+    /// What is known of the document now, and what these corrections take from it.
+    pub(super) fn of(document: &Document, corrections: &Corrections) -> Self {
+        let text = document.texts_of(corrections.text.keys());
+        let (tables, form) = match text.is_empty() {
+            true => Default::default(),
+            false => (document.tables.clone(), document.form.clone()),
+        };
         Self {
+            text,
+            tables,
+            form,
             kind: Some(document.kind.clone()),
             fields: document.fields.clone(),
             checks: document.checks.clone(),
@@ -128,8 +147,11 @@ impl Before {
         }
     }
 
-    /// The document with all of it as it was, waiting for a decision.
-    pub(super) fn restored(&self, document: Document) -> Document {
+    /// The document, whose text is as it was, with all else as it was, waiting for a decision.
+    pub(super) fn restored(&self, mut document: Document) -> Document {
+        if !self.text.is_empty() {
+            (document.tables, document.form) = (self.tables.clone(), self.form.clone());
+        }
         Document {
             kind: self.kind.clone().unwrap_or(document.kind),
             fields: self.fields.clone(),
@@ -173,6 +195,23 @@ impl Review {
     pub fn holder(&self, now: Timestamp) -> Option<&str> {
         let holds = |claim: &&Claim| claim.until > now && claim.at.duration_since(now) <= CLOCKS;
         self.claim.as_ref().filter(holds).map(|claim| claim.by.as_str())
+    }
+
+    /// As it is now: a claim that ended is none.
+    pub fn now(mut self) -> Self {
+        if self.holder(Timestamp::now()).is_none() {
+            self.claim = None;
+        }
+        self
+    }
+
+    /// Takes a claim off that ended by itself, and notes that.
+    pub(super) fn end_claim(&mut self) {
+        if self.holder(Timestamp::now()).is_none()
+            && let Some(claim) = self.claim.take()
+        {
+            self.note("quire", "released", format!("the claim of {} ended", claim.by));
+        }
     }
 
     /// Notes what was done.

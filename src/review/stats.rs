@@ -32,6 +32,8 @@ pub struct Group {
     pub median_seconds: f64,
     /// The same: nine of ten took less.
     pub p90_seconds: f64,
+    /// Seconds from opening to decision, the time in the queue included: half took less.
+    pub median_waited_seconds: f64,
 }
 
 /// Statistics.
@@ -80,6 +82,13 @@ struct Tally {
     approved: usize,
     sample_approved: usize,
     seconds: Vec<f64>,
+    waited: Vec<f64>,
+}
+
+/// What a share of sorted values does not exceed.
+fn at(sorted: &[f64], share: f64) -> f64 {
+    let last = sorted.len().saturating_sub(1);
+    sorted.get((last as f64 * share).round() as usize).copied().unwrap_or_default()
 }
 
 impl Tally {
@@ -90,6 +99,7 @@ impl Tally {
         *self.group.actions.entry(decided.action.to_string()).or_default() += 1;
         self.approved += right;
         self.seconds.push(decided.seconds);
+        self.waited.push(decided.at.duration_since(review.opened_at).as_secs_f64().max(0.0));
         if review.sampled {
             self.group.samples += 1;
             self.sample_approved += right;
@@ -98,30 +108,29 @@ impl Tally {
 
     fn done(mut self) -> Group {
         self.seconds.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            let last = self.seconds.len().saturating_sub(1);
-            self.seconds.get((last as f64 * share).round() as usize).copied().unwrap_or_default()
-        };
+        self.waited.sort_by(f64::total_cmp);
         let share = |part: usize, of: usize| part as f64 / of.max(1) as f64;
         let samples = self.group.samples;
         Group {
             agreement: share(self.approved, self.group.decisions),
             sample_agreement: (samples > 0).then(|| share(self.sample_approved, samples)),
-            median_seconds: at(0.5),
-            p90_seconds: at(0.9),
+            median_seconds: at(&self.seconds, 0.5),
+            p90_seconds: at(&self.seconds, 0.9),
+            median_waited_seconds: at(&self.waited, 0.5),
             ..self.group
         }
     }
 }
 
 impl Stats {
-    /// Statistics of the reviews in a store: all that wait, and the decisions of a span of time.
-    pub fn of(store: &dyn Store, span: &Range<Timestamp>) -> Result<Self> {
+    /// Statistics of the reviews in a store: all that wait, and the decisions of a span of time; of these kinds,
+    /// as the program had found them, where any are named.
+    pub fn of(store: &dyn Store, span: &Range<Timestamp>, only: &[String]) -> Result<Self> {
         let now = Timestamp::now();
         let mut stats = Stats::default();
         let mut all = Tally::default();
         let (mut reviewers, mut kinds) = (BTreeMap::<String, Tally>::new(), BTreeMap::<String, Tally>::new());
-        each(store, &[State::Open, State::Deciding, State::Decided], |review| {
+        each(store, &[State::Open, State::Deciding, State::Decided], only, |review| {
             if review.state == State::Open {
                 stats.open += 1;
                 stats.claimed += usize::from(review.holder(now).is_some());
@@ -142,14 +151,14 @@ impl Stats {
 }
 
 impl Desk {
-    /// Statistics over all reviews.
-    pub fn stats(&self) -> Result<Stats> {
-        Stats::of(self.store(), &(Timestamp::MIN..Timestamp::MAX))
+    /// Statistics; see [`Stats::of`].
+    pub fn stats(&self, span: &Range<Timestamp>, kinds: &[String]) -> Result<Stats> {
+        Stats::of(self.store(), span, kinds)
     }
 
     /// What people approved and corrected, one after another.
     pub fn lessons(&self, mut give: impl FnMut(Lesson) -> Result<()>) -> Result<()> {
-        each(self.store(), &[State::Decided], |review| {
+        each(self.store(), &[State::Decided], &[], |review| {
             let Some(decided) = &review.decision else { return Ok(()) };
             if !matches!(decided.action, Action::Approve | Action::Correct) {
                 return Ok(());
@@ -178,10 +187,15 @@ impl Desk {
     }
 }
 
-/// Every review in one of these states.
-fn each(store: &dyn Store, states: &[State], mut act: impl FnMut(Review) -> Result<()>) -> Result<()> {
+/// Every review in one of these states, of one of these kinds where any are named.
+fn each(
+    store: &dyn Store,
+    states: &[State],
+    kinds: &[String],
+    mut act: impl FnMut(Review) -> Result<()>,
+) -> Result<()> {
     let state = states.iter().map(|state| state.to_string()).collect();
-    let selection = Selection { state, ..Selection::default() };
+    let selection = Selection { state, group: kinds.to_vec(), ..Selection::default() };
     let mut offset = 0;
     loop {
         let page = store.records(Shelf::Review, &selection, PAGE, offset)?;

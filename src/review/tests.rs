@@ -1,4 +1,5 @@
 mod next;
+mod text;
 
 use super::*;
 use crate::config::ReviewConfig;
@@ -122,6 +123,10 @@ fn doubtful(name: &str) -> Document {
     document
 }
 
+fn ever() -> std::ops::Range<jiff::Timestamp> {
+    jiff::Timestamp::MIN..jiff::Timestamp::MAX
+}
+
 fn field(name: &str, value: &str) -> Corrections {
     let fields = BTreeMap::from([(name.to_owned(), Some(Given::Plain(value.to_owned())))]);
     Corrections { fields, ..Corrections::default() }
@@ -135,7 +140,7 @@ fn doubtful_documents_wait_by_urgency_and_age_and_an_approval_takes_one_out() {
     }
     office.publish(document("sure", &["text"]));
     assert_eq!(office.open(State::Open), ["c", "b", "a"]);
-    office.desk.prioritize(&id("a"), "ada", Priority::High).unwrap();
+    office.desk.prioritize(&id("a"), "ada", Priority::High, None).unwrap();
     assert_eq!(office.open(State::Open), ["a", "c", "b"]);
     let review = office.decide("c", Action::Approve, Corrections::default()).unwrap();
     assert_eq!(review.state, State::Decided);
@@ -307,10 +312,10 @@ fn samples_of_the_verdict_and_of_the_desk_count_alike() {
     office.decide("doubtful", Action::Approve, Corrections::default()).unwrap();
     let kind = Corrections { kind: Some("invoice".to_owned()), ..Corrections::default() };
     office.decide("wrong", Action::Correct, kind).unwrap();
-    let all = office.desk.stats().unwrap().all;
+    let all = office.desk.stats(&ever(), &[]).unwrap().all;
     assert_eq!((all.decisions, all.samples, all.sample_agreement), (3, 2, Some(0.5)));
     let past = jiff::Timestamp::MIN..jiff::Timestamp::UNIX_EPOCH;
-    let before = Stats::of(office.store.as_ref(), &past).unwrap().all;
+    let before = Stats::of(office.store.as_ref(), &past, &[]).unwrap().all;
     assert_eq!((before.decisions, before.sample_agreement), (0, None));
 }
 
@@ -340,7 +345,7 @@ fn to_reprocess_asks_the_source_and_statistics_and_lessons_follow_from_decisions
     assert_eq!(*lock(&office.outside.again), [("b".to_owned(), german)]);
     office.publish(doubtful("b"));
     assert_eq!(office.open(State::Open), ["b"], "it was read anew");
-    let stats = office.desk.stats().unwrap();
+    let stats = office.desk.stats(&ever(), &[]).unwrap();
     assert_eq!((stats.open, stats.all.decisions, stats.all.samples), (1, 2, 1));
     assert_eq!((stats.all.agreement, stats.all.sample_agreement), (0.5, Some(1.0)));
     assert_eq!(stats.by_reviewer["ada"].decisions, 2);

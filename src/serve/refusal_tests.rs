@@ -81,6 +81,7 @@ const CASES: &[Case] = &[
     ("GET", "/reports/duplicates?relation=twin", "", 400, "relation"),
     ("GET", "/reports/duplicates?offset=-1", "", 400, "offset"),
     ("GET", "/reports/reviews?x=1", "", 400, "`x`"),
+    ("GET", "/reports/reviews?since=x", "", 400, "since"),
     ("GET", "/reports/corrections?x=1", "", 400, "`x`"),
     // Reviews.
     ("GET", "/reviews?state=odd", "", 400, "state"),
@@ -96,6 +97,10 @@ const CASES: &[Case] = &[
     ("POST", "/reviews/a/release", "{}", 409, "nobody works"),
     ("POST", "/reviews/a/hand-over", "{}", 400, "`to` is missing"),
     ("POST", "/reviews/a/priority", "{}", 400, "`priority` is missing"),
+    ("POST", "/reviews/a/priority", r#"{"priority": "high", "version": 7}"#, 409, "version 0"),
+    ("POST", "/reviews/a/hand-over", r#"{"to": "bob", "version": 7}"#, 409, "version 0"),
+    ("POST", "/reviews/a/reopen", r#"{"version": 7}"#, 409, "version 0"),
+    ("POST", "/reviews/a/comment", r#"{"text": "x", "version": 7}"#, 409, "version 0"),
     ("POST", "/reviews/a/comment", "{}", 400, "`text` is missing"),
     ("POST", "/reviews/a/comment", r#"{"text": ""}"#, 400, "1 to 4000"),
     ("POST", "/reviews/a/comment", r#"{"text": " "}"#, 400, "1 to 4000"),

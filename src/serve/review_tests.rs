@@ -1,6 +1,6 @@
 use super::support::{Server, document};
 use crate::document::{Decision, PageSummary, TextSource};
-use crate::publish::Store;
+use crate::publish::{Record, Records, Shelf, Store};
 use serde_json::json;
 
 fn doubtful(server: &Server, id: &str) {
@@ -54,6 +54,44 @@ fn a_review_is_claimed_decided_and_taken_back_over_http() {
     assert_eq!(server.get("/v1/reviews").json()["reviews"][0]["id"], "a");
     server.get("/v1/reviews/none").problem(404, "/v1/reviews/none");
     server.get("/v1/reviews?state=odd").problem(400, "/v1/reviews");
+}
+
+#[test]
+fn a_claim_that_ended_is_shown_to_nobody_and_the_history_says_that_it_did() {
+    let server = Server::start(&[]);
+    doubtful(&server, "a");
+    post(&server, "/v1/reviews/a/claim", &json!({"by": "ada"}));
+    let mut record = server.store.record(Shelf::Review, "a").unwrap().unwrap();
+    let mut review: crate::review::Review = record.read().unwrap();
+    review.claim.as_mut().unwrap().until = jiff::Timestamp::now();
+    (record.version, record.body) = (record.version + 1, Record::body(&review).unwrap());
+    assert!(server.store.put_record(&record).unwrap());
+    assert!(server.get("/v1/reviews/a").json().get("claim").is_none());
+    let queue = server.get("/v1/reviews").json();
+    assert_eq!((&queue["reviews"][0]["id"], queue["reviews"][0].get("claim")), (&json!("a"), None));
+    post(&server, "/v1/reviews/a/release", &json!({"by": "ada"})).problem(409, "/v1/reviews/a/release");
+    let bobs = post(&server, "/v1/reviews/a/claim", &json!({"by": "bob"})).json();
+    assert_eq!(bobs["claim"]["by"], "bob");
+    let ended = &bobs["history"][1];
+    assert_eq!(
+        (&ended["what"], &ended["by"], &ended["detail"]),
+        (&json!("released"), &json!("quire"), &json!("the claim of ada ended"))
+    );
+}
+
+#[test]
+fn decisions_are_counted_by_time_and_kind() {
+    let server = Server::start(&[]);
+    doubtful(&server, "a");
+    let decided = json!({"action": "approve", "by": "ada", "version": 0});
+    assert_eq!(post(&server, "/v1/reviews/a/decision", &decided).status, 200);
+    let counted = |query: &str| {
+        let stats = server.get(&format!("/v1/reports/reviews{query}")).json();
+        assert!(stats["all"]["median_waited_seconds"].as_f64().unwrap() >= 0.0);
+        stats["all"]["decisions"].as_u64().unwrap()
+    };
+    assert_eq!((counted(""), counted("?kind=letter"), counted("?kind=invoice")), (1, 1, 0));
+    assert_eq!((counted("?since=2020-01-01"), counted("?until=2020-01-01")), (1, 0));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::admit::Caller;
 use super::params::{Params, path_id};
 use super::problem::{CONFLICT, NOT_FOUND, OBJECTIONS, Problem, STALE};
 use crate::document::{Action, Corrections, Options, Priority};
+use crate::publish::Filter;
 use crate::review::{Refused, Request, Review, Skills, State as ReviewState, Stats, Wanted};
 use axum::Json;
 use axum::body::Body;
@@ -12,9 +13,13 @@ use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Extension, Path, State};
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+/// What decisions are counted by.
+pub const COUNTED: [&str; 3] = ["since", "until", "kind"];
 
 type Id = Result<Path<String>, PathRejection>;
 type Given<T> = Result<Json<T>, JsonRejection>;
@@ -161,8 +166,14 @@ pub async fn change(
                 let to = super::admit::name(&change.to.ok_or_else(|| missing("to"))?)?;
                 desk.hand_over(&id, &by, &to, change.version)?
             }
-            "priority" => desk.prioritize(&id, &by, change.priority.ok_or_else(|| missing("priority"))?)?,
-            "comment" => desk.comment(&id, &by, &change.text.ok_or_else(|| missing("text"))?)?,
+            "priority" => {
+                let to = change.priority.ok_or_else(|| missing("priority"))?;
+                desk.prioritize(&id, &by, to, change.version)?
+            }
+            "comment" => {
+                let text = change.text.ok_or_else(|| missing("text"))?;
+                desk.comment(&id, &by, &text, change.version)?
+            }
             _ => return Err(Problem::new(&NOT_FOUND, format!("there is nothing called `{what}` to do"))),
         })
     };
@@ -200,8 +211,10 @@ pub async fn decide(
 
 /// `GET /v1/reports/reviews`
 pub async fn stats(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer<Stats> {
-    Params::none(&uri)?;
-    shared.blocking(|api| Ok(api.desk.stats()?)).await.map(Json)
+    let params = Params::parse(&uri, &[&COUNTED])?;
+    let Filter { kind, since, until, .. } = params.filter()?;
+    let span = since.unwrap_or(Timestamp::MIN)..until.unwrap_or(Timestamp::MAX);
+    shared.blocking(move |api| Ok(api.desk.stats(&span, &kind)?)).await.map(Json)
 }
 
 /// `GET /v1/reports/corrections`: JSON lines.

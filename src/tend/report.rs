@@ -135,7 +135,7 @@ pub fn make(store: &dyn Store, since: Timestamp, until: Timestamp, run: &Run) ->
             *report.total.failures.entry(class).or_default() += 1;
         }
     }
-    report.reviews = Stats::of(store, &(since..until))?;
+    report.reviews = Stats::of(store, &(since..until), &[])?;
     fill_gaps(&mut report);
     report.total.finish();
     report.days.values_mut().for_each(Day::finish);

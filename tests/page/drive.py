@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from browser import CHROMIUM, NARROW, PATIENCE, Tab
+from closely import by_passage, correct_text_and_reject, from_text_by_key, gpus_and_lag, save_everything
 from playwright.sync_api import expect, sync_playwright
 from together import read_again, work_together
 
@@ -94,6 +95,10 @@ def look_at_invoice(tab):
     expect(lit.first).to_be_visible()
     for title in ("Doubts", "Fields", "Summary", "Checks", "Named in it", "Tone", "Similar documents", "Timeline", "Facts"):
         expect(page.locator("h2", has_text=title).first).to_be_visible()
+    sure = page.get_by_role("region", name="How sure each model was")
+    expect(sure).to_contain_text("ner@")
+    expect(sure.locator("tr", has_text="reading")).to_contain_text("%")
+    expect(name).to_contain_text("%")
     expect(page.locator(".lines tbody tr").first).to_contain_text("Oak shelving")
     expect(page.locator(".like").first).to_contain_text("alike")
     saw("the invoice: picture, word boxes, fields and names lit both ways")
@@ -114,7 +119,7 @@ def look_at_others(tab):
     tab.open("#/documents")
     page.get_by_role("link", name=TWINS[1]).click()
     tab.settle()
-    expect(page.locator(".text .found").first).to_be_visible()
+    from_text_by_key(tab)
     tone = page.locator(".text .tone").first
     expect(tone).to_be_visible()
     assert re.fullmatch(r"\s*Tone of passage 1: (negative|neutral|positive) \d+ %", tone.text_content()), tone.text_content()
@@ -185,7 +190,7 @@ def search(tab):
     assert "kind=contract&kind=invoice" in page.url, page.url
     saw("search by meaning, two facets")
     by_example(tab)
-    by_passage(tab)
+    by_passage(tab, saw)
 
 
 def by_example(tab):
@@ -216,29 +221,6 @@ def by_example(tab):
     expect(examples).to_have_count(0)
     expect(hits).to_have_count(3)
     saw("more like this, less like that, and both taken away again, by keys")
-
-
-def by_passage(tab):
-    """By words alone, then the places themselves, and what is like one of them."""
-    page = tab.page
-    hits = page.locator(".hit")
-    tab.open("#/search?q=agreement")
-    page.select_option("#mode", "words")
-    expect(hits.first).to_contain_text("words: no. 1")
-    expect(hits.first).not_to_contain_text("alike")
-    assert hits.first.locator("mark").first.inner_text().lower() == "agreement"
-    page.select_option("#by", "passage")
-    like = hits.first.get_by_role("link", name="passages like this")
-    expect(like).to_be_visible()
-    assert "mode=words&by=passage" in page.url, page.url
-    tab.check("by passage")
-    like.focus()
-    tab.press("Enter")
-    expect(page.get_by_role("button", name="like passage")).to_be_visible()
-    expect(hits.first).to_contain_text("alike in meaning")
-    page.get_by_role("button", name="like passage").click()
-    expect(page.get_by_role("heading", name="How it finds")).to_be_visible()
-    saw("by words, by passage, and passages like one")
 
 
 def review(tab, shots):
@@ -334,6 +316,7 @@ def reports(tab):
     expect(courses.get_by_role("link", name="inbox")).to_be_visible()
     page.select_option("#report-kind", "contract")
     expect(page.locator(".tiles .card").first).to_contain_text("2")
+    expect(page.locator(".tiles")).to_contain_text("1 decisions")
     page.get_by_role("list", name="Languages").get_by_role("link", name="en").click()
     expect(page.locator("tbody tr")).to_have_count(2)
     saw("reports: charts, decisions, one kind, and from a bar to its documents")
@@ -391,6 +374,9 @@ def use(tab, documents, shots):
     for step in (list_and_export, look_at_invoice, look_at_others, search, lambda tab: review(tab, shots), reports):
         step(tab)
         tab.check(f"after {tab.page.url}")
+    save_everything(tab, ids[TWINS[0]], saw)
+    correct_text_and_reject(tab, ids[REPORT], saw)
+    gpus_and_lag(tab, saw)
     given_up(tab, ids[BROKEN], shots)
     tab.check("given up")
     return ids

@@ -1,10 +1,11 @@
 // One document: its pages beside what was found in it.
 
 import { askAgain } from "./again.js";
-import { ask, card, chip, documentPath, fill, get, h, link, memory, percent, save, show, sure, toast, when } from "./base.js";
+import { ask, card, chip, documentPath, exports, fill, get, h, link, memory, percent, save, show, sure, toast, when } from "./base.js";
 import { replay } from "./documents.js";
-import { checks, doubts, duplicates, entities, facts, fields, summary, timeline, tone } from "./findings.js";
+import { certainty, checks, doubts, duplicates, entities, facts, fields, summary, timeline, tone } from "./findings.js";
 import { pairs } from "./passages.js";
+import { flat } from "./search.js";
 import { forget, sheets } from "./sheets.js";
 
 export async function one(id) {
@@ -40,7 +41,7 @@ function understood({ document: doc, dead }) {
     h("p", { class: "lead" }, chip(doc.verdict.decision, doc.verdict.decision), chip(doc.kind.label), chip(doc.language.label), reviewed),
     dead && h("section", { class: "card doubts", role: "alert" }, h("h2", {}, "A later version was given up"), h("p", {}, dead.failure.reason)),
     h("div", { class: "split" }, sheets(doc), h("div", { class: "findings" },
-      doubts(doc), fields(doc), summary(doc), checks(doc), entities(doc), tone(doc), duplicates(doc), alike, timeline(doc), facts(doc))));
+      doubts(doc), fields(doc), summary(doc), checks(doc), entities(doc), tone(doc), duplicates(doc), alike, timeline(doc), certainty(doc), facts(doc))));
   return similar(doc, alike);
 }
 
@@ -78,7 +79,8 @@ async function similar(doc, box) {
     const { hits } = await get(`${documentPath(doc.id)}/similar?limit=6`);
     const lines = hits.map((hit) => h("div", {}, h("p", { class: "like" }, link(hit.id, hit.name), chip(hit.kind),
       h("small", {}, `${percent(hit.similarity)} alike`, hit.passage && hit.pages > 1 && `, page ${hit.passage.page}`)), pairs(hit, "this document")));
-    fill(box, h("h2", {}, "Similar documents"), lines.length ? lines : h("p", { class: "soft" }, "None."));
+    const rows = async () => (await get(`${documentPath(doc.id)}/similar?limit=100`)).hits.map(flat);
+    fill(box, h("div", { class: "row" }, h("h2", { class: "grow" }, "Similar documents"), lines.length > 0 && exports("similar", rows)), lines.length ? lines : h("p", { class: "soft" }, "None."));
     for (const twin of document.querySelectorAll(".twin a")) {
       // A near-duplicate is stored by its id; its name is known if it is among the similar ones.
       const known = hits.find((hit) => link(hit.id, "").getAttribute("href") === twin.getAttribute("href"));

@@ -1,6 +1,6 @@
 // What was found in a document, as cards; the document's view and the review share them.
 
-import { bytes, card, chip, count, h, link, percent, plain, seconds, when, words } from "./base.js";
+import { bytes, card, chip, count, h, link, percent, plain, seconds, table, when, words } from "./base.js";
 import { legend, strip } from "./charts.js";
 import { relations } from "./duplicates.js";
 import { finds } from "./sheets.js";
@@ -59,7 +59,7 @@ export function checks(doc) {
 }
 
 export function summary(doc) {
-  const sentences = doc.summary.map((sentence) => shows([sentence], { class: "sentence" }, sentence.text));
+  const sentences = doc.summary.map((sentence) => shows([sentence], { class: "sentence" }, sentence.text, h("small", { title: "how much it stands for the whole" }, ` score ${sentence.score.toFixed(2)}`)));
   return card("Summary",
     doc.written_summary && h("p", {}, doc.written_summary.text, " ", h("small", {}, `written, ${percent(doc.written_summary.confidence)}`)),
     sentences.length ? sentences : h("p", { class: "soft" }, "There is too little text for one."));
@@ -87,7 +87,7 @@ export function entities(doc) {
   if (!doc.entities.length) return null;
   const groups = Map.groupBy ? Map.groupBy(doc.entities, (entity) => entity.label) : new Map([["", doc.entities]]);
   const one = (entity) => shows(entity.mentions, { class: "chip", title: `${entity.label}, ${percent(entity.confidence)}, ${entity.mentions.length} times` },
-    entity.text, entity.mentions.length > 1 && h("small", {}, ` ×${entity.mentions.length}`));
+    entity.text, h("small", {}, ` ${entity.mentions.length > 1 ? `×${entity.mentions.length}, ` : ""}${percent(entity.confidence)}`));
   return card("Named in it", [...groups].map(([label, group]) => h("div", { class: "group" }, h("h3", {}, labels[label] || label),
     h("div", {}, group.slice(0, 30).map(one), group.length > 30 && h("small", {}, `and ${group.length - 30} more`)))));
 }
@@ -113,6 +113,30 @@ export function timeline(doc) {
     step(doc.ingested_at, `understood after ${seconds(Math.max(0, whole))}, waiting included`),
     doc.review && step(doc.review.at, `${doc.review.action} by ${doc.review.by}`)));
 }
+
+/** What each model said, and how sure it was of it. */
+function saidBy(doc) {
+  const least = (numbers) => Math.min(...numbers);
+  const mean = (numbers) => numbers.reduce((sum, n) => sum + n, 0) / numbers.length;
+  const spread = (numbers) => (numbers.length > 1 ? `${percent(mean(numbers))} on average, ${percent(least(numbers))} at least` : percent(numbers[0]));
+  const names = doc.entities.filter((entity) => entity.source === "model").map((entity) => entity.confidence);
+  const read = doc.pages.filter((page) => page.ocr_confidence !== null).map((page) => page.ocr_confidence);
+  const some = (list, one, many) => (list.length === 1 ? `1 ${one}` : `${count(list.length)} ${many}`);
+  const sentences = doc.summary.map((sentence) => sentence.score);
+  return [
+    ["kind", "kind", doc.kind.label, percent(doc.kind.confidence)],
+    ["language", null, doc.language.label, percent(doc.language.confidence)],
+    read.length && ["reading", null, some(read, "page", "pages"), spread(read)],
+    names.length && ["names", "ner", some(names, "name", "names"), spread(names)],
+    doc.sentiment && ["tone", "sentiment", doc.sentiment.label, percent(doc.sentiment.confidence)],
+    sentences.length && ["summary", "embedding", some(sentences, "sentence", "sentences"), `score ${least(sentences).toFixed(2)} at least`],
+    doc.written_summary && ["written summary", "summary", "in its own words", percent(doc.written_summary.confidence)],
+    ...(doc.classes || []).slice(0, 3).map((one) => ["class", "classification", one.label, one.scale === "value" ? one.score.toFixed(2) : percent(one.score)]),
+  ].filter(Boolean);
+}
+
+export const certainty = (doc) => card("How sure each model was", table(["task", "model", "what it said", "how sure"], saidBy(doc).map(([task, model, what, sure]) =>
+  h("tr", {}, h("td", {}, task), h("td", {}, h("small", {}, doc.models[model] || "–")), h("td", {}, what), h("td", {}, sure))), "How sure each model was"));
 
 export function facts(doc) {
   const models = Object.entries(doc.models).map(([task, model]) => chip(`${task}: ${model}`));

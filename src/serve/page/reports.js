@@ -54,7 +54,7 @@ export async function reports(query) {
     }
     location.hash = `#/reports?${next}`;
   };
-  const [facets, all, stats, twins] = await Promise.all([get(`/v1/reports/documents?${filter}`), get("/v1/reports/documents"), get("/v1/reports/reviews"), duplicates(query, filter, change)]);
+  const [facets, all, stats, twins] = await Promise.all([get(`/v1/reports/documents?${filter}`), get("/v1/reports/documents"), get(`/v1/reports/reviews?${filter}`), duplicates(query, filter, change)]);
   const step = stepOf(facets.day);
   const followed = query.get("over") in courses ? query.get("over") : "kind";
   const series = (by) => get(`/v1/reports/series?${new URLSearchParams([...filter, ["by", by], ["step", step], ["limit", "8"]])}`);
@@ -65,11 +65,11 @@ export async function reports(query) {
   const accepted = counted(facets.verdict).accept || 0;
   const go = (name, value) => change({ [name]: value, groups: "" });
   const chart = (title, drawing, values) => card(title, values.length ? drawing() : h("p", { class: "soft" }, "Nothing yet."));
-  show(h("div", { class: "title" }, h("h1", {}, "Reports"), choices(chosen, kind, all.kind, go), exports("report", async () => rows(facets))),
+  show(h("div", { class: "title" }, h("h1", {}, "Reports"), choices(chosen, kind, all.kind, go), exports("report", async () => rows(facets, [tones, verdicts, ...(["sentiment", "verdict"].includes(followed) ? [] : [chosenOne])], stats))),
     h("div", { class: "tiles" }, tile(count(total), "documents", kind || "of all kinds"), tile(total ? percent(accepted / total) : "–", "accepted"),
       tile(count(stats.open), "wait for review", stats.open ? `the oldest for ${seconds(stats.oldest_seconds)}` : "none"),
       tile(stats.all.decisions ? percent(stats.all.agreement) : "–", "approved as found", `${count(stats.all.decisions)} decisions`),
-      tile(stats.all.decisions ? seconds(stats.all.median_seconds) : "–", "median to decide")),
+      tile(stats.all.decisions ? seconds(stats.all.median_seconds) : "–", "median to decide", stats.all.decisions > 0 && `${seconds(stats.all.median_waited_seconds)} with the time in the queue`)),
     h("div", { class: "charts" },
       chart("Documents a day", () => columns(everyDay(facets.day), "Documents a day"), facets.day),
       chart("Tone over time", () => shares(over(tones), ["negative", "neutral", "positive"], "Tone over time"), facets.sentiment),
@@ -101,13 +101,24 @@ function choices(chosen, kind, kinds, go) {
   return h("span", { class: "row grow" }, h("label", { class: "unseen", for: "days" }, "Time"), time, h("label", { class: "unseen", for: "report-kind" }, "Kind"), which);
 }
 
-const rows = (facets) => Object.entries(facets).flatMap(([facet, values]) => values.map(({ value, documents }) => ({ facet, value, documents })));
+/** Every chart and table as rows of one shape. */
+function rows(facets, courses, stats) {
+  const row = (table, value, from, what, number) => ({ table, value, from, what, number });
+  const decided = (table, groups) => Object.entries(groups).flatMap(([name, { actions, ...numbers }]) => [
+    ...Object.entries(numbers), ...Object.entries(actions)].map(([what, number]) => row(table, name, "", what, number)));
+  return [
+    ...Object.entries(facets).flatMap(([facet, values]) => values.map(({ value, documents: n }) => row(facet, value, "", "documents", n))),
+    ...courses.flatMap(({ by, step, points }) => points.flatMap(({ from, counts }) =>
+      Object.entries(counts).map(([value, n]) => row(`${by} by ${step}`, value, from, "documents", n)))),
+    ...decided("all decisions", { all: stats.all }), ...decided("by reviewer", stats.by_reviewer), ...decided("by kind", stats.by_kind),
+  ];
+}
 
 function decisions(title, head, groups) {
   const all = Object.entries(groups);
   const row = ([name, group]) => h("tr", {}, h("td", {}, name), h("td", { class: "number" }, count(group.decisions)), h("td", { class: "number" }, percent(group.agreement)),
-    h("td", { class: "number" }, seconds(group.median_seconds)), h("td", { class: "number" }, seconds(group.p90_seconds)));
-  return all.length > 0 && card(title, table([head, "decisions", "approved as found", "median", "nine of ten within"], all.map(row), title));
+    h("td", { class: "number" }, seconds(group.median_waited_seconds)), h("td", { class: "number" }, seconds(group.median_seconds)), h("td", { class: "number" }, seconds(group.p90_seconds)));
+  return all.length > 0 && card(title, table([head, "decisions", "approved as found", "waited, median", "to decide, median", "nine of ten within"], all.map(row), title));
 }
 
 async function lessons() {

@@ -43,7 +43,9 @@ export async function queue(query) {
     h("p", { class: "lead" }, "Documents that the program is not sure about: the most urgent first, then those that wait longest."),
     card(null, head, reviews.length ? table(["document", "kind", "why", "priority", "waits", "with"], reviews.map(row), "Waiting for review") : empty("Nothing waits for you."),
       turn(offset, reviews.length, STEP, (first) => at(kind, first), ["more urgent", "later"])),
-    decided.length > 0 && card("Decided", table(["document", "kind", "why", "priority", "since", "decision"], decided.map(row), "Decided")));
+    decided.length > 0 && card(null, h("div", { class: "row" }, h("h2", { class: "grow" }, "Decided"),
+      exports("decided-reviews", async () => (await every100(`/v1/reviews?${filter}state=decided,closed&`, "reviews", MOST)).map(flat))),
+    table(["document", "kind", "why", "priority", "since", "decision"], decided.map(row), "Decided")));
 }
 
 /** Takes on the next review that fits whoever asks, and shows it; the queue, where none does. Whoever has gone elsewhere meanwhile stays there. */
@@ -64,7 +66,8 @@ const row = (one) => h("tr", {}, h("td", { class: "name" }, h("a", { href: to(on
   h("td", { class: "summary" }, one.reasons.join("; ") || "a sample"), h("td", {}, chip(one.priority, one.priority)), h("td", { class: "number" }, since(one.opened_at)),
   h("td", {}, one.decision ? chip(`${one.decision.action} · ${one.decision.by}`, one.decision.action) : one.claim ? one.claim.by : "–"));
 
-const flat = (one) => ({ id: one.id, name: one.name, kind: one.kind, state: one.state, priority: one.priority, opened_at: one.opened_at, reasons: one.reasons.join("; "), with: one.claim?.by ?? "" });
+const flat = (one) => ({ id: one.id, name: one.name, kind: one.kind, state: one.state, priority: one.priority, opened_at: one.opened_at, reasons: one.reasons.join("; "), with: one.claim?.by ?? "",
+  decision: one.decision?.action ?? "", by: one.decision?.by ?? "", decided_at: one.decision?.at ?? "", seconds: one.decision?.seconds ?? null });
 
 export async function review(id) {
   const [state, first, { kinds }] = await Promise.all([get(documentPath(id)), get(reviewPath(id)), choices()]);
@@ -100,7 +103,6 @@ class Decision {
       checks(doc), summary(doc), entities(doc), tone(doc), duplicates(doc), timeline(doc))));
     this.told();
     memory.key = (event) => this.key(event);
-    if (this.seen.state !== "open") memory.undo = { id: doc.id, by: by() };
     (main.querySelector("input[data-name]") || this.kind).focus({ preventScroll: true });
   }
 
@@ -157,24 +159,42 @@ class Decision {
   bar() {
     const open = this.seen.state === "open";
     const name = h("input", { id: "who", value: who(), placeholder: "your name", autocomplete: "off", onchange: () => localStorage.setItem("who", name.value.trim()) });
-    const back = h("button", { class: "main", onclick: () => { memory.undo = { id: this.doc.id, by: by() }; takeBack(); } }, "Take the decision back (u)");
+    const back = h("button", { class: "main", onclick: () => { this.remember(this.seen); takeBack(); } }, "Take the decision back (u)");
     return h("div", { class: "decide" }, this.comment, h("div", { class: "row" },
       open ? [this.approve, h("button", { class: "danger", onclick: () => this.decide("reject") }, "Reject (x)"), h("button", { onclick: () => this.again() }, "Read again …")] : back),
-    h("div", { class: "row" }, h("label", { for: "who" }, "as"), name, open && [ h("button", { class: "quiet", onclick: () => this.change(this.seen.claim ? "release" : "claim"), id: "claim" }, "Claim"),
+    h("div", { class: "row" }, h("label", { for: "who" }, "as"), name, open && [ h("button", { class: "quiet", onclick: () => this.claim(), id: "claim" }, "Claim"),
       h("button", { class: "quiet", onclick: () => this.handOver() }, "Hand over …"), h("span", { class: "filter" }, h("label", { for: "priority" }, "priority"), this.urgency)],
       h("button", { class: "quiet", onclick: () => this.say() }, "Only comment")));
+  }
+
+  /** That this decision can be taken back: this one, and none that somebody makes later. */
+  remember({ version }) {
+    memory.undo = { id: this.doc.id, name: this.doc.name, asked: { ...by(), version } };
+  }
+
+  /** Who works on it, as long as that lasts. */
+  held() {
+    const { claim } = this.seen;
+    return claim && new Date(claim.until) > new Date() ? claim : null;
+  }
+
+  /** Takes it on, or gives it back. */
+  claim() {
+    return this.change(this.held() ? "release" : "claim");
   }
 
   /** Shows what is known of the review by now. */
   told() {
     const { seen } = this;
+    const held = this.held();
+    if (seen.state !== "open") this.remember(seen);
     fill(this.status, chip(seen.state), seen.priority !== "normal" && chip(seen.priority, seen.priority),
-      seen.claim && chip(`with ${seen.claim.by} until ${new Date(seen.claim.until).toLocaleTimeString("en-GB", { timeStyle: "short" })}`),
+      held && chip(`with ${held.by} until ${new Date(held.until).toLocaleTimeString("en-GB", { timeStyle: "short" })}`),
       seen.decision && chip(`${seen.decision.action} by ${seen.decision.by}`, seen.decision.action),
       h("a", { href: "#/review" }, "The queue"), " · ", link(this.doc.id, "The document"));
     this.urgency.value = seen.priority;
     const claim = document.getElementById("claim");
-    if (claim) claim.textContent = seen.claim ? "Release (c)" : "Claim (c)";
+    if (claim) claim.textContent = held ? "Release (c)" : "Claim (c)";
     fill(this.history, h("h2", {}, "History"), seen.comments.map((said) => h("p", {}, h("b", {}, said.by), ": ", said.text)),
       h("ol", { class: "history" }, seen.history.map((entry) => h("li", {}, `${entry.what} by ${entry.by}${entry.detail ? `, ${entry.detail}` : ""} `, h("small", {}, when(entry.at))))));
   }
@@ -207,8 +227,8 @@ class Decision {
     action ||= Object.keys(corrections).length ? "correct" : "approve";
     const { doc } = this, here = location.hash;
     try {
-      await post(`${reviewPath(doc.id)}/decision`, { ...by(), action, version: this.seen.version, corrections, comment: this.comment.value.trim() || null, sure, options });
-      memory.undo = { id: doc.id, by: by() };
+      const decided = await post(`${reviewPath(doc.id)}/decision`, { ...by(), action, version: this.seen.version, corrections, comment: this.comment.value.trim() || null, sure, options });
+      this.remember(decided);
       toast(`${doc.name}: ${action}`, { name: "Undo (u)", run: takeBack });
       count();
       if (location.hash === here) await forMe();
@@ -223,16 +243,22 @@ class Decision {
   async stale() {
     this.seen = await get(reviewPath(this.doc.id));
     this.told();
-    toast("Somebody changed this review meanwhile: look at its history, then decide again");
+    toast("Somebody changed this review meanwhile: look at its history, then try again");
   }
 
+  /** Changes the review that is seen; true where that was done. */
   async change(what, more = {}) {
     try {
-      this.seen = await post(`${reviewPath(this.doc.id)}/${what}`, { ...by(), ...more });
+      this.seen = await post(`${reviewPath(this.doc.id)}/${what}`, { ...by(), version: this.seen.version, ...more });
       this.told();
+      return true;
     } catch (error) {
-      this.told();
-      toast(error.message);
+      if (error.kind === "stale") await this.stale();
+      else {
+        this.told();
+        toast(error.message);
+      }
+      return false;
     }
   }
 
@@ -244,8 +270,7 @@ class Decision {
   async say() {
     const text = this.comment.value.trim();
     if (!text) { this.comment.focus(); return; }
-    await this.change("comment", { text });
-    this.comment.value = "";
+    if (await this.change("comment", { text })) this.comment.value = "";
   }
 
   /** The keys of this view; true where one was meant. */
@@ -255,7 +280,7 @@ class Decision {
     else if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return false;
     else if (event.key === "a") this.decide();
     else if (event.key === "x") this.decide("reject");
-    else if (event.key === "c") this.change(this.seen.claim ? "release" : "claim");
+    else if (event.key === "c") this.claim();
     else return false;
     return true;
   }
@@ -270,17 +295,17 @@ function typed(form, text) {
   return form === "number" && currency === null ? { type: "number", value: amount } : text;
 }
 
-/** Takes the last decision back. */
+/** Takes the last decision back, if it is still the last one. */
 export async function takeBack() {
   if (!memory.undo) return;
-  const { id, by: name } = memory.undo;
+  const { id, name, asked } = memory.undo;
   memory.undo = null;
   try {
-    await post(`${reviewPath(id)}/reopen`, name);
+    await post(`${reviewPath(id)}/reopen`, asked);
     toast("The decision is taken back");
     if (location.hash === to(id)) window.dispatchEvent(new HashChangeEvent("hashchange"));
     else location.hash = to(id);
   } catch (error) {
-    toast(error.message);
+    toast(error.kind === "stale" ? `Somebody changed the review of ${name} meanwhile: look at it first` : error.message);
   }
 }

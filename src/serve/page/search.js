@@ -4,6 +4,8 @@ import { card, chip, count, documentPath, empty, exports, fill, get, h, link, pe
 import { marked, pairs } from "./passages.js";
 
 const STEP = 20;
+/** The most hits at once, and the furthest offset, as the API takes them. */
+const MOST = 100, FURTHEST = 900;
 /** Examples of one sort at most, as the API takes them. */
 const EXAMPLES = 10;
 const dimensions = ["kind", "verdict", "language", "sentiment", "source", "tag", "entity"];
@@ -24,16 +26,28 @@ async function facetsOf(query) {
 }
 
 /** What the API is asked for. */
-function hitsOf(query, offset) {
+function hitsOf(query, offset, limit = STEP) {
   const path = filtersOf(query);
+  if (query.has("of")) path.set("limit", limit);
   if (query.has("of")) return get(`${documentPath(query.get("of"))}/passages/${query.get("passage")}/similar?${path}`);
   const names = query.has("like") || query.has("unlike") ? ["by"] : ["mode", "by"];
   for (const name of ["q", "like", "unlike", ...names]) {
     for (const value of query.getAll(name)) path.append(name, value);
   }
-  path.set("limit", STEP);
+  path.set("limit", limit);
   path.set("offset", offset);
   return get(`/v1/search?${path}`);
+}
+
+/** All that is found, as far as the API goes: what follows the furthest offset it does not give. */
+async function everyHit(query) {
+  const found = [];
+  for (let offset = 0; offset <= FURTHEST; offset += MOST) {
+    const { hits } = await hitsOf(query, offset, MOST);
+    found.push(...hits);
+    if (hits.length < MOST || query.has("of")) break;
+  }
+  return found.map(flat);
 }
 
 /** Takes one of several values of a parameter away. */
@@ -95,7 +109,7 @@ export async function search(query) {
   };
   const head = h("div", { class: "row" }, h("p", { class: "soft grow", role: "status" },
     `${found.hits.length} found in ${(found.seconds * 1000).toFixed(0)} ms`),
-  found.hits.length > 0 && exports("search", async () => found.hits.map(flat)));
+  found.hits.length > 0 && exports("search", () => everyHit(query)));
   fill(result, h("div", { class: "facets" }, h("section", { class: "card", "aria-label": "Filters" }, dimensions.map((name) => facet(name, facets[name], query, go)), dates(query, go)),
     h("section", { class: "card" }, head, found.examples && examples(found.examples, go), query.has("of") && example(query, go),
       found.hits.length ? found.hits.map((one) => hit(one, query)) : empty("Nothing was found. Use other words, or fewer filters."),
@@ -147,7 +161,8 @@ function hit(one, query) {
   pairs(one), h("small", { class: "by" }, alike, by("like", "more like this"), by("unlike", "less like this")));
 }
 
-const flat = (one) => ({ id: one.id, name: one.name, kind: one.kind, verdict: one.verdict, language: one.language, pages: one.pages, score: one.score,
+/** A hit as a row of a table. */
+export const flat = (one) => ({ id: one.id, name: one.name, kind: one.kind, verdict: one.verdict, language: one.language, pages: one.pages, score: one.score,
   similarity: one.similarity, keyword_rank: one.keyword_rank, page: one.passage?.page ?? null, passage: one.passage?.text ?? one.summary, ingested_at: one.ingested_at });
 
 const hints = () => card("How it finds", h("ul", {},

@@ -56,6 +56,16 @@ function spans(doc) {
   return [...fields, ...named].sort((a, b) => a.start - b.start || b.end - a.end);
 }
 
+/** What a button does that has to flow with the text, which one of HTML's does not. */
+const presses = (run) => ({
+  onclick: run,
+  onkeydown: (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    run();
+  },
+});
+
 /** The tone of a passage, as a word in the margin beside its beginning. */
 const toneMark = ({ number, sentiment }) => h("span", { class: `tone ${sentiment.label}` },
   h("span", { class: "unseen" }, ` Tone of passage ${number + 1}: `), `${sentiment.label} ${percent(sentiment.confidence)}`);
@@ -77,7 +87,7 @@ function textOf(known, characters, page, passages) {
   let at = page.start;
   for (const span of known) {
     if (span.start < at || span.end > page.end) continue;
-    const mark = h("span", { class: `found ${span.kind}`, title: span.title, onclick: () => light(span.start, span.end) }, characters.slice(span.start, span.end).join(""));
+    const mark = h("span", { class: `found ${span.kind}`, title: span.title, role: "button", tabindex: 0, ...presses(() => light(span.start, span.end)) }, characters.slice(span.start, span.end).join(""));
     pageSide.push({ element: mark, places: [span] });
     parts.push(cut(at, span.start), mark);
     at = span.end;

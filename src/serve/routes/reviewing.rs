@@ -80,7 +80,14 @@ pub fn reviewing(routes: Routes) -> Routes {
             },
         )
         .add(Method::GET, "/reports/reviews", get(reviews::stats), "Time to decision, agreement", |about| {
-            about.gives::<Stats>(200)
+            let time =
+                json!({ "type": "string", "anyOf": [{ "format": "date-time" }, { "format": "date" }] });
+            let words = json!({ "type": "array", "items": { "type": "string" } });
+            about
+                .query("kind", words, "of any of these kinds, as the program had found them")
+                .query("since", time.clone(), "decided at or after this")
+                .query("until", time, "decided before this")
+                .gives::<Stats>(200)
         })
         .add(
             Method::GET,
