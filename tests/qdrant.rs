@@ -98,6 +98,16 @@ fn another_model_takes_over_while_a_worker_goes_on() {
     assert!(wait_for(PATIENCE, || understood(&fake) == texts.len()), "{}", worker.log());
     assert!(wait_for(PATIENCE, || settled(&fake) == texts.len() + 1), "{}", worker.log());
 
+    // What a person decided is theirs, whichever model comes.
+    let decided = id_of(texts[3].as_bytes());
+    let review = format!("{}/v1/reviews/{decided}", worker.api().unwrap());
+    let version = receiver::ask("GET", &review, None, None).1["version"].clone();
+    let decision = serde_json::json!({
+        "version": version, "action": "correct", "by": "ada", "corrections": { "kind": "contract" }
+    });
+    let (status, said) = receiver::ask("POST", &format!("{review}/decision"), None, Some(&decision));
+    assert_eq!(status, 200, "{said}");
+
     // The same weights under another name are another model: they give the same vectors.
     let other = data.path().join("other");
     std::fs::create_dir(&other).unwrap();
@@ -120,6 +130,15 @@ fn another_model_takes_over_while_a_worker_goes_on() {
         assert!(point.payload["models"]["embedding"].as_str().unwrap().starts_with("other@"));
         assert_eq!(point.vectors, ["meaning"]);
         assert!(texts.iter().any(|text| point.payload["result"]["text"] == text.as_str()));
+        let result = &point.payload["result"];
+        let is_decided = result["id"] == decided.as_str();
+        assert_eq!(result["review"]["by"] == "ada", is_decided, "{result}");
+        assert!(
+            !is_decided
+                || (&result["kind"]["label"], &result["verdict"]["decision"])
+                    == (&"contract".into(), &"accept".into()),
+            "{result}"
+        );
     }
     // The worker of the old model says so and stops, and its document stays with it.
     drop_file(data.path(), "late.txt", b"A late letter about the old harbour.");

@@ -87,7 +87,7 @@ fn fill(reindex: &Reindex, again: &Again, ids: &[DocumentId], bar: &ProgressBar)
     let one = |id: &DocumentId| -> crate::error::Result<()> {
         // One that was deleted meanwhile is found by the next comparison.
         if let Some(stored) = reindex.old.get(id)? {
-            reindex.new.put(&again.understand(&stored)?)?;
+            reindex.new.put(&again.renew(&stored)?)?;
         }
         Ok(())
     };

@@ -47,6 +47,25 @@ impl Again {
         Self { asker, interpreter, budget }
     }
 
+    /// A stored document with other models. What a person decided about it stands: its kind, its fields and
+    /// its verdict are theirs.
+    ///
+    /// Errors: see [`Self::understand`].
+    pub fn renew(&self, stored: &Document) -> Result<Document> {
+        let understood = self.understand(stored)?;
+        if stored.review.is_none() {
+            return Ok(understood);
+        }
+        Ok(Document {
+            kind: stored.kind.clone(),
+            fields: stored.fields.clone(),
+            checks: stored.checks.clone(),
+            verdict: stored.verdict.clone(),
+            review: stored.review.clone(),
+            ..understood
+        })
+    }
+
     /// The same document as these models understand it. Blocks; may be called from several threads,
     /// whose windows then share batches.
     pub fn understand(&self, stored: &Document) -> Result<Document> {
