@@ -192,6 +192,16 @@ fn key_of<'k>(given: Option<&'k str>, mut entries: impl Iterator<Item = &'k str>
     given.or_else(|| entries.find(|entry| is_key(entry)))
 }
 
+/// How far a running task is: in percent where it is known of how much, else what is done.
+pub fn far(running: &Value) -> String {
+    let number = |name| at(running, name).as_u64().unwrap_or(0);
+    let doing = at(running, "/doing").as_str().unwrap_or_default();
+    match (number("/done"), number("/total")) {
+        (done, 0) => format!("{doing} {done}"),
+        (done, total) => format!("{doing} {:.0} %", done.min(total) as f64 / total as f64 * 100.0),
+    }
+}
+
 /// A table of the tasks in an answer.
 pub fn show(body: &Value) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -199,9 +209,8 @@ pub fn show(body: &Value) {
         let running = at(task, "/running");
         let now = match running.is_null() {
             true => String::new(),
-            false => {
-                format!("{} {}/{}", text(at(running, "/doing")), at(running, "/done"), at(running, "/total"))
-            }
+            false if at(running, "/here") == false => format!("{}, on another worker", far(running)),
+            false => far(running),
         };
         let last = at(task, "/past/0");
         let said = format!("{} {}", text(at(last, "/outcome")), print::short(&text(at(last, "/said")), 60));
@@ -220,6 +229,15 @@ pub fn show(body: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_share_is_told_of_what_has_no_known_end() {
+        let running =
+            |done: u64, total: u64| serde_json::json!({ "doing": "export", "done": done, "total": total });
+        assert_eq!(far(&running(4096, 0)), "export 4096");
+        assert_eq!(far(&running(1, 4)), "export 25 %");
+        assert_eq!(far(&running(9, 4)), "export 100 %", "more came meanwhile");
+    }
 
     #[test]
     fn a_digest_is_no_key_to_ask_with() {

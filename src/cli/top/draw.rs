@@ -2,6 +2,7 @@
 
 use super::View;
 use crate::cli::print::{at, short};
+use crate::cli::tend::tasks::far;
 use crate::error::Stage;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -256,10 +257,8 @@ fn running(frame: &mut Frame<'_>, area: Rect, view: &View) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let rows = tasks.into_iter().flatten().map(|task| {
         let (running, last) = (at(task, "/running"), at(task, "/past/0"));
-        let total = at(running, "/total").as_f64().unwrap_or(0.0);
         let state = if running.is_object() {
-            let share = if total > 0.0 { at(running, "/done").as_f64().unwrap_or(0.0) / total } else { 0.0 };
-            Line::from(format!("{} {:.0} %", text(at(running, "/doing")), share * 100.0)).cyan()
+            Line::from(far(running)).cyan()
         } else if last.is_object() {
             let colour = if at(last, "/outcome") == "done" { Color::Green } else { Color::Red };
             Line::from(text(at(last, "/outcome"))).fg(colour)
