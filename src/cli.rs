@@ -148,8 +148,9 @@ enum Command {
     Review(review::ReviewCommand),
     /// Understand what is stored again with the configured models, and change over to it
     ///
-    /// For Qdrant. Readers and workers of the old model go on meanwhile; workers of the old model
-    /// stop when the new one is active. Run again, it goes on where it was.
+    /// With Qdrant, readers and workers of the old model go on meanwhile; workers of the old model
+    /// stop when the new one is active. In the local store no worker may run, and documents are found
+    /// by their words until they have new vectors. Run again, it goes on where it was.
     Reindex(reindex::ReindexArgs),
     /// The models: what they are, fetch them, verify them
     #[command(subcommand)]

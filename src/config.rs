@@ -107,7 +107,7 @@ config! {
     /// HTTP beside the flow.
     serve: ServeConfig {
         listen: String, max_body_mb: usize, api_keys: Vec<Secret>, keys_file: PathBuf, requests_per_s: f64,
-        burst: u32,
+        burst: u32, cors_origins: Vec<String>,
     }
     /// Logs.
     telemetry: TelemetryConfig {

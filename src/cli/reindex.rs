@@ -1,4 +1,5 @@
-//! `quire reindex`: another embedding model, while readers and workers go on.
+//! `quire reindex`: another embedding model. With Qdrant while readers and workers go on; in the local store while
+//! no worker runs, since its index is in a worker's memory.
 
 use super::{App, send};
 use crate::document::DocumentId;
@@ -6,6 +7,7 @@ use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
 use crate::pipeline::Again;
 use crate::publish::Store;
+use crate::publish::local::LocalStore;
 use crate::publish::qdrant::reindex::{Reindex, SETTLED};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -22,16 +24,14 @@ pub struct ReindexArgs {
     drop_old: bool,
 }
 
-/// Fills collections for the configured models and makes them the active ones.
+/// Understands everything with the configured models.
 pub fn reindex(app: &App, args: &ReindexArgs) -> Result<ExitCode> {
     let config = &app.config;
-    if config.qdrant.url.is_empty() {
-        bail!(
-            "qdrant.url is empty: the local store keeps one model; use a new data folder and send the documents again"
-        );
-    }
     let models = Models::load(&config.infer, &models_dir(config))?;
     let revision = models.revisions.get("embedding").context("there is no embedding model")?;
+    if config.qdrant.url.is_empty() {
+        return local(app, &models, revision);
+    }
     let dimension = models.embedding()?.dimension;
     let Some(reindex) = Reindex::open(&config.qdrant, revision, dimension)? else {
         println!("the active collections are those of {revision}: nothing is to be done");
@@ -62,6 +62,39 @@ pub fn reindex(app: &App, args: &ReindexArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Understands what other models understood, in its place. Cut off, it goes on where it was.
+fn local(app: &App, models: &Models, revision: &str) -> Result<ExitCode> {
+    let dir = &app.config.data.dir;
+    if !LocalStore::exists(dir) {
+        bail!("there is no store in {}: nothing was understood yet", dir.display());
+    }
+    let store = LocalStore::open(dir)?;
+    let outdated = store.outdated(&models.revisions)?;
+    if outdated.is_empty() {
+        println!("everything was understood by these models, with {revision}: nothing is to be done");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let again = Again::start(models, &app.config, &app.metrics)?;
+    let others = store.forget_other_embeddings(revision)?;
+    if others > 0 {
+        println!(
+            "{others} documents have vectors of another model: until they have new ones, words find them"
+        );
+    }
+    let bar = send::bar(outdated.len() as u64);
+    let filled = fill(&outdated, &bar, |id| {
+        let Some(stored) = store.get(id)? else { return Ok(()) };
+        store.put(&again.renew(&stored)?)
+    })?;
+    bar.finish_and_clear();
+    let counts = store.counts()?;
+    println!(
+        "{filled} documents were understood again; {} documents and {} passages are of {revision}",
+        counts.documents, counts.passages
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Fills until nothing is missing; how many documents were understood.
 fn catch_up(reindex: &Reindex, again: &Again, models: &Models) -> Result<usize> {
     let mut filled = 0;
@@ -75,22 +108,23 @@ fn catch_up(reindex: &Reindex, again: &Again, models: &Models) -> Result<usize> 
         }
         let bar = send::bar(pending.total as u64);
         bar.set_position((pending.total - pending.outdated.len()) as u64);
-        filled += fill(reindex, again, &pending.outdated, &bar)?;
+        filled += fill(&pending.outdated, &bar, |id| {
+            // One that was deleted meanwhile is found by the next comparison.
+            let Some(stored) = reindex.old.get(id)? else { return Ok(()) };
+            reindex.new.put(&again.renew(&stored)?)
+        })?;
         bar.finish_and_clear();
     }
 }
 
-/// Understands these documents again, some at a time, so that their windows share batches.
-fn fill(reindex: &Reindex, again: &Again, ids: &[DocumentId], bar: &ProgressBar) -> Result<usize> {
+/// Understands these documents again by `one`, some at a time, so that their windows share batches.
+fn fill(
+    ids: &[DocumentId],
+    bar: &ProgressBar,
+    one: impl Fn(&DocumentId) -> crate::error::Result<()> + Sync,
+) -> Result<usize> {
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(None);
-    let one = |id: &DocumentId| -> crate::error::Result<()> {
-        // One that was deleted meanwhile is found by the next comparison.
-        if let Some(stored) = reindex.old.get(id)? {
-            reindex.new.put(&again.renew(&stored)?)?;
-        }
-        Ok(())
-    };
     std::thread::scope(|scope| {
         for _ in 0..2 * crate::config::workers(0) {
             scope.spawn(|| {

@@ -14,7 +14,17 @@ use std::sync::Arc;
 /// Errors: `Retry` while Qdrant is away.
 pub fn open(config: &Config, models: &Models, failpoints: &Arc<Failpoints>) -> Result<Arc<dyn Store>> {
     if config.qdrant.url.is_empty() {
-        return Ok(Arc::new(LocalStore::open(&config.data.dir)?));
+        let store = LocalStore::open(&config.data.dir)?;
+        let others = store.of_other_embeddings(embedding(models))?;
+        if others > 0 {
+            tracing::warn!(
+                documents = others,
+                "the store holds vectors of another embedding model, which cannot be compared with those of {}: \
+                 stop, and run `quire reindex`",
+                embedding(models)
+            );
+        }
+        return Ok(Arc::new(store));
     }
     let store = QdrantStore::open(&config.qdrant, embedding(models), models.embedding()?.dimension)?;
     Ok(Arc::new(store.with_failpoints(Arc::clone(failpoints))))

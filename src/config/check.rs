@@ -40,6 +40,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     config.notify.relay()?;
     at_least("qdrant.chunk_points", config.qdrant.chunk_points as u64, 1)?;
     at_least("qdrant.parallel", config.qdrant.parallel as u64, 1)?;
+    config.serve.cors_origins.iter().try_for_each(|origin| check_origin(origin))?;
     if (0.0..=1.0).contains(&config.telemetry.trace_ratio) {
         return Ok(());
     }
@@ -47,6 +48,22 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         origin: "configuration".to_owned(),
         key: "telemetry.trace_ratio".to_owned(),
         message: format!("must be from 0 to 1, is {}", config.telemetry.trace_ratio),
+    })
+}
+
+/// An origin is compared letter by letter: anything but a whole one would never fit, and `*` is for all.
+fn check_origin(origin: &str) -> Result<(), ConfigError> {
+    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://")).unwrap_or_default();
+    let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-:[]".contains(c);
+    if !host.is_empty() && host.chars().all(fine) {
+        return Ok(());
+    }
+    Err(ConfigError::Value {
+        origin: "configuration".to_owned(),
+        key: "serve.cors_origins".to_owned(),
+        message: format!(
+            "must be origins, as https://app.example.com, in small letters and without a path; is {origin}"
+        ),
     })
 }
 

@@ -167,3 +167,28 @@ fn pages_of_other_origins_get_no_leave_to_read() {
         assert!(!allows, "{:?}", answer.headers);
     }
 }
+
+#[test]
+fn pages_of_named_origins_get_leave_and_still_need_a_key() {
+    let mut settings = config("127.0.0.1:0", &["k"]);
+    settings.cors_origins = vec!["https://app.example.com".to_owned()];
+    let server = Server::with(settings);
+    let own = ("origin", "https://app.example.com");
+    // A browser asks first, without the key.
+    let asked = [
+        own,
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "authorization,content-type"),
+    ];
+    let leave = server.ask("OPTIONS", "/v1/documents", &asked, b"");
+    assert_eq!((leave.status, leave.header("access-control-allow-origin")), (200, own.1));
+    assert!(leave.header("access-control-allow-headers").contains("authorization"), "{:?}", leave.headers);
+    let answer = server.ask("GET", "/v1/status", &[own, ("authorization", "Bearer k")], b"");
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, own.1));
+    assert_eq!(answer.header("access-control-allow-credentials"), "");
+    let keyless = server.ask("GET", "/v1/status", &[own], b"");
+    // What is wrong can be read there, too.
+    assert_eq!((keyless.status, keyless.header("access-control-allow-origin")), (401, own.1));
+    let other = [("origin", "https://other.example"), ("authorization", "Bearer k")];
+    assert_eq!(server.ask("GET", "/v1/status", &other, b"").header("access-control-allow-origin"), "");
+}

@@ -5,6 +5,7 @@ mod admin;
 mod admit;
 mod body;
 mod choices;
+mod cors;
 mod describe;
 mod documents;
 mod follow;
@@ -214,14 +215,18 @@ fn guarded(shared: Arc<Shared>) -> Router {
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(DefaultBodyLimit::max(JSON_LIMIT))
         .layer(from_fn_with_state(Arc::clone(&shared), admit::admit));
-    open.router()
+    let router = open
+        .router()
         .route("/", get(page::index))
         .route("/page/{file}", get(page::file))
         .nest("/v1", guarded)
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(from_fn_with_state(Arc::clone(&shared), problem::finish))
-        .with_state(shared)
+        .layer(from_fn_with_state(Arc::clone(&shared), problem::finish));
+    let origins = &shared.api.config.cors_origins;
+    // Around everything: a browser asks for leave without a key.
+    let router = if origins.is_empty() { router } else { router.layer(cors::leave(origins)) };
+    router.with_state(shared)
 }
 
 /// The OpenAPI document of the API.

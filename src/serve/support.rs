@@ -133,7 +133,7 @@ pub fn notify() -> NotifyConfig {
 /// Settings of a server for tests: any port, bodies up to 1 MiB.
 pub fn config(listen: &str, keys: &[&str]) -> ServeConfig {
     let said = json!({ "listen": listen, "max_body_mb": 1, "api_keys": keys, "keys_file": "",
-                       "requests_per_s": 0.0, "burst": 1 });
+                       "requests_per_s": 0.0, "burst": 1, "cors_origins": [] });
     serde_json::from_value(said).unwrap()
 }
 

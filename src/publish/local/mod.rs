@@ -2,7 +2,8 @@
 //!
 //! - `schema` opens connections and brings the file up to date; `failure` says what an SQLite
 //!   error means for the document at hand.
-//! - `write` is every change, one transaction each; `read` is everything that needs no ranking.
+//! - `write` is every change, one transaction each; `read` is everything that needs no ranking; `renew` finds what
+//!   other models understood.
 //! - `search` ranks: `vectors` (over `rows` and `scan`) and `keywords` are its two halves,
 //!   `filter` decides who takes part. Words are read through `postings`, and weighed with `lengths`.
 //!
@@ -18,6 +19,7 @@ mod postings;
 mod read;
 mod records;
 mod related;
+mod renew;
 mod rows;
 mod scan;
 mod schema;

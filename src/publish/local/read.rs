@@ -229,7 +229,7 @@ fn document_row(row: &Row<'_>) -> Result<DocumentRow> {
 }
 
 /// What was written as JSON. That one entry cannot be read does not break the others.
-fn parse<T: DeserializeOwned>(json: &str, id: &(impl std::fmt::Display + ?Sized)) -> Result<T> {
+pub(super) fn parse<T: DeserializeOwned>(json: &str, id: &(impl std::fmt::Display + ?Sized)) -> Result<T> {
     serde_json::from_str(json).map_err(|error| {
         let reason = format!("what is stored of {id} cannot be read: {error}");
         Error::retry(Stage::Publish, Class::Internal, reason)

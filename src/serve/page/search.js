@@ -110,7 +110,8 @@ export async function search(query) {
   const head = h("div", { class: "row" }, h("p", { class: "soft grow", role: "status" },
     `${found.hits.length} found in ${(found.seconds * 1000).toFixed(0)} ms`),
   found.hits.length > 0 && exports("search", () => everyHit(query)));
-  fill(result, h("div", { class: "facets" }, h("section", { class: "card", "aria-label": "Filters" }, dimensions.map((name) => facet(name, facets[name], query, go)), dates(query, go)),
+  fill(result, h("div", { class: "facets" }, h("section", { class: "card", "aria-label": "Filters" }, dimensions.map((name) => facet(name, facets[name], query, go)), dates(query, go),
+      h("p", { class: "soft" }, "Counts are of all documents that these filters let pass.")),
     h("section", { class: "card" }, head, found.examples && examples(found.examples, go), query.has("of") && example(query, go),
       found.hits.length ? found.hits.map((one) => hit(one, query)) : empty("Nothing was found. Use other words, or fewer filters."),
       h("div", { class: "row" }, offset > 0 && h("a", { href: to(Math.max(0, offset - STEP)) }, "← back"),
