@@ -103,7 +103,7 @@ fn another_model_takes_over_while_a_worker_goes_on() {
     let review = format!("{}/v1/reviews/{decided}", worker.api().unwrap());
     let version = receiver::ask("GET", &review, None, None).1["version"].clone();
     let decision = serde_json::json!({
-        "version": version, "action": "correct", "by": "ada", "corrections": { "kind": "contract" }
+        "version": version, "action": "correct", "by": "ada", "sure": true, "corrections": { "kind": "contract" }
     });
     let (status, said) = receiver::ask("POST", &format!("{review}/decision"), None, Some(&decision));
     assert_eq!(status, 200, "{said}");

@@ -46,7 +46,7 @@ fn the_local_store_is_understood_again_with_another_model() {
     let decided = id_of(NOTES[1].as_bytes());
     let review = format!("{}/v1/reviews/{decided}", daemon.api().unwrap());
     let version = receiver::ask("GET", &review, None, None).1["version"].clone();
-    let decision = json!({ "version": version, "action": "correct", "by": "ada", "corrections": { "kind": "contract" } });
+    let decision = json!({ "version": version, "action": "correct", "by": "ada", "sure": true, "corrections": { "kind": "contract" } });
     let (code, said) = receiver::ask("POST", &format!("{review}/decision"), None, Some(&decision));
     assert_eq!(code, 200, "{said}");
 
