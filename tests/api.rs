@@ -249,7 +249,12 @@ fn the_description_holds_for_generated_requests() {
     let named = format!("[parameters]\n\"path.id\" = \"{id}\"\n\"path.page\" = 1\n\"path.number\" = 0\n");
     let settings = work.path().join("schemathesis.toml");
     std::fs::write(&settings, named).unwrap();
-    let looked = generated(&program, &api, work.path(), &["--include-method", "GET"]);
+    let looked = generated(
+        &program,
+        &api,
+        work.path(),
+        &["--include-method", "GET", "--exclude-path", "/v1/subscriptions/{id}"],
+    );
     assert!(looked.status.success(), "{}{}", stdout(&looked), stderr(&looked));
     assert!(!stdout(&looked).contains("Missing test data"), "{}", stdout(&looked));
     std::fs::remove_file(settings).unwrap();
