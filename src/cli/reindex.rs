@@ -3,12 +3,13 @@
 
 use super::{App, send};
 use crate::document::DocumentId;
+use crate::error::Error;
 use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
 use crate::pipeline::Again;
-use crate::publish::Store;
 use crate::publish::local::LocalStore;
 use crate::publish::qdrant::reindex::{Reindex, SETTLED};
+use crate::publish::{Records, Selection, Shelf, Store};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::ProgressBar;
@@ -19,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 /// Arguments of `quire reindex`.
 #[derive(Args)]
 pub struct ReindexArgs {
-    /// Remove the old collections when the new ones are active
+    /// With Qdrant: remove the old collections when the new ones are active
     #[arg(long)]
     drop_old: bool,
 }
@@ -30,6 +31,9 @@ pub fn reindex(app: &App, args: &ReindexArgs) -> Result<ExitCode> {
     let models = Models::load(&config.infer, &models_dir(config))?;
     let revision = models.revisions.get("embedding").context("there is no embedding model")?;
     if config.qdrant.url.is_empty() {
+        if args.drop_old {
+            bail!("--drop-old is for Qdrant: the local store keeps nothing of another model");
+        }
         return local(app, &models, revision);
     }
     let dimension = models.embedding()?.dimension;
@@ -40,12 +44,14 @@ pub fn reindex(app: &App, args: &ReindexArgs) -> Result<ExitCode> {
     let again = Again::start(&models, config, &app.metrics)?;
     println!("from {} to {}", reindex.old.revision(), reindex.new.revision());
     let mut filled = catch_up(&reindex, &again, &models)?;
+    carry_decisions(&reindex, &again)?;
     reindex.copy_dead_letters()?;
     reindex.swap()?;
     println!("the new collections are active; waiting for workers of the old model to notice");
     // What they wrote until then.
     std::thread::sleep(SETTLED);
     filled += catch_up(&reindex, &again, &models)?;
+    carry_decisions(&reindex, &again)?;
     let dead = reindex.copy_dead_letters()?;
     let counts = reindex.new.counts()?;
     println!(
@@ -60,6 +66,16 @@ pub fn reindex(app: &App, args: &ReindexArgs) -> Result<ExitCode> {
     }
     println!("start the workers again with infer.embedding = \"{}\"", config.infer.embedding);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Understands those again whose decisions changed since they were: people go on deciding meanwhile.
+fn carry_decisions(reindex: &Reindex, again: &Again) -> Result<()> {
+    reindex.old.each_record(Shelf::Review, &Selection::default(), &mut |record| {
+        let Some(id) = DocumentId::parse(&record.key) else { return Ok(()) };
+        let (Some(old), Some(new)) = (reindex.old.get(&id)?, reindex.new.get(&id)?) else { return Ok(()) };
+        if old.review == new.review { Ok(()) } else { reindex.new.put(&again.renew(&old)?) }
+    })?;
+    Ok(())
 }
 
 /// Understands what other models understood, in its place. Cut off, it goes on where it was.
@@ -124,24 +140,29 @@ fn fill(
     one: impl Fn(&DocumentId) -> crate::error::Result<()> + Sync,
 ) -> Result<usize> {
     let next = AtomicUsize::new(0);
-    let failed = Mutex::new(None);
+    let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..2 * crate::config::workers(0) {
             scope.spawn(|| {
                 while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if let Err(error) = one(id) {
-                        next.store(ids.len(), Ordering::Relaxed);
-                        failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert((id, error));
+                        // One document alone stops no other; a store that is away or full stops all.
+                        if matches!(error, Error::Fatal(_)) || error.failure().is_outage() {
+                            next.store(ids.len(), Ordering::Relaxed);
+                        }
+                        failed.lock().unwrap_or_else(PoisonError::into_inner).push((id, error));
                     }
                     bar.inc(1);
                 }
             });
         }
     });
-    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some((id, error)) => {
-            Err(anyhow::Error::from(error).context(format!("{id}; what is done stays done: run it again")))
-        }
-        None => Ok(ids.len()),
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match failed.as_slice() {
+        [] => Ok(ids.len()),
+        [(id, error), ..] => bail!(
+            "{} documents could not be understood again, as {id}: {error}; what is done stays done: run it again",
+            failed.len()
+        ),
     }
 }

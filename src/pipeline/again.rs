@@ -47,14 +47,14 @@ impl Again {
         Self { asker, interpreter, budget }
     }
 
-    /// A stored document with other models. What a person decided about it stands: its kind, its fields and
-    /// its verdict are theirs.
+    /// A stored document with other models. Its verdict stays, so that what waits for people is what waited before;
+    /// and where a person decided about it, its kind and its fields are theirs.
     ///
     /// Errors: see [`Self::understand`].
     pub fn renew(&self, stored: &Document) -> Result<Document> {
         let understood = self.understand(stored)?;
         if stored.review.is_none() {
-            return Ok(understood);
+            return Ok(Document { verdict: stored.verdict.clone(), ..understood });
         }
         Ok(Document {
             kind: stored.kind.clone(),

@@ -313,6 +313,16 @@ impl Publisher {
         self.store.put(document)
     }
 
+    /// Publishes a document with a corrected text; false, and nothing done, where other content or none is stored
+    /// by now: what was deleted or sent anew meanwhile stays so.
+    pub fn replace(&self, document: &Document) -> Result<bool> {
+        let same = self.store.get(&document.id)?.is_some_and(|stored| stored.sha256 == document.sha256);
+        if same {
+            self.publish(document)?;
+        }
+        Ok(same)
+    }
+
     /// Publishes a document whose text is as it was; false, and nothing done in the store, where
     /// other content is stored by now.
     pub fn amend(&self, document: &Document) -> Result<bool> {

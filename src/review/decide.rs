@@ -126,7 +126,7 @@ impl Desk {
                 self.parts.publisher.amend(&before.restored(document))?;
             } else {
                 let understood = self.parts.rerun.text(&document.with_pages(&before.text))?;
-                self.parts.publisher.publish(&before.restored(understood))?;
+                self.parts.publisher.replace(&before.restored(understood))?;
             }
         }
         let (Some(world), Some(event)) = (self.world.get(), taken_back(&review, &decided)) else {
@@ -149,7 +149,7 @@ impl Desk {
     pub(super) fn sweep_older(&self, age: SignedDuration) -> Result<usize> {
         let wanted = Wanted { state: vec![State::Deciding, State::Reopening], ..Wanted::default() };
         let now = Timestamp::now();
-        let mut finished = 0;
+        let (mut finished, mut failed) = (0, None);
         for review in self.list(&wanted, 100, 0)? {
             // Also one that was made before the clock was set back.
             let old = |at: Timestamp| now.duration_since(at).abs() > age;
@@ -161,13 +161,14 @@ impl Desk {
             if !since.is_some_and(old) {
                 continue;
             }
-            match taken_back {
-                true => self.put_back(review)?,
-                false => self.finish(review, None)?,
-            };
-            finished += 1;
+            let done = if taken_back { self.put_back(review) } else { self.finish(review, None) };
+            match done {
+                Ok(_) => finished += 1,
+                // Others do not wait for one that fails.
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        Ok(finished)
+        failed.map_or(Ok(finished), Err)
     }
 
     /// Carries a decision out: the document first, then the world is told, then it is done. Each step
@@ -187,7 +188,7 @@ impl Desk {
                 world.again(&document, &decided.options)?
             }
             Some(document) if !decided.corrections.text.is_empty() => {
-                self.parts.publisher.publish(&document)?
+                drop(self.parts.publisher.replace(&document)?);
             }
             Some(document) => drop(self.parts.publisher.amend(&document)?),
             None => {}

@@ -151,11 +151,14 @@ pub async fn admit(
     }
     request.extensions_mut().insert(caller.clone());
     let changes = !request.method().is_safe();
-    if changes && !is_upload(request.uri().path()) {
-        request = super::body::whole(request).await?;
-    }
     let begun = shared.api.changes.clone();
     let answer = async move {
+        let mut share = None;
+        if changes && !is_upload(request.uri().path()) {
+            let (whole, held) = super::body::whole(&shared, request).await?;
+            (request, share) = (whole, Some(held));
+        }
+        let _share = share;
         let mut held = Held::of(&shared.requests, REQUESTS);
         if !held.grow(1) {
             return Err(Problem::new(&BUSY, format!("{REQUESTS} requests are being answered already")));

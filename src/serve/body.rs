@@ -24,15 +24,24 @@ const RATE: usize = 4 << 10;
 const PATIENCE: Duration = Duration::from_secs(5);
 const DISCARDED: usize = 64 << 20;
 
-/// The request with its whole body, if that is no upload: no place is held while it comes.
-pub async fn whole(request: Request) -> Result<Request, Problem> {
+/// The request with its whole body, which is no upload, and its share of the memory for those: no place is held while it
+/// comes.
+pub async fn whole(shared: &Shared, request: Request) -> Result<(Request, Held<'_>), Problem> {
     let (head, mut body) = request.into_parts();
+    let mut held = Held::of(&shared.buffered, shared.body_limit.saturating_mul(UPLOADS));
     let mut bytes = Vec::new();
+    let said = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let collect = async {
+        if said.is_some_and(|length: usize| length > JSON_LIMIT) {
+            return Err(Problem::long_json());
+        }
         while let Some(data) = frame(&mut body).await {
             let data = data?;
             if bytes.len() + data.len() > JSON_LIMIT {
                 return Err(Problem::long_json());
+            }
+            if !held.grow(data.len()) {
+                return Err(busy());
             }
             bytes.extend_from_slice(&data);
         }
@@ -44,7 +53,7 @@ pub async fn whole(request: Request) -> Result<Request, Problem> {
         refuse(&head.headers, &mut body).await;
         return Err(problem);
     }
-    Ok(Request::from_parts(head, Body::from(bytes)))
+    Ok((Request::from_parts(head, Body::from(bytes)), held))
 }
 
 /// The body, with its share of the memory for uploads.
@@ -66,6 +75,10 @@ async fn refuse(headers: &HeaderMap, body: &mut Body) {
     if !headers.contains_key(header::EXPECT) {
         let _ = timeout(PATIENCE, discard(body)).await;
     }
+}
+
+fn busy() -> Problem {
+    Problem::new(&BUSY, "too many uploads at once").with_remedy("send it again in a moment, or fewer at once")
 }
 
 fn slow(detail: String) -> Problem {
@@ -109,8 +122,7 @@ async fn collect<'s>(
             return Err(too_large(shared));
         }
         if !held.grow(data.len()) {
-            return Err(Problem::new(&BUSY, "too many uploads at once")
-                .with_remedy("send it again in a moment, or fewer at once"));
+            return Err(busy());
         }
         if bytes.is_empty() {
             // Once, so that a large body is not copied as it grows; pages are only used when written.

@@ -98,9 +98,9 @@ pub async fn delete(
         return Err(Problem::new(&IN_FLIGHT, format!("document `{id}` is being processed"))
             .with_remedy("delete it once it is done"));
     }
-    let one = id.clone();
-    let by = format!("asked for over HTTP by {}", caller.name);
-    let allowed = shared.blocking(move |api| Ok((api.guard)(&one, &by))).await?;
+    let (one, who) = (id.clone(), format!("asked for over HTTP by {}", caller.name));
+    let by = who.clone();
+    let allowed = shared.blocking(move |api| Ok((api.guard)(&one, &by, None))).await?;
     match allowed {
         Ok(None) => {}
         Ok(Some(reason)) => {
@@ -113,18 +113,28 @@ pub async fn delete(
             ));
         }
     }
-    let remove = move |api: &super::Api| {
-        if let Door::Kafka(intake) = &api.door {
-            // In the order of the topic: what was sent before is deleted, what comes after is not.
-            intake.delete(&id)?;
-            return Ok(StatusCode::ACCEPTED);
-        }
-        // The result file first: after a crash in between, the store still names what to delete.
-        let file = api.door.delete_result(&id)?;
-        forget(api.store.as_ref(), &id)?;
-        if api.store.delete(&id)? || file { Ok(StatusCode::NO_CONTENT) } else { Err(unknown(&id)) }
+    let remove = move |api: &super::Api| -> Result<StatusCode, Problem> {
+        let removed = removed(api, &id).inspect_err(|error| {
+            if let Err(unsaid) = (api.guard)(&id, &who, Some(error)) {
+                tracing::warn!(document = %id, "that a deletion failed is not in the audit log: {unsaid:#}");
+            }
+        })?;
+        removed.ok_or_else(|| unknown(&id))
     };
     shared.blocking(remove).await
+}
+
+/// Deletes a document, or has it deleted in its turn; `None` if there is none.
+fn removed(api: &super::Api, id: &DocumentId) -> crate::error::Result<Option<StatusCode>> {
+    if let Door::Kafka(intake) = &api.door {
+        // In the order of the topic: what was sent before is deleted, what comes after is not.
+        intake.delete(id)?;
+        return Ok(Some(StatusCode::ACCEPTED));
+    }
+    // The result file first: after a crash in between, the store still names what to delete.
+    let file = api.door.delete_result(id)?;
+    forget(api.store.as_ref(), id)?;
+    Ok((api.store.delete(id)? || file).then_some(StatusCode::NO_CONTENT))
 }
 
 /// Rows of a list.

@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,8 @@ const CONNECTIONS: usize = 512;
 /// How long the head of a request may take, from the connection or the answer before on: one that does
 /// nothing keeps no place.
 const HEAD: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
+/// How long a client may take nothing of what is sent to it.
+const UNREAD: Duration = HEAD;
 /// How long open connections may take to end after the stop signal. Uploads that are acknowledged
 /// are durable before the answer, so cutting the rest off loses nothing that was promised.
 const GRACE: Duration = Duration::from_secs(5);
@@ -124,6 +127,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
 async fn answer(stream: TcpStream, peer: SocketAddr, router: Router, mut stopped: watch::Receiver<()>) {
     // An answer is written whole: waiting for more to send with it only makes it late.
     let _ = stream.set_nodelay(true);
+    end_where_unread(&stream);
     let routes = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
@@ -144,6 +148,22 @@ async fn answer(stream: TcpStream, peer: SocketAddr, router: Router, mut stopped
     // The other side went away, or asked too slowly: nothing that anybody could mend here.
     if let Err(error) = ended {
         tracing::debug!(%peer, "a connection ended: {error}");
+    }
+}
+
+/// Has the kernel end a connection whose other side takes nothing for [`UNREAD`] of what was sent (RFC 5482): it would
+/// keep its place for ever.
+fn end_where_unread(stream: &TcpStream) {
+    let most = libc::c_uint::try_from(UNREAD.as_millis()).unwrap_or(libc::c_uint::MAX);
+    let size = libc::socklen_t::try_from(size_of_val(&most)).unwrap_or_default();
+    // SAFETY: the descriptor is open as long as the stream is borrowed, and the kernel reads `size` bytes of a
+    // number that outlives the call.
+    let set = unsafe {
+        let value = (&raw const most).cast::<libc::c_void>();
+        libc::setsockopt(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, value, size)
+    };
+    if set != 0 {
+        tracing::debug!("a connection has no limit of unread data: {}", std::io::Error::last_os_error());
     }
 }
 

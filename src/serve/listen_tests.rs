@@ -1,23 +1,42 @@
 //! Connections that are slow, hang or never ask.
 
 use super::super::support::{Server, config};
-use super::{bind, serve};
+use super::{GRACE, bind, serve};
 use crate::document::Priority;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 #[test]
-fn shutdown_ends_though_a_client_hangs() {
+fn shutdown_ends_though_an_answer_never_comes() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let listener = runtime.block_on(bind(&config("127.0.0.1:0", &[]))).unwrap();
     let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    stream.write_all(b"POST /v1/documents HTTP/1.1\r\nContent-Le").unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let started = Instant::now();
-    let shutdown = tokio::time::sleep;
-    let wait = Duration::from_millis(100);
-    runtime.block_on(async { serve(listener, axum::Router::new(), shutdown(wait)).await });
-    assert!(started.elapsed() < Duration::from_secs(20));
+    let routes = axum::Router::new().route("/", axum::routing::get(std::future::pending::<String>));
+    runtime.block_on(serve(listener, routes, tokio::time::sleep(Duration::from_millis(500))));
+    // It was waited for, and not for ever.
+    let took = started.elapsed();
+    assert!(GRACE < took && took < Duration::from_secs(20), "{took:?}");
+}
+
+#[test]
+fn who_takes_no_answer_keeps_no_place() {
+    let server = Server::start(&[]);
+    let mut stream = TcpStream::connect(server.base.trim_start_matches("http://")).unwrap();
+    stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    let asks = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1_000);
+    let began = Instant::now();
+    // Once the buffers of both sides are full nothing can be written, until the connection is ended.
+    let ended = loop {
+        match stream.write_all(asks.as_bytes()) {
+            Err(e) if e.kind() != std::io::ErrorKind::WouldBlock => break e.kind(),
+            _ => assert!(began.elapsed() < Duration::from_secs(40), "the connection is still open"),
+        }
+    };
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut};
+    assert!([BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut].contains(&ended), "{ended}");
 }
 
 /// What a connection says before the server closes it, and how long that took.

@@ -49,7 +49,7 @@ mod tests;
 use crate::config::ServeConfig;
 use crate::consume::Door;
 use crate::document::{Document, DocumentId, PageText};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
 use crate::progress::Progress;
@@ -101,8 +101,9 @@ pub type Fetch = Arc<dyn Fn(&str) -> Result<Vec<u8>> + Send + Sync>;
 pub type Revive = Arc<dyn Fn(&DocumentId) -> Result<bool> + Send + Sync>;
 
 /// Asked before a document is deleted, with who wants that: why it must stay, if it must; else the deletion is
-/// in the audit log when this returns. Blocks.
-pub type Guard = Arc<dyn Fn(&DocumentId, &str) -> anyhow::Result<Option<String>> + Send + Sync>;
+/// in the audit log when this returns. With an error: the deletion failed by it, which is noted, too. Blocks.
+pub type Guard =
+    Arc<dyn Fn(&DocumentId, &str, Option<&Error>) -> anyhow::Result<Option<String>> + Send + Sync>;
 
 /// What the routes work with.
 pub struct Api {
@@ -221,12 +222,11 @@ fn guarded(shared: Arc<Shared>) -> Router {
         .route("/page/{file}", get(page::file))
         .nest("/v1", guarded)
         .fallback(problem::not_found)
-        .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(from_fn_with_state(Arc::clone(&shared), problem::finish));
+        .method_not_allowed_fallback(problem::method_not_allowed);
     let origins = &shared.api.config.cors_origins;
-    // Around everything: a browser asks for leave without a key.
+    // Around what asks for a key: a browser asks for leave without one.
     let router = if origins.is_empty() { router } else { router.layer(cors::leave(origins)) };
-    router.with_state(shared)
+    router.layer(from_fn_with_state(Arc::clone(&shared), problem::finish)).with_state(shared)
 }
 
 /// The OpenAPI document of the API.

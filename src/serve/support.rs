@@ -171,7 +171,7 @@ impl Server {
             keys: Arc::new(Keys::open(&config).unwrap()),
             fetch: Arc::new(fetched),
             revive: Arc::new(|id| Ok(id.as_str() == "dead")),
-            guard: Arc::new(|id, _| Ok((id.as_str() == "held").then(|| "case 7".to_owned()))),
+            guard: Arc::new(|id, _, _| Ok((id.as_str() == "held").then(|| "case 7".to_owned()))),
             settings: json!({ "serve": { "api_keys": "<redacted>" } }),
             paused: Arc::default(),
             models: BTreeMap::new(),

@@ -3,8 +3,9 @@
 
 use super::Run;
 use super::history::History;
-use super::schedule::{Past, Running, Started};
+use super::schedule::{Past, Started};
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -15,6 +16,22 @@ const BEAT: Duration = Duration::from_secs(2);
 /// Who was not heard of for so long was killed, or is cut off from the store: others may begin. The clocks of
 /// workers have to agree to within this.
 const STALE: Duration = Duration::from_secs(60);
+
+/// How a run is under way.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Running {
+    /// When it began, and why.
+    #[serde(flatten)]
+    pub started: Started,
+    /// What is being done.
+    pub doing: String,
+    /// Steps done.
+    pub done: u64,
+    /// Of how many; 0 where that is not known.
+    pub total: u64,
+    /// Whether the worker that is asked does it; of another's run it knows what that said last.
+    pub here: bool,
+}
 
 /// A run under way, as the store has it.
 #[derive(Debug, Clone, Serialize, Deserialize)]

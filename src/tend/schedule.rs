@@ -7,7 +7,7 @@
 //! ran is not made up for: the next one is kept.
 
 use super::Run;
-use super::claim::{Claim, Claimed, beating};
+use super::claim::{Claim, Claimed, Running, beating};
 use super::history::{History, Kept, REMEMBERED};
 use crate::metrics::Metrics;
 use crate::receipt::lock;
@@ -99,22 +99,6 @@ pub struct Past {
     pub outcome: String,
     /// What was done, or what went wrong.
     pub said: String,
-}
-
-/// How a run is under way.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Running {
-    /// When it began, and why.
-    #[serde(flatten)]
-    pub started: Started,
-    /// What is being done.
-    pub doing: String,
-    /// Steps done.
-    pub done: u64,
-    /// Of how many; 0 where that is not known.
-    pub total: u64,
-    /// Whether the worker that is asked does it; of another's run it knows what that said last.
-    pub here: bool,
 }
 
 /// How a task stands.
@@ -289,7 +273,13 @@ impl Schedule {
             Claimed::Done | Claimed::Runs { here: true } => bail!("the task {} runs already", task.name),
         };
         let (run, number) = (Arc::new(Run::default()), started.number);
-        lock(&task.state).running = Some((Arc::clone(&run), started.clone()));
+        let mut state = lock(&task.state);
+        // Where the store cannot be written there is no claim.
+        if state.running.is_some() {
+            bail!("the task {} runs already", task.name);
+        }
+        state.running = Some((Arc::clone(&run), started.clone()));
+        drop(state);
         self.metrics.task_began(task.name);
         let doing = Doing {
             task: Arc::clone(task),

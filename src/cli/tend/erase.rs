@@ -73,7 +73,11 @@ impl Everywhere {
 pub fn guard(config: &Config, store: &Arc<dyn Store>) -> Guard {
     let (data, path, store) = (config.data.dir.clone(), config.tend.retain_rules.clone(), Arc::clone(store));
     let kafka = !config.kafka.brokers.is_empty();
-    Arc::new(move |id, by| {
+    Arc::new(move |id, by, failed| {
+        if let Some(error) = failed {
+            Audit::open(&data)?.add("failed", Some((id.as_str(), "")), &format!("{by}: {error}"))?;
+            return Ok(None);
+        }
         if !path.as_os_str().is_empty()
             && let Some(reason) = held_for(store.as_ref(), &Rules::read(&path)?, id)?
         {

@@ -90,8 +90,8 @@ pub(super) fn dimension(given: usize, stored: usize) -> Error {
     fatal(
         Class::Config,
         format_args!("vectors of {given} dimensions do not fit a store with {stored}"),
-        "configure the embedding model that the store was filled with, or use a new data folder \
-         and send the documents again",
+        "run `quire reindex`, which understands what is stored again with the configured models, or configure the \
+         embedding model that the store was filled with",
     )
 }
 

@@ -55,3 +55,51 @@ impl LocalStore {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Document;
+    use crate::publish::contract::{document, names};
+    use crate::publish::{By, Filter, Query, Store};
+
+    /// A document whose vectors have other dimensions than those of the samples.
+    fn other(name: &str, text: &str) -> Document {
+        let mut document = document(name, &[text]);
+        document.models.insert("embedding".to_owned(), "other@2".to_owned());
+        let vector = vec![0.6, 0.8, 0.0];
+        document.passages.iter_mut().for_each(|passage| passage.vector.clone_from(&vector));
+        Document { vector, ..document }
+    }
+
+    #[test]
+    fn vectors_of_another_model_make_way_and_words_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = LocalStore::open(dir.path()).unwrap();
+        for (name, text) in [("a", "red fox"), ("b", "blue whale")] {
+            store.put(&document(name, &[text])).unwrap();
+        }
+        let refused = store.put(&other("a", "red fox")).unwrap_err();
+        assert!(refused.to_string().contains("dimensions"), "{refused}");
+        assert!(refused.failure().remedy.contains("quire reindex"), "{}", refused.failure().remedy);
+
+        assert_eq!(store.of_other_embeddings("other@2").unwrap(), 2);
+        assert_eq!(store.forget_other_embeddings("other@2").unwrap(), 2);
+        assert_eq!((store.of_other_embeddings("other@2").unwrap(), store.dimension().unwrap()), (0, None));
+        store.put(&other("a", "red fox")).unwrap();
+        let models = other("a", "").models;
+        let left: Vec<String> = store.outdated(&models).unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(left, ["b"]);
+        let found = |store: &LocalStore, text, vector: &[f32]| {
+            let filter = Filter::default();
+            let query = Query { text, vector, filter: &filter, by: By::Document, limit: 5 };
+            names(&store.search(&query).unwrap()).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        // Cut off here, by meaning only the new ones are found, by words all.
+        drop(store);
+        let store = LocalStore::open(dir.path()).unwrap();
+        assert_eq!(found(&store, "", &[0.6, 0.8, 0.0]), ["a"]);
+        assert_eq!(found(&store, "whale", &[]), ["b"]);
+        assert_eq!(store.forget_other_embeddings("other@2").unwrap(), 0);
+    }
+}
