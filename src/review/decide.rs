@@ -188,7 +188,7 @@ impl Desk {
                 world.again(&document, &decided.options)?
             }
             Some(document) if !decided.corrections.text.is_empty() => {
-                drop(self.parts.publisher.replace(&document)?);
+                let _ = self.parts.publisher.replace(&document)?;
             }
             Some(document) => drop(self.parts.publisher.amend(&document)?),
             None => {}
