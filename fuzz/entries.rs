@@ -143,7 +143,7 @@ impl Edge {
             keys: Keys::open(&config.serve).unwrap().into(),
             fetch: Arc::new(away),
             revive: Arc::new(|_| Ok(false)),
-            guard: Arc::new(|_, _| Ok(None)),
+            guard: Arc::new(|_, _, _| Ok(None)),
             settings: serde_json::Value::Null,
             paused: Arc::default(),
             models: Default::default(),
