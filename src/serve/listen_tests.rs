@@ -15,7 +15,8 @@ fn shutdown_ends_though_an_answer_never_comes() {
     stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let started = Instant::now();
     let routes = axum::Router::new().route("/", axum::routing::get(std::future::pending::<String>));
-    runtime.block_on(serve(listener, routes, tokio::time::sleep(Duration::from_millis(500))));
+    let wait = Duration::from_millis(500);
+    runtime.block_on(async { serve(listener, routes, tokio::time::sleep(wait)).await });
     // It was waited for, and not for ever.
     let took = started.elapsed();
     assert!(GRACE < took && took < Duration::from_secs(20), "{took:?}");
