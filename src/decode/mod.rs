@@ -11,6 +11,7 @@ mod code_pages;
 mod docx;
 mod eml;
 mod eml_bytes;
+mod eml_heads;
 mod epub;
 mod heif;
 #[cfg(test)]

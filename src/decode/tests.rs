@@ -265,6 +265,20 @@ fn mailboxes_and_outlook_mails_hold_mails() {
 }
 
 #[test]
+fn nothing_of_a_mail_is_lost_to_headers_that_never_end() {
+    let mail = "From: ada@example.org\nSubject: Fwd\nMIME-Version: 1.0\n\
+        Content-Type: multipart/mixed; boundary=\"b\"\n\n\
+        --b\nContent-Type: text/plain\n\nSee below.\n\
+        --b\nContent-Type: message/rfc822\n\nSubject: cut off\nContent-Transfer-\n\
+        --b\nContent-Type: text/plain; name=\"minutes.txt\"\nContent-Disposition: attachment\n\nThe minutes.\n--b--\n";
+    let (kind, text, children) = held(mail.as_bytes(), "a.eml");
+    assert_eq!(kind, MediaType::Email);
+    assert!(text.contains("See below.") && text.contains("minutes.txt"), "{text}");
+    let minutes = children.iter().find(|(name, _)| name == "minutes.txt").expect("the attachment");
+    assert_eq!(minutes.1, b"The minutes.");
+}
+
+#[test]
 fn archives_that_blow_up_are_refused_by_limit() {
     let reason = |bytes: &[u8], limits: &Limits| {
         let failure = decode(bytes, "a", None, limits).unwrap_err().failure().clone();
