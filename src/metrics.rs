@@ -180,6 +180,7 @@ impl Metrics {
         metrics.begin_at_zero();
         metrics.register_flow();
         metrics.register_work();
+        metrics.register_lag();
         metrics.register_kafka();
         metrics.register_gpu();
         metrics.register_tend();

@@ -213,14 +213,16 @@ fn schemathesis() -> Option<PathBuf> {
     std::env::var_os("SCHEMATHESIS").map(PathBuf::from).into_iter().chain([own]).find(|path| path.exists())
 }
 
+const PHASES: &str = "examples,coverage,fuzzing";
+
 /// Requests that a generator makes of the description, right and wrong ones.
-fn generated(program: &Path, api: &str, folder: &Path, more: &[&str]) -> std::process::Output {
+fn generated(program: &Path, api: &str, folder: &Path, phases: &str, more: &[&str]) -> std::process::Output {
     let mut command = Command::new(program);
     command
         .args(["run", &format!("{api}/v1/openapi.json")])
         .args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance"])
         .args(["--checks", "response_schema_conformance"])
-        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "20", "--seed", "1"])
+        .args(["--phases", phases, "--max-examples", "20", "--seed", "1"])
         // One: Python 3.11 counts how deep it parses over all threads together, and fails (cpython#106905).
         .args(["--workers", "1", "--request-timeout", "30", "--continue-on-failure"])
         .args(more)
@@ -253,13 +255,41 @@ fn the_description_holds_for_generated_requests() {
         &program,
         &api,
         work.path(),
+        PHASES,
         &["--include-method", "GET", "--exclude-path", "/v1/subscriptions/{id}"],
     );
     assert!(looked.status.success(), "{}{}", stdout(&looked), stderr(&looked));
     assert!(!stdout(&looked).contains("Missing test data"), "{}", stdout(&looked));
     std::fs::remove_file(settings).unwrap();
-    let out = generated(&program, &api, work.path(), &[]);
+    let out = generated(&program, &api, work.path(), PHASES, &[]);
     assert!(out.status.success(), "{}{}", stdout(&out), stderr(&out));
+    let log = daemon.terminate().1;
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn the_description_holds_whatever_a_key_may_do() {
+    let Some(program) = schemathesis() else {
+        eprintln!("skipped: there is no schemathesis; make schemathesis fetches it");
+        return;
+    };
+    let (data, work) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let key = |name: &str, role: &str| {
+        let made = output(quire(data.path()).args(["keys", "add", name, "--role", role]));
+        format!("Authorization: Bearer {}", stdout(&made).trim())
+    };
+    let keys = [("admin", key("eve", "admin")), ("reader", key("ada", "reader"))];
+    drop_file(data.path(), "letter.txt", LETTER);
+    let daemon = Daemon::start(data.path(), &["--set", "serve.requests_per_s=0"]);
+    let api = daemon.api().unwrap();
+    // One may everything: what was made and deleted is gone, and nothing is had without the key.
+    let (whole, few) = ("coverage,fuzzing,stateful", "coverage");
+    let checks = ["--checks", "ignored_auth,use_after_free"];
+    for ((role, header), phases) in keys.iter().zip([whole, few]) {
+        let out = generated(&program, &api, work.path(), phases, &[&["-H", header], &checks[..]].concat());
+        assert!(out.status.success(), "{role}: {}{}", stdout(&out), stderr(&out));
+        assert!(stdout(&out).contains("Tested: "), "{role}: {}", stdout(&out));
+    }
     let log = daemon.terminate().1;
     assert!(!log.contains("panicked"), "{log}");
 }

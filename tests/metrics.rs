@@ -125,6 +125,9 @@ fn prometheus_reads_what_happened() {
     assert_eq!(value("quire_stored_documents"), good.len() as f64);
     assert_eq!(value("quire_in_flight_documents"), 0.0);
     assert!(value("quire_in_flight_documents_bound") >= 1.0);
+    // What waits is counted in folders, too, and weighed by what each kind cost.
+    assert_eq!(value("count(quire_lag_documents)"), 3.0);
+    assert!(value("max(quire_document_cost_seconds{work=~\".* ocr\"})") > 0.0);
     check_exposition(&api);
 }
 

@@ -9,6 +9,7 @@ use crate::config::{Config, OcrEngine, ServeConfig};
 use crate::consume::fetch::Fetcher;
 use crate::consume::folder::FolderSource;
 use crate::consume::kafka::intake::Intake;
+use crate::consume::kafka::originals::Originals;
 use crate::consume::kafka::{self, KafkaSource};
 use crate::consume::{Door, Graveyard, Inbox, Source, Watcher};
 use crate::failpoint::Failpoints;
@@ -115,12 +116,17 @@ impl Running {
         crate::durable::make_private(&config.data.dir)
             .with_context(|| format!("cannot make {} (the setting data.dir)", config.data.dir.display()))?;
         let root = config.data.dir.clone();
+        let fetcher = Arc::new(Fetcher::new(&config.consume, variables.clone()));
         let door = match config.kafka.brokers.is_empty() {
             true => Door::Folder(
                 Inbox::open(&root)
                     .with_context(|| format!("cannot use {} (the setting data.dir)", root.display()))?,
             ),
-            false => Door::Kafka(Arc::new(until_reached(&shutdown, || Intake::open(&config.kafka))?)),
+            false => {
+                let intake = until_reached(&shutdown, || Intake::open(&config.kafka))?;
+                let originals = Originals::new(&config.kafka, Arc::clone(&fetcher));
+                Door::Kafka(Arc::new(intake.with_originals(originals)))
+            }
         };
         let failpoints = Arc::new(Failpoints::parse(&config.testing.failpoints).map_err(anyhow::Error::msg)?);
         // A server may come back; a disk that is full is for a person to see at once.
@@ -164,7 +170,6 @@ impl Running {
         keep(&tasks, &shutdown, metrics, root.clone())?;
         let desk = pipeline.desk();
         desk.open(Arc::new(Outside(door.clone(), Arc::clone(&notifier), Arc::clone(&store))));
-        let fetcher = Fetcher::new(&config.consume, variables.clone());
         let changes = serve::Changes::default();
         let api = serve::Api {
             changes: changes.clone(),

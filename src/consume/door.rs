@@ -41,11 +41,15 @@ impl Door {
     }
 
     /// The bytes of a document that was understood, where they are kept.
-    pub fn original(&self, document: &Document) -> Result<Option<Vec<u8>>> {
-        let Self::Folder(inbox) = self else { return Ok(None) };
-        inbox
-            .original(&document.id, &document.sha256)
-            .map_err(|e| Error::retry(Stage::Consume, Class::Storage, format!("cannot read from done/: {e}")))
+    pub fn original(&self, document: &Document) -> Result<Option<Arc<Vec<u8>>>> {
+        match self {
+            Self::Folder(inbox) => {
+                inbox.original(&document.id, &document.sha256).map(|bytes| bytes.map(Arc::new)).map_err(|e| {
+                    Error::retry(Stage::Consume, Class::Storage, format!("cannot read from done/: {e}"))
+                })
+            }
+            Self::Kafka(intake) => intake.original(document),
+        }
     }
 
     /// Takes a document from its source once more, to be read and understood as `options` say.

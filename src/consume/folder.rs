@@ -7,6 +7,7 @@ use super::names::{WorkingName, escape};
 use super::record::{Record, Shared, shorten, storage};
 use super::spool::{Inbox, about_name, lend};
 use super::turns::{SHARES, Turns};
+use super::waiting::Count;
 use super::wishes::said;
 use super::{Source, Taken, Watcher};
 use crate::config::ConsumeConfig;
@@ -16,6 +17,7 @@ use crate::receipt::{Budget, Permit, Receipt, lock};
 use crate::trace::{Trace, Tracer};
 use jiff::Timestamp;
 use std::collections::{HashSet, VecDeque};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -33,6 +35,7 @@ pub struct FolderSource {
     resumed: VecDeque<WorkingName>,
     turns: Turns,
     last_scan: Option<Instant>,
+    count: Count,
     tracer: Tracer,
     _lock: File,
 }
@@ -67,6 +70,7 @@ impl FolderSource {
             resumed: VecDeque::new(),
             turns: Turns::default(),
             last_scan: None,
+            count: Count::default(),
             tracer: Tracer::default(),
             _lock: held,
         };
@@ -303,6 +307,10 @@ impl FolderSource {
 impl Source for FolderSource {
     fn poll(&mut self, budget: &Budget, patience: Duration) -> Result<Option<Taken>> {
         let deadline = Instant::now() + patience;
+        // What cannot be read is said when documents are looked for.
+        if let Ok(Some(lanes)) = self.count.due(&self.shared.inbox) {
+            self.shared.watcher.waiting(&lanes);
+        }
         loop {
             if let Some(name) = self.next_working()? {
                 let path = self.shared.inbox.folder("working").join(name.encode());
@@ -359,10 +367,7 @@ pub(super) fn scan(
         }
         let entry = entry?;
         let path = entry.path();
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let unfinished = [".part", ".tmp", ".crdownload"].iter().any(|end| name.ends_with(end));
-        if name.starts_with('.') || unfinished {
+        if is_passed_over(&entry.file_name()) {
             continue;
         }
         // A link could lead out of the inbox.
@@ -378,6 +383,12 @@ pub(super) fn scan(
         }
     }
     Ok(())
+}
+
+/// Whether a file is hidden, or whoever writes it has not ended.
+pub(super) fn is_passed_over(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with('.') || [".part", ".tmp", ".crdownload"].iter().any(|end| name.ends_with(end))
 }
 
 #[cfg(test)]

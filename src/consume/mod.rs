@@ -21,7 +21,7 @@ pub use graveyard::{Cause, Grave, Graveyard};
 pub use spool::{Inbox, Upload};
 pub use wishes::Heeded;
 
-use crate::document::{DeadLetter, Head, RawDocument};
+use crate::document::{DeadLetter, Document, Head, RawDocument};
 use crate::error::Result;
 use crate::receipt::{Budget, Receipt};
 use std::sync::Arc;
@@ -61,6 +61,12 @@ pub trait Watcher: Send + Sync {
     /// The document was given up; `occasion` tells this time from others. Heard twice with the same occasion,
     /// as where a partition is handed over meanwhile, others are told once.
     fn dead(&self, letter: &DeadLetter, occasion: &str);
+
+    /// A record of a lane was settled with a document, which was understood for it or, `unchanged`, before.
+    fn understood(&self, lane: &'static str, document: &Document, unchanged: bool);
+
+    /// So many records of each lane are not settled.
+    fn waiting(&self, lanes: &[(&'static str, u64)]);
 
     /// The document is out of the way for another reason: `cancelled`, `revoked`, `postponed`,
     /// `deleted`.

@@ -42,7 +42,7 @@ impl Record {
     /// Moves the file to where its outcome belongs.
     pub(super) fn settle(self, settled: Settled) {
         // The room is given back at the end: what is settled no longer counts as in flight.
-        let Settled { result, children, permit: _permit, .. } = settled;
+        let Settled { result, document, children, permit: _permit } = settled;
         let _about = self.head.log_span().entered();
         let mut delayed = false;
         let last = self.name.tries + 1 >= self.shared.config.attempts;
@@ -69,6 +69,11 @@ impl Record {
                 Ok(())
             }
         };
+        if let (Ok(()), Some(document)) = (&result, &document) {
+            // One that was taken before was understood before.
+            let unchanged = document.received_at != self.head.received_at;
+            self.shared.watcher.understood(self.head.priority.as_str(), document, unchanged);
+        }
         if !delayed {
             // First the claim: the next file of that name must not get it.
             self.shared.inbox.flights.end(&self.name.name);

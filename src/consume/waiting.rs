@@ -1,5 +1,6 @@
 //! Which documents wait, by their ids: the names of files in the inbox begin with a digest of them.
 
+use super::folder::is_passed_over;
 use super::names::WorkingName;
 use super::spool::Inbox;
 use crate::document::{DocumentId, Priority, sha256_hex};
@@ -7,6 +8,7 @@ use crate::receipt::lock;
 use std::collections::HashSet;
 use std::fs;
 use std::io::Result;
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,9 @@ const FRESH: Duration = Duration::from_millis(500);
 
 /// Looking takes this share of the time at most: a full inbox is looked at less often.
 const SHARE: u32 = 20;
+
+/// How long a count holds; it takes [`SHARE`] of the time at most, too.
+const COUNTED: Duration = Duration::from_secs(2);
 
 /// Hexadecimal digits that a digest has in a name.
 const DIGITS: usize = 16;
@@ -73,6 +78,53 @@ fn look(inbox: &Inbox) -> Result<HashSet<u64>> {
         digests.extend(name.and_then(|name| digest_of(&name.name)));
     }
     Ok(digests)
+}
+
+/// Counts what waits and what is in work: the lanes of a folder.
+#[derive(Debug, Default)]
+pub(super) struct Count {
+    until: Option<Instant>,
+}
+
+impl Count {
+    /// The files of each priority in the inbox and in `working/`; `None` where they were counted lately.
+    pub(super) fn due(&mut self, inbox: &Inbox) -> Result<Option<Vec<(&'static str, u64)>>> {
+        if self.until.is_some_and(|until| Instant::now() < until) {
+            return Ok(None);
+        }
+        let started = Instant::now();
+        let mut lanes = Vec::new();
+        for priority in Priority::ALL {
+            let deeper = |path: &Path| inbox.is_within(*priority, path);
+            lanes.push((*priority, files(&inbox.of_priority(*priority), &deeper)?));
+        }
+        for entry in fs::read_dir(inbox.folder("working"))? {
+            let name = entry?.file_name().to_str().and_then(WorkingName::decode);
+            let lane =
+                name.and_then(|name| lanes.iter_mut().find(|(priority, _)| *priority == name.priority));
+            lane.into_iter().for_each(|(_, count)| *count += 1);
+        }
+        self.until = Some(Instant::now() + COUNTED.max(started.elapsed() * SHARE));
+        Ok(Some(lanes.into_iter().map(|(priority, count)| (priority.as_str(), count)).collect()))
+    }
+}
+
+/// Files below a folder that [`scan`](super::folder::scan) would take, now or once they are whole.
+fn files(folder: &Path, deeper: &dyn Fn(&Path) -> bool) -> Result<u64> {
+    let mut count = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if is_passed_over(&entry.file_name()) {
+            continue;
+        }
+        let kind = entry.file_type()?;
+        if kind.is_file() {
+            count += 1;
+        } else if kind.is_dir() && deeper(&entry.path()) {
+            count += files(&entry.path(), deeper)?;
+        }
+    }
+    Ok(count)
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ impl Exposition {
         self.by("quire_failures_total", "class")
     }
 
-    /// Records that wait, by lane; empty without Kafka.
+    /// Records that wait, by lane.
     pub fn lag(&self) -> BTreeMap<String, f64> {
         self.by("quire_lag_documents", "lane")
     }

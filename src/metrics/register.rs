@@ -112,9 +112,9 @@ impl Metrics {
         );
     }
 
-    pub(super) fn register_kafka(&mut self) {
-        let r = self.book.section("Kafka");
-        r.register("lag_documents", "records of this worker's partitions that are not settled: `high`, `normal`, `low`, `retry`, `slow`",
+    pub(super) fn register_lag(&mut self) {
+        let r = self.book.section("What waits");
+        r.register("lag_documents", "records of this worker's partitions that are not settled: `high`, `normal`, `low`, `retry`, `slow`; without Kafka files in `inbox/` and `working/`: `high`, `normal`, `low`",
             self.lag.clone(),
         );
         r.register_with_unit("lag", "the same as work: the records of each lane × what documents of the kinds that came in it lately cost ÷ cores. For autoscaling: the sum over workers",
@@ -125,6 +125,10 @@ impl Metrics {
             Unit::Seconds,
             self.backlog.costs.clone(),
         );
+    }
+
+    pub(super) fn register_kafka(&mut self) {
+        let r = self.book.section("Kafka");
         r.register_with_unit(
             "commit",
             "one transaction of results, progress and offsets",

@@ -4,7 +4,7 @@ use super::limits;
 use crate::config::Config;
 use crate::consume::Watcher;
 use crate::decode::Limits;
-use crate::document::{DeadLetter, DocumentId, Head, Lineage, Notification, Room};
+use crate::document::{DeadLetter, Document, DocumentId, Head, Lineage, Notification, Room};
 use crate::error::{Class, Error, Result, Stage};
 use crate::failpoint::Failpoints;
 use crate::metrics::Metrics;
@@ -181,6 +181,14 @@ impl Watcher for Shared {
     fn retry(&self, id: &DocumentId, error: &Error, wait: Duration) {
         tracing::warn!(document = %id, wait = wait.as_secs_f64(), "{error}");
         self.settled(id, "retried");
+    }
+
+    fn understood(&self, lane: &'static str, document: &Document, unchanged: bool) {
+        self.metrics.cost(lane, document, unchanged);
+    }
+
+    fn waiting(&self, lanes: &[(&'static str, u64)]) {
+        self.metrics.lags(lanes);
     }
 
     fn left(&self, id: &DocumentId, outcome: &'static str) {

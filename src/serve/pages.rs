@@ -75,7 +75,11 @@ fn parse(page: PageOf) -> Result<(crate::document::DocumentId, u32), Problem> {
 }
 
 /// The document with its bytes, if it has such a page and there is still its original.
-fn original(api: &Api, id: &crate::document::DocumentId, page: u32) -> Result<(Document, Vec<u8>), Problem> {
+fn original(
+    api: &Api,
+    id: &crate::document::DocumentId,
+    page: u32,
+) -> Result<(Document, Arc<Vec<u8>>), Problem> {
     let none = |what: String| Problem::new(&NOT_FOUND, what);
     let document = api.store.get(id)?.ok_or_else(|| none(format!("document `{id}` is not known")))?;
     if page as usize > document.pages.len() {
@@ -83,7 +87,8 @@ fn original(api: &Api, id: &crate::document::DocumentId, page: u32) -> Result<(D
     }
     let bytes = api.door.original(&document)?.ok_or_else(|| {
         Problem::new(&NO_PICTURE, "the original of this document is not kept here").with_remedy(
-            "originals are in done/ of the worker that read a file from its inbox; with Kafka there are none",
+            "originals are in done/ of the worker that read a file from its inbox; with Kafka they are the \
+             records of the input topics, as long as those are kept, and what envelopes point to",
         )
     })?;
     Ok((document, bytes))

@@ -9,6 +9,7 @@ mod common;
 mod children;
 mod clients;
 mod dead;
+mod originals;
 mod replay;
 mod subscriptions;
 

@@ -39,10 +39,7 @@ pub fn draw(frame: &mut Frame<'_>, view: &View) {
     header(frame, head, view);
     stages(frame, flow, view);
     rate(frame, left, view);
-    // Files in an inbox are not counted until they are taken.
-    let topics = view.now.as_ref().is_some_and(|now| !now.metrics.lag().is_empty());
-    let nothing = if topics { "none" } else { "what is in inbox/" };
-    counts(frame, centre, "waiting, by lane", &waiting(view), Color::Yellow, nothing);
+    counts(frame, centre, "waiting, by lane", &waiting(view), Color::Yellow, "none");
     let failures = view.now.as_ref().map(|now| now.metrics.failures()).unwrap_or_default();
     counts(frame, right, "failures, by class", &failures, Color::Red, "none");
     let beside = Constraint::Fill(u16::from(frame.area().width >= HALF));

@@ -2,17 +2,18 @@
 //! `quire dead replay`.
 
 use super::client::{self, Context, Sender};
+use super::originals::Originals;
 use super::record::{Pair, owned_headers};
 use super::topics::{Lane, Topics};
 use crate::config::KafkaConfig;
 use crate::consume::Upload;
-use crate::document::{Command, DocumentId, Priority, ReviewEvent};
+use crate::document::{Command, Document, DocumentId, Priority, ReviewEvent};
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::receipt::lock;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, Producer};
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long the brokers may take to acknowledge.
@@ -33,6 +34,7 @@ pub struct Intake {
     turn: Mutex<()>,
     /// What was put in lately, and when; the oldest first.
     written: Mutex<VecDeque<(DocumentId, Instant)>>,
+    originals: Option<Originals>,
 }
 
 impl Intake {
@@ -47,7 +49,19 @@ impl Intake {
             topics: Topics::new(config),
             turn: Mutex::default(),
             written: Mutex::default(),
+            originals: None,
         })
+    }
+
+    /// The same, which can read again what was put in.
+    pub fn with_originals(mut self, originals: Originals) -> Self {
+        self.originals = Some(originals);
+        self
+    }
+
+    /// The bytes of a document that was understood, where its record is kept.
+    pub fn original(&self, document: &Document) -> Result<Option<Arc<Vec<u8>>>> {
+        self.originals.as_ref().map_or(Ok(None), |originals| originals.read(document))
     }
 
     /// Puts a document in; every broker that must have it has it when this returns.

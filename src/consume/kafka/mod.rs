@@ -18,6 +18,7 @@ mod followers;
 mod group;
 pub mod intake;
 mod marks;
+pub mod originals;
 mod owed;
 mod poll;
 mod queues;

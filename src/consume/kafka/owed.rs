@@ -101,7 +101,7 @@ impl Owed {
             (Ok(()), Some(document)) => {
                 let ours = document.origin.as_ref() == Some(&record.origin);
                 let state = if ours { DocumentState::Done } else { DocumentState::Unchanged };
-                self.board.metrics.cost(record.place.lane.name(), document, !ours);
+                self.board.watcher.understood(record.place.lane.name(), document, !ours);
                 Some(outcomes.understood(record, document, state))
             }
             (Ok(()), None) if record.value.is_none() => Some(outcomes.deleted(record, &subject)),

@@ -137,8 +137,7 @@ impl Record {
 
     /// A header that the sender gave, as text.
     pub fn header(&self, name: &str) -> Option<String> {
-        let mut found = self.headers.iter().rev().filter(|(own, _)| own.eq_ignore_ascii_case(name));
-        found.next().map(|(_, value)| text(value)).filter(|value| !value.is_empty())
+        header(&self.headers, name)
     }
 
     /// The tags that its sender put on it, in its header and its envelope, as far as they can be read: for what
@@ -209,6 +208,12 @@ impl Record {
     pub fn wish(&self) -> impl Iterator<Item = Pair> {
         wish(self.lineage.as_ref(), self.force, &self.options)
     }
+}
+
+/// A header by its name, whatever its case; of several the last, unless it is empty.
+pub fn header(headers: &[Pair], name: &str) -> Option<String> {
+    let mut found = headers.iter().rev().filter(|(own, _)| own.eq_ignore_ascii_case(name));
+    found.next().map(|(_, value)| text(value)).filter(|value| !value.is_empty())
 }
 
 /// Reads `topic/partition/offset`.

@@ -123,7 +123,7 @@ pub(super) mod tests {
     use crate::consume::kafka::settle::Outcomes;
     use crate::consume::kafka::topics::{Lane, Topics};
     use crate::consume::kafka::tracker::Tracker;
-    use crate::document::{DeadLetter, DocumentId};
+    use crate::document::{DeadLetter, Document, DocumentId};
     use crate::error::Error;
     use crate::metrics::Metrics;
     use crate::progress::Position;
@@ -137,6 +137,8 @@ pub(super) mod tests {
 
     impl Watcher for Heard {
         fn retry(&self, _: &DocumentId, _: &Error, _: Duration) {}
+        fn understood(&self, _: &'static str, _: &Document, _: bool) {}
+        fn waiting(&self, _: &[(&'static str, u64)]) {}
         fn left(&self, _: &DocumentId, outcome: &'static str) {
             lock(&self.0).push(outcome.to_owned());
         }

@@ -87,6 +87,18 @@ impl Kafka {
         }
     }
 
+    /// Deletes every record of a topic that is there now, as its retention would.
+    pub fn delete_records(&self, topic: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let mut ends = TopicPartitionList::new();
+        for (partition, end) in self.end_offsets(topic) {
+            ends.add_partition_offset(topic, partition, Offset::Offset(end)).unwrap();
+        }
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(admin.delete_records(&ends, &options)).unwrap();
+    }
+
     /// Sends a record and waits until it is there; its partition and offset.
     pub fn send(&self, topic: &str, key: Option<&str>, value: &[u8], headers: &[(&str, &str)]) -> (i32, i64) {
         self.try_send(topic, key, Some(value), headers).unwrap()
