@@ -36,7 +36,6 @@ struct Silent;
 
 impl Watcher for Silent {
     fn understood(&self, _: &'static str, _: &quire::document::Document, _: bool) {}
-    fn waiting(&self, _: &[(&'static str, u64)]) {}
     fn retry(&self, id: &DocumentId, error: &Error, _: Duration) {
         panic!("{id}: {error}");
     }

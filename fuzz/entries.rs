@@ -14,7 +14,7 @@ use quire::publish::local::LocalStore;
 use quire::publish::{Publisher, Store};
 use quire::review::{Desk, Parts, Rerun, World};
 use quire::sandbox::{Reply, Request, Setup, read_frame};
-use quire::serve::{Api, Changes, Keys, Look, bind, router, serve};
+use quire::serve::{Api, Changes, Keys, Look, Original, bind, router, serve};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -113,10 +113,10 @@ impl World for Nothing {
 }
 
 impl Look for Nothing {
-    fn picture(&self, _: &Document, bytes: &[u8], _: u32) -> Result<Arc<Vec<u8>>> {
-        Ok(Arc::new(bytes.to_vec()))
+    fn picture(&self, _: &Document, bytes: Original<'_>, _: u32) -> Result<Arc<Vec<u8>>> {
+        bytes()
     }
-    fn words(&self, _: &Document, _: &[u8], _: u32) -> Result<Arc<PageText>> {
+    fn words(&self, _: &Document, _: Original<'_>, _: u32) -> Result<Arc<PageText>> {
         Ok(Arc::default())
     }
 }

@@ -129,6 +129,9 @@ fn prometheus_reads_what_happened() {
     assert_eq!(value("count(quire_lag_documents)"), 3.0);
     assert!(value("max(quire_document_cost_seconds{work=~\".* ocr\"})") > 0.0);
     check_exposition(&api);
+    drop_file(&data, "again.txt", &document(good[0]));
+    let unchanged = "quire_document_cost_seconds{work=\"unchanged\"}";
+    assert!(wait_for(PATIENCE, || prometheus.one(unchanged) == Some(0.0)), "{}", quire.log());
 }
 
 /// What `promtool` says of the exposition, where it is there. It reads the older text format, which

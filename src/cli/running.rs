@@ -11,7 +11,7 @@ use crate::consume::folder::FolderSource;
 use crate::consume::kafka::intake::Intake;
 use crate::consume::kafka::originals::Originals;
 use crate::consume::kafka::{self, KafkaSource};
-use crate::consume::{Door, Graveyard, Inbox, Source, Watcher};
+use crate::consume::{Count, Door, Graveyard, Inbox, Source, Watcher};
 use crate::failpoint::Failpoints;
 use crate::infer::manifests::models_dir;
 use crate::infer::models::Models;
@@ -167,7 +167,7 @@ impl Running {
         let (notifier, stopping) = (pipeline.notifier(), shutdown.clone());
         notify::start(&notifier, &leader, move || stopping.is_asked())?;
         let tasks = Arc::new(tend::tasks::schedule(config, &store, metrics, leader)?);
-        keep(&tasks, &shutdown, metrics, root.clone())?;
+        keep(&tasks, &shutdown, metrics, &door, root.clone())?;
         let desk = pipeline.desk();
         desk.open(Arc::new(Outside(door.clone(), Arc::clone(&notifier), Arc::clone(&store))));
         let changes = serve::Changes::default();
@@ -253,11 +253,19 @@ fn keep(
     tasks: &Arc<Schedule>,
     shutdown: &Shutdown,
     metrics: &Arc<Metrics>,
+    door: &Door,
     data: PathBuf,
 ) -> std::io::Result<()> {
     let (tasks, shutdown, metrics) = (Arc::clone(tasks), shutdown.clone(), Arc::clone(metrics));
     let looked = Mutex::new(None::<Instant>);
+    // Topics count for themselves.
+    let inbox = if let Door::Folder(inbox) = door { Some(inbox.clone()) } else { None };
+    let count = Mutex::new(Count::default());
     let stop = move || {
+        // What cannot be read is said where documents are looked for.
+        if let Some(Ok(Some(lanes))) = inbox.as_ref().map(|inbox| lock(&count).due(inbox)) {
+            metrics.lags(&lanes);
+        }
         let mut looked = lock(&looked);
         if looked.is_none_or(|at| at.elapsed() > DISK) {
             *looked = Some(Instant::now());

@@ -7,7 +7,6 @@ use super::names::{WorkingName, escape};
 use super::record::{Record, Shared, shorten, storage};
 use super::spool::{Inbox, about_name, lend};
 use super::turns::{SHARES, Turns};
-use super::waiting::Count;
 use super::wishes::said;
 use super::{Source, Taken, Watcher};
 use crate::config::ConsumeConfig;
@@ -35,7 +34,6 @@ pub struct FolderSource {
     resumed: VecDeque<WorkingName>,
     turns: Turns,
     last_scan: Option<Instant>,
-    count: Count,
     tracer: Tracer,
     _lock: File,
 }
@@ -70,7 +68,6 @@ impl FolderSource {
             resumed: VecDeque::new(),
             turns: Turns::default(),
             last_scan: None,
-            count: Count::default(),
             tracer: Tracer::default(),
             _lock: held,
         };
@@ -307,10 +304,6 @@ impl FolderSource {
 impl Source for FolderSource {
     fn poll(&mut self, budget: &Budget, patience: Duration) -> Result<Option<Taken>> {
         let deadline = Instant::now() + patience;
-        // What cannot be read is said when documents are looked for.
-        if let Ok(Some(lanes)) = self.count.due(&self.shared.inbox) {
-            self.shared.watcher.waiting(&lanes);
-        }
         loop {
             if let Some(name) = self.next_working()? {
                 let path = self.shared.inbox.folder("working").join(name.encode());

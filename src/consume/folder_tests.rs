@@ -8,20 +8,12 @@ use std::sync::mpsc;
 pub struct Heard {
     pub dead: Mutex<Vec<DeadLetter>>,
     retries: Mutex<Vec<Duration>>,
-    understood: Mutex<Vec<(&'static str, bool)>>,
-    waiting: Mutex<Vec<(&'static str, u64)>>,
 }
 
 impl Watcher for Heard {
     fn left(&self, _: &DocumentId, _: &'static str) {}
 
-    fn understood(&self, lane: &'static str, _: &Document, unchanged: bool) {
-        lock(&self.understood).push((lane, unchanged));
-    }
-
-    fn waiting(&self, lanes: &[(&'static str, u64)]) {
-        *lock(&self.waiting) = lanes.to_vec();
-    }
+    fn understood(&self, _: &'static str, _: &Document, _: bool) {}
 
     fn positions(&self) -> Vec<crate::progress::Position> {
         Vec::new()
@@ -102,25 +94,6 @@ fn a_document_goes_from_inbox_to_done() {
     document.receipt.resolve(Ok(()));
     assert_eq!(fixture.names("done"), [format!("{id}~sub%2Fletter.txt")]);
     assert!(fixture.names("working").is_empty() && quiet(&mut source) && source.is_drained());
-}
-
-#[test]
-fn what_waits_is_counted_by_lane_with_what_is_in_work() {
-    let fixture = Fixture::new();
-    for path in ["a.txt", "sub/b.txt", "sub/.hidden", "c.txt.part", "high/d.txt", "high/deep/e.txt"] {
-        fixture.drop_file(path, b"x");
-    }
-    let mut source = fixture.open();
-    let taken = [next(&mut source), next(&mut source)];
-    assert_eq!(*lock(&fixture.heard.waiting), [("high", 2), ("normal", 2), ("low", 0)]);
-    // Counted again only after a while.
-    taken.into_iter().for_each(|document| document.receipt.resolve(Ok(())));
-    assert_eq!(next(&mut source).head.name, "a.txt");
-    assert_eq!(lock(&fixture.heard.waiting)[0], ("high", 2));
-    source.count = Count::default();
-    let last = next(&mut source);
-    assert_eq!(*lock(&fixture.heard.waiting), [("high", 0), ("normal", 2), ("low", 0)], "one is in working/");
-    last.receipt.resolve(Ok(()));
 }
 
 #[test]

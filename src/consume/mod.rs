@@ -19,6 +19,7 @@ mod wishes;
 pub use door::Door;
 pub use graveyard::{Cause, Grave, Graveyard};
 pub use spool::{Inbox, Upload};
+pub use waiting::Count;
 pub use wishes::Heeded;
 
 use crate::document::{DeadLetter, Document, Head, RawDocument};
@@ -64,9 +65,6 @@ pub trait Watcher: Send + Sync {
 
     /// A record of a lane was settled with a document, which was understood for it or, `unchanged`, before.
     fn understood(&self, lane: &'static str, document: &Document, unchanged: bool);
-
-    /// So many records of each lane are not settled.
-    fn waiting(&self, lanes: &[(&'static str, u64)]);
 
     /// The document is out of the way for another reason: `cancelled`, `revoked`, `postponed`,
     /// `deleted`.

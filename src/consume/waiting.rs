@@ -82,13 +82,15 @@ fn look(inbox: &Inbox) -> Result<HashSet<u64>> {
 
 /// Counts what waits and what is in work: the lanes of a folder.
 #[derive(Debug, Default)]
-pub(super) struct Count {
+pub struct Count {
     until: Option<Instant>,
 }
 
 impl Count {
     /// The files of each priority in the inbox and in `working/`; `None` where they were counted lately.
-    pub(super) fn due(&mut self, inbox: &Inbox) -> Result<Option<Vec<(&'static str, u64)>>> {
+    ///
+    /// Errors: where a folder cannot be read, as one that is being removed.
+    pub fn due(&mut self, inbox: &Inbox) -> Result<Option<Vec<(&'static str, u64)>>> {
         if self.until.is_some_and(|until| Instant::now() < until) {
             return Ok(None);
         }
@@ -131,6 +133,26 @@ fn files(folder: &Path, deeper: &dyn Fn(&Path) -> bool) -> Result<u64> {
 mod tests {
     use super::super::spool::Upload;
     use super::*;
+
+    #[test]
+    fn lanes_are_counted_with_what_is_in_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let inbox = Inbox::open(dir.path()).unwrap();
+        for path in ["a.txt", "sub/b.txt", "sub/.hidden", "c.txt.part", "high/d.txt", "high/deep/e.txt"] {
+            let path = inbox.folder("inbox").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, b"x").unwrap();
+        }
+        let mut count = Count::default();
+        assert_eq!(count.due(&inbox).unwrap().unwrap(), [("high", 2), ("normal", 2), ("low", 0)]);
+        // Not again at once.
+        assert!(count.due(&inbox).unwrap().is_none());
+        let taken = WorkingName { begun: 1, tries: 0, priority: Priority::Low, name: "l.txt".to_owned() };
+        fs::write(inbox.folder("working").join(taken.encode()), b"x").unwrap();
+        fs::remove_file(inbox.folder("inbox").join("a.txt")).unwrap();
+        let counted = Count::default().due(&inbox).unwrap().unwrap();
+        assert_eq!(counted, [("high", 2), ("normal", 1), ("low", 1)]);
+    }
 
     #[test]
     fn what_was_put_in_waits_until_it_is_gone() {

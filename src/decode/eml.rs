@@ -2,14 +2,14 @@
 //! attachment is a document of its own.
 
 use super::children::Children;
-use super::{Limits, eml_bytes, eml_heads, html, reject};
+use super::{Limits, eml_bytes, eml_parts, html, reject};
 use crate::error::{Class, Result};
 use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
 /// The page of a mail.
 pub(super) fn pages(bytes: &[u8], limits: &Limits, children: &mut Children<'_>) -> Result<Vec<String>> {
     let bytes = eml_bytes::with_plain_headers(bytes);
-    let bytes = eml_heads::with_whole_heads(&bytes);
+    let bytes = eml_parts::with_whole_parts(&bytes);
     let message = MessageParser::default().parse(&bytes);
     let message = message.ok_or_else(|| reject(Class::Corrupt, "the mail has no headers"))?;
     let mut text = String::new();

@@ -11,7 +11,7 @@ mod code_pages;
 mod docx;
 mod eml;
 mod eml_bytes;
-mod eml_heads;
+mod eml_parts;
 mod epub;
 mod heif;
 #[cfg(test)]

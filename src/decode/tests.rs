@@ -274,6 +274,14 @@ fn nothing_of_a_mail_is_lost_to_headers_that_never_end() {
     let (kind, text, children) = held(mail.as_bytes(), "a.eml");
     assert_eq!(kind, MediaType::Email);
     assert!(text.contains("See below.") && text.contains("minutes.txt"), "{text}");
+    // Parts within that do not end, the way a mail that was cut off goes into a report of it.
+    let report = "From: a@b.c\nContent-Type: multipart/mixed; boundary=o\n\n--o\n\
+        Content-Type: multipart/alternative; boundary=i\n\n--i\nContent-Type: text/plain\n\nHi\n--i\nContent-Type: text/ht\n\
+        --o\nContent-Type: application/pdf; name=a.pdf\nContent-Transfer-Encoding: base64\n\
+        Content-Disposition: attachment\n\nJVBERi0=\n--o--\n";
+    let (_, text, within) = held(report.as_bytes(), "report.eml");
+    assert!(text.contains("Hi"), "{text}");
+    assert!(within.contains(&("a.pdf".to_owned(), b"%PDF-".to_vec())), "{within:?}");
     let minutes = children.iter().find(|(name, _)| name == "minutes.txt").expect("the attachment");
     assert_eq!(minutes.1, b"The minutes.");
 }

@@ -125,7 +125,7 @@ fn take(
             return Ok((Standing::Outdated, None));
         }
         // Who sends a record reads its result, also when nothing had to be done for it.
-        Ok((standing, document.filter(|_| head.origin.is_some())))
+        Ok((standing, document))
     };
     match shared.insist(&raw.receipt, known) {
         Ok((Standing::Outdated, _)) => {

@@ -187,10 +187,6 @@ impl Watcher for Shared {
         self.metrics.cost(lane, document, unchanged);
     }
 
-    fn waiting(&self, lanes: &[(&'static str, u64)]) {
-        self.metrics.lags(lanes);
-    }
-
     fn left(&self, id: &DocumentId, outcome: &'static str) {
         self.settled(id, outcome);
     }

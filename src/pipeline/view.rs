@@ -11,7 +11,7 @@ use crate::document::{Document, MediaType, Options, Page, PageText};
 use crate::error::{Class, Error, Result, Stage};
 use crate::receipt::lock;
 use crate::sandbox::{Reply, Request, Worker};
-use crate::serve::Look;
+use crate::serve::{Look, Original};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -62,21 +62,22 @@ impl Viewer {
 }
 
 impl Look for Viewer {
-    fn picture(&self, document: &Document, bytes: &[u8], page: u32) -> Result<Arc<Vec<u8>>> {
+    fn picture(&self, document: &Document, bytes: Original<'_>, page: u32) -> Result<Arc<Vec<u8>>> {
         let find = |kept: &Kept| if let Kept::Picture(found) = kept { Some(Arc::clone(found)) } else { None };
         if let Some(found) = self.find(&document.sha256, page, find) {
             return Ok(found);
         }
         let (media_type, limits) = (document.media_type, self.shared.limits(None));
         let request = Request::Paint { media_type, page, limits, width: WIDTH };
-        let reply = lock(&self.pictures).call(&request, &document.sha256, bytes)?;
+        let bytes = bytes()?;
+        let reply = lock(&self.pictures).call(&request, &document.sha256, &bytes)?;
         let Reply::Painted { jpeg, .. } = reply else { return Err(another_question()) };
         let jpeg = Arc::new(jpeg);
         self.keep(&document.sha256, page, Kept::Picture(Arc::clone(&jpeg)));
         Ok(jpeg)
     }
 
-    fn words(&self, document: &Document, bytes: &[u8], page: u32) -> Result<Arc<PageText>> {
+    fn words(&self, document: &Document, bytes: Original<'_>, page: u32) -> Result<Arc<PageText>> {
         let find = |kept: &Kept| if let Kept::Words(found) = kept { Some(Arc::clone(found)) } else { None };
         let way = way(document);
         if let Some(found) = self.find(&way, page, find) {
@@ -87,7 +88,7 @@ impl Look for Viewer {
             MediaType::Pdf => {
                 let (name, declared) = (document.name.clone(), None);
                 let request = Request::Decode { name, declared, limits: limits.clone() };
-                let reply = lock(&self.pictures).call(&request, &document.sha256, bytes)?;
+                let reply = lock(&self.pictures).call(&request, &document.sha256, &bytes()?)?;
                 let Reply::Decoded(decoded) = reply else { return Err(another_question()) };
                 let index = (page as usize).saturating_sub(1);
                 match decoded.pages.into_iter().nth(index) {
@@ -119,7 +120,8 @@ impl Look for Viewer {
                 let limits = Limits { dpi: options.dpi.unwrap_or(limits.dpi), ..limits };
                 let request = Request::Digitize { media_type, page, limits };
                 let (shared, sha256) = (&self.shared, &document.sha256);
-                let reply = lock(&self.readers).call(shared, options, &request, sha256, bytes)?;
+                let bytes = bytes()?;
+                let reply = lock(&self.readers).call(shared, options, &request, sha256, &bytes)?;
                 let Reply::Page(text) = reply else { return Err(another_question()) };
                 text
             }

@@ -83,10 +83,13 @@ pub type Embed = Arc<dyn Fn(&str) -> Result<Vec<f32>> + Send + Sync>;
 /// Shows pages. Blocks.
 pub trait Look: Send + Sync {
     /// A page as JPEG.
-    fn picture(&self, document: &Document, bytes: &[u8], page: u32) -> Result<Arc<Vec<u8>>>;
+    fn picture(&self, document: &Document, bytes: Original<'_>, page: u32) -> Result<Arc<Vec<u8>>>;
     /// The words of a page with their boxes.
-    fn words(&self, document: &Document, bytes: &[u8], page: u32) -> Result<Arc<PageText>>;
+    fn words(&self, document: &Document, bytes: Original<'_>, page: u32) -> Result<Arc<PageText>>;
 }
+
+/// Gives the bytes of the document that is looked at; asked only where they are needed. Blocks.
+pub type Original<'a> = &'a dyn Fn() -> Result<Arc<Vec<u8>>>;
 
 /// What shows pages.
 pub type View = Arc<dyn Look>;
@@ -160,6 +163,7 @@ struct Shared {
     streams: AtomicUsize,
     /// Documents that are being fetched by their URIs, or were and are not durable yet.
     fetching: AtomicUsize,
+    viewing: AtomicUsize,
     /// How fast who may ask.
     pace: Pace,
     /// The description of the API.
@@ -198,6 +202,7 @@ fn share(api: Api) -> Arc<Shared> {
         requests: AtomicUsize::new(0),
         streams: AtomicUsize::new(0),
         fetching: AtomicUsize::new(0),
+        viewing: AtomicUsize::new(0),
         pace: Pace::new(api.config.requests_per_s, f64::from(api.config.burst)),
         openapi: description().to_string(),
         buffered: AtomicUsize::new(0),

@@ -1,6 +1,6 @@
 //! For tests: a desk over any store, and pages that are not there.
 
-use super::Look;
+use super::{Look, Original};
 use crate::config::{ReviewConfig, Sources, load};
 use crate::document::{Document, Options, PageText, ReviewEvent, Word};
 use crate::error::Result;
@@ -29,11 +29,11 @@ impl World for Nothing {
 }
 
 impl Look for Nothing {
-    fn picture(&self, _: &Document, bytes: &[u8], _: u32) -> Result<Arc<Vec<u8>>> {
-        Ok(Arc::new(bytes.to_vec()))
+    fn picture(&self, _: &Document, bytes: Original<'_>, _: u32) -> Result<Arc<Vec<u8>>> {
+        bytes()
     }
 
-    fn words(&self, _: &Document, _: &[u8], _: u32) -> Result<Arc<PageText>> {
+    fn words(&self, _: &Document, _: Original<'_>, _: u32) -> Result<Arc<PageText>> {
         let word = |text: &str| Word { text: text.to_owned(), bounds: [0.0, 0.0, 0.5, 0.5], confidence: 0.5 };
         Ok(Arc::new(PageText { words: vec![word("hel"), word("gone"), word("lo")], ..PageText::default() }))
     }

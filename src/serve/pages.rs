@@ -1,10 +1,11 @@
 //! Pages of a document as a person sees them, and where their words are.
 
+use super::admit::Held;
 use super::params::{Params, document_id};
-use super::problem::{NO_PICTURE, NOT_FOUND, Problem};
+use super::problem::{BUSY, NO_PICTURE, NOT_FOUND, Problem};
 use super::{Api, Shared};
-use crate::document::{Document, PageText};
-use crate::error::Error;
+use crate::document::{Document, DocumentId, PageText};
+use crate::error::{Class, Error, Failure, Stage};
 use crate::layout::place;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -14,6 +15,9 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::sync::Arc;
+
+/// Pages that are looked at, or wait for their original, at once.
+const LOOKS: usize = 16;
 
 type PageOf = Result<Path<(String, String)>, PathRejection>;
 
@@ -43,11 +47,10 @@ pub struct Placed {
 pub async fn image(State(shared): State<Arc<Shared>>, uri: Uri, page: PageOf) -> Result<Response, Problem> {
     Params::none(&uri)?;
     let (id, page) = parse(page)?;
-    let picture = move |api: &Api| {
-        let (document, bytes) = original(api, &id, page)?;
-        api.viewer.picture(&document, &bytes, page).map_err(unseen)
+    let picture = move |api: &Api, document: &Document| {
+        api.viewer.picture(document, &|| original(api, document), page).map_err(unseen)
     };
-    let jpeg = shared.blocking(picture).await?;
+    let jpeg = look(&shared, id, page, picture).await?;
     Ok(([(header::CONTENT_TYPE, "image/jpeg")], jpeg.to_vec()).into_response())
 }
 
@@ -59,44 +62,60 @@ pub async fn words(
 ) -> Result<Json<Placed>, Problem> {
     Params::none(&uri)?;
     let (id, page) = parse(page)?;
-    let place = move |api: &Api| {
-        let (document, bytes) = original(api, &id, page)?;
-        let text = api.viewer.words(&document, &bytes, page).map_err(unseen)?;
-        Ok(placed(&document, page, &text))
+    let place = move |api: &Api, document: &Document| {
+        let text = api.viewer.words(document, &|| original(api, document), page).map_err(unseen)?;
+        Ok(placed(document, page, &text))
     };
-    shared.blocking(place).await.map(Json)
+    look(&shared, id, page, place).await.map(Json)
 }
 
-fn parse(page: PageOf) -> Result<(crate::document::DocumentId, u32), Problem> {
+fn parse(page: PageOf) -> Result<(DocumentId, u32), Problem> {
     let Path((id, page)) = page.map_err(|e| Problem::bad(e.body_text()))?;
     let number = page.parse().ok().filter(|number| *number > 0);
     let number = number.ok_or_else(|| Problem::bad("pages are numbers from 1"))?;
     Ok((document_id(&id)?, number))
 }
 
-/// The document with its bytes, if it has such a page and there is still its original.
-fn original(
-    api: &Api,
-    id: &crate::document::DocumentId,
+/// Does `what` with a document that has such a page. At most [`LOOKS`] go on at once, whoever hung up meanwhile:
+/// each holds an original, which may take long to come.
+async fn look<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    id: DocumentId,
     page: u32,
-) -> Result<(Document, Arc<Vec<u8>>), Problem> {
-    let none = |what: String| Problem::new(&NOT_FOUND, what);
-    let document = api.store.get(id)?.ok_or_else(|| none(format!("document `{id}` is not known")))?;
-    if page as usize > document.pages.len() {
-        return Err(none(format!("the document has {} pages", document.pages.len())));
-    }
-    let bytes = api.door.original(&document)?.ok_or_else(|| {
-        Problem::new(&NO_PICTURE, "the original of this document is not kept here").with_remedy(
-            "originals are in done/ of the worker that read a file from its inbox; with Kafka they are the \
-             records of the input topics, as long as those are kept, and what envelopes point to",
-        )
-    })?;
-    Ok((document, bytes))
+    what: impl FnOnce(&Api, &Document) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let counted = Arc::clone(shared);
+    let look = move |api: &Api| {
+        let mut held = Held::of(&counted.viewing, LOOKS);
+        if !held.grow(1) {
+            return Err(Problem::new(&BUSY, format!("{LOOKS} pages are being looked at already")));
+        }
+        let none = |what: String| Problem::new(&NOT_FOUND, what);
+        let document = api.store.get(&id)?.ok_or_else(|| none(format!("document `{id}` is not known")))?;
+        if page as usize > document.pages.len() {
+            return Err(none(format!("the document has {} pages", document.pages.len())));
+        }
+        what(api, &document)
+    };
+    shared.blocking(look).await
+}
+
+/// The bytes of a document; `Reject` where they are not kept.
+fn original(api: &Api, document: &Document) -> crate::error::Result<Arc<Vec<u8>>> {
+    api.door.original(document)?.ok_or_else(|| {
+        let reason = "the original of this document is not kept here";
+        let mut failure = Failure::new(Stage::Consume, Class::Unsupported, reason);
+        failure.remedy =
+            "originals are in done/ of the worker that read a file from its inbox; with Kafka they are \
+            the records of the input topics, as long as those are kept, and what envelopes point to"
+                .to_owned();
+        Error::Reject(failure)
+    })
 }
 
 fn unseen(error: Error) -> Problem {
     match error {
-        Error::Reject(failure) => Problem::new(&NO_PICTURE, failure.reason),
+        Error::Reject(failure) => Problem::new(&NO_PICTURE, failure.reason).with_remedy(failure.remedy),
         error => error.into(),
     }
 }

@@ -55,10 +55,11 @@ fn pages_are_painted_from_records_as_long_as_they_are_kept() {
     let pointed = json!({"uri": format!("file://{}", place.display())});
     let parcel = archive(&[("lease.pdf", &document("lease-scanned-inside.pdf"))]);
     kafka.send("seen", Some("plain"), &notice, &[]);
+    kafka.send("seen", Some("plain-2"), &document("research-article-two-columns.pdf"), &[]);
     kafka.send("seen", Some("within"), within.to_string().as_bytes(), &[]);
     kafka.send("seen", Some("pointed"), pointed.to_string().as_bytes(), &[ENVELOPE]);
     kafka.send("seen", Some("parcel"), &parcel, &[("filename", "parcel.zip")]);
-    let results = kafka.wait_for("seen.results", |all| all.len() >= 5);
+    let results = kafka.wait_for("seen.results", |all| all.len() >= 6);
     let parcel = results.iter().find(|r| r.key.as_deref() == Some("parcel")).unwrap().json();
     let lease = parcel["children"][0]["id"].as_str().unwrap();
 
@@ -66,10 +67,13 @@ fn pages_are_painted_from_records_as_long_as_they_are_kept() {
         assert_seen(&api, id);
     }
 
-    // What is there now is not what was read; what was read last is still remembered.
+    // What is there now is not what was read, which is remembered for a while.
     std::fs::write(&place, &notice).unwrap();
     assert_unseen(&api, "pointed");
     std::fs::write(&place, &offer).unwrap();
+    assert_unseen(&api, "pointed");
+    // Another document is asked for, and what was said of the last one is forgotten.
+    assert_seen(&api, "plain-2");
     assert_seen(&api, "pointed");
     std::fs::remove_file(&place).unwrap();
     assert_seen(&api, "pointed");

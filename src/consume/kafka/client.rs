@@ -293,6 +293,8 @@ pub fn member(config: &KafkaConfig, group: &str, context: &Context) -> Result<Ba
     client.set("session.timeout.ms", config.session_timeout_ms.to_string());
     client.set("isolation.level", "read_committed").set("enable.partition.eof", "true");
     client.set("queued.max.messages.kbytes", "16384");
+    // One record may be as long as the broker takes.
+    client.set("fetch.message.max.bytes", "1048576").set("receive.message.max.bytes", "1500000000");
     let reader: BaseConsumer<Context> = connect(client, config, context.clone())?;
     // It is asked for metadata before it is first polled.
     give_token(reader.client(), context, config)?;

@@ -127,7 +127,10 @@ pub(super) fn find(
     list.add_partition_offset(&at.topic, at.partition, Offset::Offset(at.offset)).map_err(explain)?;
     reader.assign(&list).map_err(explain)?;
     let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
+    loop {
+        if Instant::now() >= deadline {
+            return Err(explain(KafkaError::Canceled));
+        }
         match reader.poll(Duration::from_millis(200)) {
             Some(Ok(message)) if message.offset() == at.offset => {
                 let mut headers = pairs(&message);

@@ -131,7 +131,7 @@ impl ClientContext for Group {
         }
         drop(state);
         let lags: Vec<_> = lags.iter().map(|(lane, lag)| (lane.name(), *lag)).collect();
-        self.board.watcher.waiting(&lags);
+        self.board.metrics.lags(&lags);
     }
 }
 

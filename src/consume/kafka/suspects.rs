@@ -138,7 +138,6 @@ pub(super) mod tests {
     impl Watcher for Heard {
         fn retry(&self, _: &DocumentId, _: &Error, _: Duration) {}
         fn understood(&self, _: &'static str, _: &Document, _: bool) {}
-        fn waiting(&self, _: &[(&'static str, u64)]) {}
         fn left(&self, _: &DocumentId, outcome: &'static str) {
             lock(&self.0).push(outcome.to_owned());
         }
