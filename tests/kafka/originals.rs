@@ -55,11 +55,16 @@ fn pages_are_painted_from_records_as_long_as_they_are_kept() {
     let pointed = json!({"uri": format!("file://{}", place.display())});
     let parcel = archive(&[("lease.pdf", &document("lease-scanned-inside.pdf"))]);
     kafka.send("seen", Some("plain"), &notice, &[]);
-    kafka.send("seen", Some("plain-2"), &document("research-article-two-columns.pdf"), &[]);
+    kafka.send("seen", Some("plain-2"), &document("minutes-text-and-scanned-page.pdf"), &[]);
+    kafka.send("seen", Some("never"), &document("book-of-esther-twelve-pages.pdf"), &[]);
+    let (other, article) = (files.join("other.pdf"), document("research-article-two-columns.pdf"));
+    std::fs::write(&other, &article).unwrap();
+    let elsewhere = json!({"uri": format!("file://{}", other.display())});
+    kafka.send("seen", Some("other"), elsewhere.to_string().as_bytes(), &[ENVELOPE]);
     kafka.send("seen", Some("within"), within.to_string().as_bytes(), &[]);
     kafka.send("seen", Some("pointed"), pointed.to_string().as_bytes(), &[ENVELOPE]);
     kafka.send("seen", Some("parcel"), &parcel, &[("filename", "parcel.zip")]);
-    let results = kafka.wait_for("seen.results", |all| all.len() >= 6);
+    let results = kafka.wait_for("seen.results", |all| all.len() >= 8);
     let parcel = results.iter().find(|r| r.key.as_deref() == Some("parcel")).unwrap().json();
     let lease = parcel["children"][0]["id"].as_str().unwrap();
 
@@ -67,18 +72,17 @@ fn pages_are_painted_from_records_as_long_as_they_are_kept() {
         assert_seen(&api, id);
     }
 
-    // What is there now is not what was read, which is remembered for a while.
-    std::fs::write(&place, &notice).unwrap();
-    assert_unseen(&api, "pointed");
-    std::fs::write(&place, &offer).unwrap();
-    assert_unseen(&api, "pointed");
-    // Another document is asked for, and what was said of the last one is forgotten.
+    // What is there now is not what was read, which is remembered until another document is asked for.
+    std::fs::write(&other, &notice).unwrap();
+    assert_unseen(&api, "other");
+    std::fs::write(&other, &article).unwrap();
+    assert_unseen(&api, "other");
     assert_seen(&api, "plain-2");
-    assert_seen(&api, "pointed");
-    std::fs::remove_file(&place).unwrap();
-    assert_seen(&api, "pointed");
+    assert_seen(&api, "other");
+    // What was painted is still shown; what was not is gone.
     kafka.delete_records("seen");
-    assert_unseen(&api, "plain");
+    assert_seen(&api, "plain");
+    assert_unseen(&api, "never");
     let (status, _) = worker.terminate();
     assert!(status.success());
 }
