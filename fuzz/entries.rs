@@ -116,7 +116,8 @@ impl Look for Nothing {
     fn picture(&self, _: &Document, bytes: Original<'_>, _: u32) -> Result<Arc<Vec<u8>>> {
         bytes()
     }
-    fn words(&self, _: &Document, _: Original<'_>, _: u32) -> Result<Arc<PageText>> {
+    fn words(&self, _: &Document, bytes: Original<'_>, _: u32) -> Result<Arc<PageText>> {
+        bytes()?;
         Ok(Arc::default())
     }
 }

@@ -33,7 +33,8 @@ impl Look for Nothing {
         bytes()
     }
 
-    fn words(&self, _: &Document, _: Original<'_>, _: u32) -> Result<Arc<PageText>> {
+    fn words(&self, _: &Document, bytes: Original<'_>, _: u32) -> Result<Arc<PageText>> {
+        bytes()?;
         let word = |text: &str| Word { text: text.to_owned(), bounds: [0.0, 0.0, 0.5, 0.5], confidence: 0.5 };
         Ok(Arc::new(PageText { words: vec![word("hel"), word("gone"), word("lo")], ..PageText::default() }))
     }
