@@ -1,4 +1,4 @@
-//! Which documents wait, by their ids: the names of files in the inbox begin with a digest of them.
+//! Which documents wait, by their ids (the names of files in the inbox begin with a digest of them), and how many.
 
 use super::folder::is_passed_over;
 use super::names::WorkingName;

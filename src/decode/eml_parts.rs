@@ -8,14 +8,14 @@ use std::borrow::Cow;
 /// Parts within parts that are looked into; deeper ones are refused elsewhere.
 const DEEPEST: usize = 256;
 
-/// Lines of headers that are looked at; no program writes as many.
-const LINES: usize = 10_000;
+/// Bytes of one header that are looked at.
+const LONGEST: usize = 64 << 10;
 
 /// The mail with all parts ended where a delimiter ends them: by an empty line behind headers, by the last delimiter
 /// of parts within. A mail that is whole stays as it is.
 pub(super) fn with_whole_parts(mail: &[u8]) -> Cow<'_, [u8]> {
     let (mut whole, mut copied, mut at) = (Vec::new(), 0, 0);
-    let mut reader = Reader { open: Vec::new(), head: Some(Head::default()) };
+    let mut reader = Reader { open: Vec::new(), head: Some(Head::new(false)) };
     for line in mail.split_inclusive(|byte| *byte == b'\n') {
         let missing = reader.take(line);
         if !missing.is_empty() {
@@ -33,18 +33,28 @@ pub(super) fn with_whole_parts(mail: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// What the lines so far have said.
-struct Reader<'m> {
+struct Reader {
     /// Multiparts that have not ended, the innermost last.
     open: Vec<Multipart>,
     /// Headers, while these go on.
-    head: Option<Head<'m>>,
+    head: Option<Head>,
 }
 
-#[derive(Default)]
-struct Head<'m> {
-    lines: Vec<&'m [u8]>,
+struct Head {
+    kind: Header,
+    packed: Header,
+    /// What they declare, as soon as they have said it.
+    own: Option<Multipart>,
     /// Those of a part, else of a mail.
     of_part: bool,
+}
+
+/// What the first header of a name says, unfolded.
+struct Header {
+    name: &'static [u8],
+    value: Option<Vec<u8>>,
+    /// The next line may go on with it.
+    open: bool,
 }
 
 struct Multipart {
@@ -53,19 +63,18 @@ struct Multipart {
     digest: bool,
 }
 
-impl<'m> Reader<'m> {
+impl Reader {
     /// Takes the next line; what is missing before it.
-    fn take(&mut self, line: &'m [u8]) -> Vec<u8> {
+    fn take(&mut self, line: &[u8]) -> Vec<u8> {
         let text = line.trim_ascii_end();
         let mut missing = Vec::new();
         let end: &[u8] = if line.ends_with(b"\r\n") { b"\r\n" } else { b"\n" };
+        if let Some(head) = self.head.as_mut().filter(|_| !text.is_empty()) {
+            head.take(text);
+        }
         // These headers may be the ones that declare the delimiter that cuts them off.
-        if self.delimits(text).is_none()
-            && let Some(head) = &self.head
-            && let Some(own) =
-                text.starts_with(b"--").then(|| multipart(&content_type(&head.lines))).flatten()
-            && own.delimits(text).is_some()
-        {
+        let own = self.head.as_ref().and_then(|head| head.own.as_ref());
+        if self.delimits(text).is_none() && own.and_then(|own| own.delimits(text)).is_some() {
             missing.extend_from_slice(end);
             self.end_head();
         }
@@ -77,11 +86,9 @@ impl<'m> Reader<'m> {
                 missing.extend_from_slice(&[b"--", inner.boundary.as_slice(), b"--", end].concat());
             }
             self.open.truncate(if last { index } else { index + 1 });
-            self.head = (!last).then(|| Head { of_part: true, ..Head::default() });
+            self.head = (!last).then(|| Head::new(true));
         } else if text.is_empty() {
             self.end_head();
-        } else if let Some(head) = self.head.as_mut().filter(|head| head.lines.len() < LINES) {
-            head.lines.push(text);
         }
         missing
     }
@@ -97,8 +104,8 @@ impl<'m> Reader<'m> {
 
     /// Headers end: parts may follow, or the headers of a mail within.
     fn end_head(&mut self) {
-        let Some(Head { lines, of_part }) = self.head.take() else { return };
-        let kind = content_type(&lines);
+        let Some(Head { kind, packed, of_part, .. }) = self.head.take() else { return };
+        let kind = kind.value.unwrap_or_default();
         if let Some(open) = multipart(&kind).filter(|_| self.open.len() < DEEPEST) {
             self.open.push(open);
             return;
@@ -110,9 +117,45 @@ impl<'m> Reader<'m> {
                 .iter()
                 .any(|mail| named.eq_ignore_ascii_case(mail)),
         };
-        let packed = header(&lines, "content-transfer-encoding:").to_ascii_lowercase();
+        let packed = packed.value.unwrap_or_default().to_ascii_lowercase();
         let plain = find(&packed, b"base64").is_none() && find(&packed, b"quoted-printable").is_none();
-        self.head = (mail && plain).then(Head::default);
+        self.head = (mail && plain).then(|| Head::new(false));
+    }
+}
+
+impl Head {
+    fn new(of_part: bool) -> Head {
+        let header = |name: &'static str| Header { name: name.as_bytes(), value: None, open: false };
+        let (kind, packed) = (header("content-type:"), header("content-transfer-encoding:"));
+        Head { kind, packed, own: None, of_part }
+    }
+
+    /// Takes a line of headers.
+    fn take(&mut self, line: &[u8]) {
+        let went_on = self.kind.open;
+        self.kind.take(line);
+        self.packed.take(line);
+        if went_on && !self.kind.open {
+            self.own = self.kind.value.as_deref().and_then(multipart);
+        }
+    }
+}
+
+impl Header {
+    fn take(&mut self, line: &[u8]) {
+        let folded = line.starts_with(b" ") || line.starts_with(b"\t");
+        match &mut self.value {
+            Some(value) if self.open && folded => {
+                value.extend(line.iter().take(LONGEST.saturating_sub(value.len())));
+            }
+            Some(_) => self.open = false,
+            None => {
+                let Some((start, rest)) = line.split_at_checked(self.name.len()) else { return };
+                if start.eq_ignore_ascii_case(self.name) {
+                    (self.value, self.open) = (Some(rest.get(..LONGEST).unwrap_or(rest).to_vec()), true);
+                }
+            }
+        }
     }
 }
 
@@ -125,25 +168,6 @@ impl Multipart {
             _ => None,
         }
     }
-}
-
-fn content_type(lines: &[&[u8]]) -> Vec<u8> {
-    header(lines, "content-type:")
-}
-
-/// What the first header of a name says, unfolded; nothing where there is none.
-fn header(lines: &[&[u8]], name: &str) -> Vec<u8> {
-    let rest = |line: &&[u8]| {
-        let (start, rest) = line.split_at_checked(name.len())?;
-        start.eq_ignore_ascii_case(name.as_bytes()).then(|| rest.to_vec())
-    };
-    let Some((at, mut value)) = lines.iter().enumerate().find_map(|(at, line)| Some((at, rest(line)?)))
-    else {
-        return Vec::new();
-    };
-    let folded = |line: &&&[u8]| line.starts_with(b" ") || line.starts_with(b"\t");
-    lines.iter().skip(at + 1).take_while(folded).for_each(|line| value.extend_from_slice(line));
-    value
 }
 
 /// The multipart that a media type declares, if it is one and says its boundary.
