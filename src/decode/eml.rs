@@ -2,24 +2,35 @@
 //! attachment is a document of its own.
 
 use super::children::Children;
-use super::{Limits, eml_bytes, eml_parts, html, reject};
+use super::eml_parts::{Part, Parts, parts_of};
+use super::{Limits, eml_bytes, html, reject};
 use crate::error::{Class, Result};
-use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use mail_parser::{Address, Message, MessageParser, MimeHeaders, PartType};
 
 /// The page of a mail.
 pub(super) fn pages(bytes: &[u8], limits: &Limits, children: &mut Children<'_>) -> Result<Vec<String>> {
     let bytes = eml_bytes::with_plain_headers(bytes);
-    let bytes = eml_parts::with_whole_parts(&bytes);
-    let message = MessageParser::default().parse(&bytes);
-    let message = message.ok_or_else(|| reject(Class::Corrupt, "the mail has no headers"))?;
+    let headers = MessageParser::default().parse_headers(bytes.as_ref());
+    let headers = headers.ok_or_else(|| reject(Class::Corrupt, "the mail has no headers"))?;
+    let parts = parts_of(&bytes);
     let mut text = String::new();
-    write_message(&message, limits, children, &mut text)?;
+    write_headers(&headers, &mut text);
+    let head = text.len();
+    write_parts(&parts, &parts.text, limits, &mut text)?;
+    // Some programs leave the plain alternative empty.
+    if text.get(head..).is_none_or(|text| text.trim().is_empty()) {
+        write_parts(&parts, &parts.html, limits, &mut text)?;
+    }
+    let attached = parts.attached.iter().filter_map(|place| parts.all.get(*place));
+    for (number, part) in (1..).zip(attached) {
+        attach(part, number, children, &mut text)?;
+    }
     Ok(vec![text.trim().to_owned()])
 }
 
-fn write_parts(message: &Message<'_>, parts: &[u32], limits: &Limits, out: &mut String) -> Result<()> {
-    for &part in parts {
-        let Some(part) = message.parts.get(part as usize) else { continue };
+fn write_parts(parts: &Parts<'_>, which: &[usize], limits: &Limits, out: &mut String) -> Result<()> {
+    for Part { message, .. } in which.iter().filter_map(|place| parts.all.get(*place)) {
+        let Some(part) = message.parts.first() else { continue };
         match &part.body {
             PartType::Text(text) => paragraph(out, &plain(&eml_bytes::text_of(message, part, text))),
             PartType::Html(html) => {
@@ -31,47 +42,45 @@ fn write_parts(message: &Message<'_>, parts: &[u32], limits: &Limits, out: &mut 
     Ok(())
 }
 
-fn write_message(
-    message: &Message<'_>,
-    limits: &Limits,
+/// Makes a document of a part.
+fn attach(
+    Part { message, mail }: &Part<'_>,
+    number: usize,
     children: &mut Children<'_>,
     out: &mut String,
 ) -> Result<()> {
-    write_headers(message, out);
-    let head = out.len();
-    write_parts(message, &message.text_body, limits, out)?;
-    // Some programs leave the plain alternative empty.
-    if out.get(head..).is_none_or(|text| text.trim().is_empty()) {
-        write_parts(message, &message.html_body, limits, out)?;
-    }
-    for (number, part) in (1..).zip(message.attachments()) {
-        let name = part.attachment_name().map(str::to_owned).unwrap_or_else(|| unnamed(part, number));
-        let declared = part.content_type().map(|kind| match kind.subtype() {
-            Some(subtype) => format!("{}/{subtype}", kind.ctype()),
-            None => kind.ctype().to_owned(),
-        });
-        let content = match &part.body {
-            PartType::Message(inner) => inner.raw_message().to_vec(),
-            // Its charset stays behind, so it goes on in UTF-8.
-            PartType::Text(text) | PartType::Html(text) => {
-                eml_bytes::text_of(message, part, text).into_owned().into_bytes()
-            }
-            _ => part.contents().to_vec(),
-        };
-        children.check()?;
-        children.attach(&name, declared.as_deref(), content)?;
-        paragraph(out, &format!("Attachment: {name}"));
-    }
+    let part = message.parts.first();
+    let kind = part.and_then(|part| part.content_type());
+    let subtype = kind.and_then(|kind| kind.subtype());
+    let name = part.and_then(|part| part.attachment_name()).map(str::to_owned);
+    let name = name.unwrap_or_else(|| unnamed(subtype, mail.is_some(), number));
+    let declared = match (mail, kind) {
+        (Some(_), _) => Some("message/rfc822".to_owned()),
+        (None, Some(kind)) => {
+            Some([Some(kind.ctype()), subtype].into_iter().flatten().collect::<Vec<_>>().join("/"))
+        }
+        (None, None) => None,
+    };
+    let content = match (mail, part.map(|part| (part, &part.body))) {
+        (Some(mail), _) => mail.to_vec(),
+        // Its charset stays behind, so it goes on in UTF-8.
+        (None, Some((part, PartType::Text(text) | PartType::Html(text)))) => {
+            eml_bytes::text_of(message, part, text).into_owned().into_bytes()
+        }
+        (None, part) => part.map(|(part, _)| part.contents().to_vec()).unwrap_or_default(),
+    };
+    children.check()?;
+    children.attach(&name, declared.as_deref(), content)?;
+    paragraph(out, &format!("Attachment: {name}"));
     Ok(())
 }
 
 /// A name for an attachment that has none.
-fn unnamed(part: &MessagePart<'_>, number: usize) -> String {
-    if let PartType::Message(_) = part.body {
+fn unnamed(subtype: Option<&str>, mail: bool, number: usize) -> String {
+    if mail {
         return format!("message-{number}.eml");
     }
-    let ending = part.content_type().and_then(|kind| kind.subtype()).unwrap_or_default();
-    let ending = match ending {
+    let ending = match subtype.unwrap_or_default() {
         "plain" => "txt",
         "jpeg" => "jpg",
         ending if ending.len() <= 5 && ending.bytes().all(|b| b.is_ascii_alphanumeric()) => ending,

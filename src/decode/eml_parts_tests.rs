@@ -1,0 +1,119 @@
+//! Mails of every structure, whole and broken.
+
+use super::*;
+
+/// What a mail is made of: `text` and `html` with their content, `mail` and names of kinds with theirs in brackets
+/// where they are attached; the same with both ends of lines.
+fn structure(mail: &str) -> Vec<String> {
+    let [unix, internet] = ["\n", "\r\n"].map(|end| {
+        let mail = mail.replace('\n', end);
+        let parts = parts_of(mail.as_bytes());
+        let say = |(place, part): (usize, &Part<'_>)| {
+            let content = match (&part.mail, part.message.parts.first().map(|part| &part.body)) {
+                (Some(mail), _) => format!("mail {}", String::from_utf8_lossy(mail)),
+                (_, Some(PartType::Text(text))) => format!("text {text}"),
+                (_, Some(PartType::Html(html))) => format!("html {html}"),
+                (_, other) => format!("{} bytes", other.map_or(0, PartType::len)),
+            };
+            let lists = [(&parts.text, "t"), (&parts.html, "h"), (&parts.attached, "a")];
+            let lists: String =
+                lists.iter().filter(|(list, _)| list.contains(&place)).map(|(_, name)| *name).collect();
+            format!("{lists} {content}").replace("\r\n", "\n")
+        };
+        parts.all.iter().enumerate().map(say).collect::<Vec<_>>()
+    });
+    assert_eq!(unix, internet, "{mail}");
+    unix
+}
+
+const OUTER: &str = "From: a@b.c\nContent-Type: multipart/mixed;\n boundary=\"o\"\n\n";
+
+#[test]
+fn a_delimiter_ends_headers() {
+    let last = "--o\nContent-Type: text/plain\n\nLast.\n--o--";
+    let cut = "--o\nContent-Type: message/rfc822\n\nSubject: cut\nX-Cut";
+    assert_eq!(structure(&format!("{OUTER}{cut}\n{last}")), ["a mail Subject: cut\nX-Cut", "th text Last."]);
+    assert_eq!(structure(&format!("{OUTER}--o\nContent-Type: text/html\n{last}"))[1..], ["th text Last."]);
+    // A mail without any, and parts without any.
+    let none = "--o\nContent-Type: message/rfc822\n\n";
+    assert_eq!(structure(&format!("{OUTER}{none}{last}")), ["a mail ", "th text Last."]);
+    assert_eq!(structure(&format!("{OUTER}--o\n--o\n{last}")), ["th text Last."]);
+    // The headers that declare it.
+    let own = "--o\nContent-Type: multipart/mixed; boundary=i\n--i\n\nx\n--i--\n";
+    assert_eq!(structure(&format!("{OUTER}{own}{last}")), ["th text x", "th text Last."]);
+    let alone = "Content-Type: multipart/mixed; boundary=b\n--b\nContent-Type: text/plain\n\nHi\n--b--";
+    assert_eq!(structure(alone), ["th text Hi"]);
+    let digest = OUTER.replace("mixed", "digest");
+    let two = "--o\n\nSubject: cut\nX-\n--o\n\nSubject: two\n\nbody\n--o--";
+    assert_eq!(
+        structure(&format!("{digest}{two}")),
+        ["a mail Subject: cut\nX-", "a mail Subject: two\n\nbody"]
+    );
+}
+
+#[test]
+fn an_outer_delimiter_ends_what_is_within() {
+    let inner = "--o\nContent-Type: multipart/alternative; boundary=i\n\n--i\n\nHi\n";
+    let last = "--o\n\nLast\n--o--";
+    assert_eq!(structure(&format!("{OUTER}{inner}{last}")), ["th text Hi", "th text Last"]);
+    let cut = format!("{OUTER}{inner}--i\nContent-Type: text/ht\n{last}");
+    assert_eq!(structure(&cut), ["th text Hi", "th text ", "th text Last"]);
+    let deep = "--i\nContent-Type: multipart/related; boundary=j\n\n--j\n\nx\n";
+    assert_eq!(
+        structure(&format!("{OUTER}{inner}{deep}{last}")),
+        ["th text Hi", "th text x", "th text Last"]
+    );
+    assert_eq!(structure(&format!("{OUTER}{inner}{deep}"))[..2], ["th text Hi", "th text x\n"]);
+}
+
+#[test]
+fn mails_are_parts_whatever_is_in_them() {
+    // A mail that is nothing but a mail, and one whose parts have no end; what follows is not theirs.
+    let forwarded =
+        "--o\nContent-Type: message/rfc822\n\nContent-Type: message/rfc822\n\nSubject: in\n\nit\n";
+    let open = "--o\nContent-Type: message/rfc822\n\nContent-Type: multipart/mixed; boundary=i\n\n--i\n\nx\n";
+    let packed = "--o\nContent-Type: message/rfc822\nContent-Transfer-Encoding: BASE64\n\nU3ViamVjdDogeA==\n";
+    let parts = structure(&format!("{OUTER}{forwarded}{open}{packed}--o\n\nLast\n--o--"));
+    let first = "a mail Content-Type: message/rfc822\n\nSubject: in\n\nit";
+    let second = "a mail Content-Type: multipart/mixed; boundary=i\n\n--i\n\nx";
+    assert_eq!(parts, [first, second, "a mail Subject: x", "th text Last"]);
+}
+
+#[test]
+fn of_alternatives_each_is_kept() {
+    let both =
+        "--o\n\nplain\n--o\nContent-Type: text/html\n\n<p>\n--o\nContent-Type: text/calendar\n\nc\n--o--";
+    let choice = OUTER.replace("mixed", "alternative");
+    assert_eq!(structure(&format!("{choice}{both}")), ["t text plain", "h html <p>", "a text c"]);
+    assert_eq!(structure(&format!("{choice}--o\nContent-Type: text/html\n\n<p>\n--o--")), ["th html <p>"]);
+    // A choice among more than one part: text without markup, or markup with a picture.
+    let related = "--o\n\nplain\n--o\nContent-Type: multipart/related; boundary=r\n\n--r\nContent-Type: text/html\n\n\
+        <p>\n--r\nContent-Type: image/png\nContent-Disposition: inline\n\nPNG\n--r--\n--o--";
+    assert_eq!(structure(&format!("{choice}{related}")), ["t text plain", "h html <p>", "a 3 bytes"]);
+    let attached = "--o\n\nbody\n--o\nContent-Type: text/plain; name=a.log\n\nlog\n--o\nContent-Type: text/html\n\
+        Content-Disposition: attachment\n\n<p>\n--o--";
+    assert_eq!(structure(&format!("{OUTER}{attached}")), ["th text body", "a text log", "a html <p>"]);
+}
+
+#[test]
+fn what_looks_like_a_delimiter_is_text() {
+    let body = "--i\n--ox\n--o --\nx";
+    let parts = structure(&format!("{OUTER}--o\n\n{body}\n--o--\nbehind\n--o"));
+    assert_eq!(parts[0], format!("th text {body}"));
+    let quoted = "Content-Type: multipart/mixed; xboundary=a; name=\"; boundary=c\"; boundary=\"i\"\n\n--i\n\n--a\n--c\n--i--";
+    assert_eq!(structure(quoted), ["th text --a\n--c"]);
+    let undeclared = "Content-Type: text/plain; boundary=x\n\n--x\n--x--";
+    assert_eq!(structure(undeclared), ["th text --x\n--x--"]);
+    // Parts that are declared and do not come, or have no name.
+    assert_eq!(structure(&format!("{OUTER}nothing but text")), ["th text nothing but text"]);
+    assert_eq!(parts_of(b"Content-Type: multipart/mixed; boundary=\n\n--\n--").all.len(), 1);
+    assert_eq!(structure(""), [""; 0]);
+}
+
+#[test]
+fn parts_within_parts_have_an_end() {
+    let level = |n: usize| format!("Content-Type: multipart/mixed; boundary=b{n}.\n\n--b{n}.\n");
+    let deep: String = (0..DEEPEST + 2).map(level).collect();
+    let parts = structure(&format!("{deep}\nx"));
+    assert!(parts.len() == 1 && parts[0].starts_with("a mail Content-Type: multipart"), "{parts:?}");
+}
