@@ -97,7 +97,7 @@ struct Nothing;
 
 impl Rerun for Nothing {
     fn fields(&self, _: &mut Document) {}
-    fn checks(&self, _: &mut Document) {}
+    fn values(&self, _: &mut Document, _: &[String]) {}
     fn text(&self, document: &Document) -> Result<Document> {
         Ok(document.clone())
     }

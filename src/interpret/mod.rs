@@ -165,6 +165,12 @@ impl Interpreter {
         self.judge(document);
     }
 
+    /// What follows from other values of the fields of these names: where they stand, and the checks.
+    pub fn values_again(&self, document: &mut Document, names: &[String]) {
+        fields::find_again(document, names);
+        self.checks_again(document);
+    }
+
     /// What follows from other fields.
     pub fn checks_again(&self, document: &mut Document) {
         document.checks = fields::check_again(&self.spec, &document.kind.label, &document.fields);

@@ -20,8 +20,8 @@ impl Rerun for Corrected {
         self.interpreter.fields_again(document, &pages(document));
     }
 
-    fn checks(&self, document: &mut Document) {
-        self.interpreter.checks_again(document);
+    fn values(&self, document: &mut Document, names: &[String]) {
+        self.interpreter.values_again(document, names);
     }
 
     fn text(&self, document: &Document) -> Result<Document> {

@@ -217,7 +217,8 @@ impl Desk {
         }
         if !fields.is_empty() {
             apply::fields(&mut document, fields);
-            self.parts.rerun.checks(&mut document);
+            let names: Vec<String> = fields.keys().cloned().collect();
+            self.parts.rerun.values(&mut document, &names);
         }
         apply::settle(&mut document, decided);
         Ok(document)

@@ -19,8 +19,8 @@ const LOOKED_THROUGH: usize = 10_000;
 pub trait Rerun: Send + Sync {
     /// The kind was changed: finds fields and checks anew.
     fn fields(&self, document: &mut Document);
-    /// Fields were changed: checks them anew.
-    fn checks(&self, document: &mut Document);
+    /// Fields of these names were given other values: finds where they stand, and checks all anew.
+    fn values(&self, document: &mut Document, names: &[String]);
     /// The text was changed: understands the document anew from its text on.
     fn text(&self, document: &Document) -> Result<Document>;
 }

@@ -3,7 +3,7 @@
 
 use super::desk::Desk;
 use super::record::{Review, State};
-use crate::document::{Action, Corrections, DocumentId};
+use crate::document::{Action, Corrections, DocumentId, Field};
 use crate::error::Result;
 use crate::publish::{Selection, Shelf, Store};
 use jiff::Timestamp;
@@ -72,8 +72,24 @@ pub struct Lesson {
     pub fields_found: BTreeMap<String, String>,
     /// The right fields.
     pub fields: BTreeMap<String, String>,
+    /// Where `text` has them: name → place. Those that it does not have are not here.
+    #[serde(default)]
+    pub places: BTreeMap<String, Place>,
     /// What was changed.
     pub corrections: Corrections,
+}
+
+/// Where a field's value stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Place {
+    /// As it is written there.
+    pub raw: String,
+    /// Page, from 1.
+    pub page: u32,
+    /// Where it starts in the document's text, in characters.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
 }
 
 #[derive(Default)]
@@ -165,7 +181,7 @@ impl Desk {
             }
             let stored = self.store().get(&review.id)?.filter(|document| document.sha256 == review.sha256);
             let Some(document) = stored else { return Ok(()) };
-            let values = |fields: &[crate::document::Field]| {
+            let values = |fields: &[Field]| {
                 fields.iter().map(|field| (field.name.clone(), field.value.plain())).collect()
             };
             give(Lesson {
@@ -180,11 +196,24 @@ impl Desk {
                 kind: document.kind.label.clone(),
                 fields_found: values(&decided.before.fields),
                 fields: values(&document.fields),
+                places: places(&document.fields),
                 corrections: decided.corrections.clone(),
                 text: document.text,
             })
         })
     }
+}
+
+/// Where fields stand, of those that do.
+fn places(fields: &[Field]) -> BTreeMap<String, Place> {
+    let stand = fields.iter().filter(|field| field.end > field.start);
+    let place = |Field { raw, page, start, end, .. }: &Field| Place {
+        raw: raw.clone(),
+        page: *page,
+        start: *start,
+        end: *end,
+    };
+    stand.map(|field| (field.name.clone(), place(field))).collect()
 }
 
 /// Every review in one of these states, of one of these kinds where any are named.

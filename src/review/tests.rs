@@ -1,12 +1,14 @@
 mod next;
 mod text;
 
+use super::stats::Place;
 use super::*;
 use crate::config::ReviewConfig;
 use crate::document::{
     Action, Check, Corrections, Decision, Document, Given, Options, Outcome, Priority, ReviewEvent,
 };
 use crate::error::{Class, Error, Result, Stage};
+use crate::interpret::fields::find_again;
 use crate::publish::contract::{document, id};
 use crate::publish::local::LocalStore;
 use crate::publish::{Publisher, Store};
@@ -23,8 +25,9 @@ impl Rerun for Again {
         lock(&self.0).push("fields");
     }
 
-    fn checks(&self, document: &mut Document) {
-        lock(&self.0).push("checks");
+    fn values(&self, document: &mut Document, names: &[String]) {
+        lock(&self.0).push("values");
+        find_again(document, names);
         let total = document.fields.iter().find(|field| field.name == "total");
         let right = total.is_none_or(|field| field.value.plain() == "42");
         document.checks = vec![Check {
@@ -212,7 +215,7 @@ fn a_correction_does_again_only_what_depends_on_it() {
     assert!(matches!(refused, Err(Refused::Objections(list)) if list == ["sum: the total is not 42"]));
     assert!(office.stored("b").fields.is_empty(), "nothing changes on failure");
     office.decide("b", Action::Correct, field("total", "42")).unwrap();
-    assert_eq!(lock(&office.redone).drain(..).collect::<Vec<_>>(), ["checks", "checks"]);
+    assert_eq!(lock(&office.redone).drain(..).collect::<Vec<_>>(), ["values", "values"]);
     assert_eq!(office.stored("b").fields[0].value.plain(), "42");
 
     let mut paged = doubtful("c");
@@ -328,7 +331,7 @@ fn to_reprocess_asks_the_source_and_statistics_and_lessons_follow_from_decisions
     }
     assert_eq!(office.open(State::Open).len(), 3);
     office.decide("sampled", Action::Approve, Corrections::default()).unwrap();
-    let kind = Corrections { kind: Some("invoice".to_owned()), ..Corrections::default() };
+    let kind = Corrections { kind: Some("invoice".to_owned()), ..field("animal", "Blue Whale") };
     office.decide("a", Action::Correct, kind).unwrap();
     let german = Options { languages: vec!["deu".to_owned()], ..Options::default() };
     let ask = |action, options: &Options| {
@@ -359,4 +362,6 @@ fn to_reprocess_asks_the_source_and_statistics_and_lessons_follow_from_decisions
         .unwrap();
     let learned = lessons.iter().find(|lesson| lesson.id.as_str() == "a").unwrap();
     assert_eq!((lessons.len(), learned.kind_found.as_str(), learned.kind.as_str()), (2, "letter", "invoice"));
+    let place = Place { raw: "blue whale".to_owned(), page: 1, start: 8, end: 18 };
+    assert_eq!((&learned.fields["animal"], &learned.places["animal"]), (&"Blue Whale".to_owned(), &place));
 }

@@ -23,6 +23,7 @@ mod letters;
 mod movements;
 mod names;
 mod parties;
+mod places;
 mod reader;
 mod recognise;
 mod rules;
@@ -34,6 +35,7 @@ mod table;
 mod taxes;
 
 pub use dates::find as find_dates;
+pub use places::find_again;
 pub use recognise::{Recognised, recognise};
 pub use spec::{Form, Kind, Review, Spec, load};
 
