@@ -12,7 +12,7 @@ pub(super) fn pages(bytes: &[u8], limits: &Limits, children: &mut Children<'_>) 
     let bytes = eml_bytes::with_plain_headers(bytes);
     let headers = MessageParser::default().parse_headers(bytes.as_ref());
     let headers = headers.ok_or_else(|| reject(Class::Corrupt, "the mail has no headers"))?;
-    let parts = parts_of(&bytes);
+    let parts = parts_of(&bytes)?;
     let mut text = String::new();
     write_headers(&headers, &mut text);
     let head = text.len();

@@ -2,6 +2,9 @@
 //! section 4.1.4). A delimiter ends whatever part it is met in (RFC 2046, section 5.1.1): one whose headers have no
 //! end, and one whose own parts have none. A mail within a mail is one part; what is in it is asked of it alone.
 
+use super::eml_lines::{boundary, delimits, is_of_mails, name_of_header};
+use super::reject;
+use crate::error::{Class, Result};
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{Message, MessageParser, MimeHeaders, PartType};
@@ -9,7 +12,13 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 /// Parts within parts that are looked into; one deeper is a mail of its own, for whose depth there is a limit.
-const DEEPEST: usize = 256;
+const DEEPEST: usize = 64;
+
+/// Parts of one mail.
+const MOST: usize = 10_000;
+
+/// Letters of a boundary that a line may end with instead of being it.
+const TELLING: usize = 8;
 
 /// What a mail consists of: its parts, and which of them are what, by their places.
 #[derive(Default)]
@@ -31,14 +40,19 @@ pub(super) struct Part<'m> {
 }
 
 /// The parts of a mail.
-pub(super) fn parts_of(mail: &[u8]) -> Parts<'_> {
+///
+/// Errors: `Reject` for one of more than 10,000.
+pub(super) fn parts_of(mail: &[u8]) -> Result<Parts<'_>> {
     let mut reader = Reader { mail, open: Vec::new(), parts: Parts::default() };
     let mut next = Some(0);
     while let Some(start) = next {
         next = reader.part(start);
+        if reader.parts.all.len() > MOST {
+            return Err(reject(Class::TooLarge, format!("the mail has more than {MOST} parts")));
+        }
     }
     reader.close(0, mail.len());
-    reader.parts
+    Ok(reader.parts)
 }
 
 struct Reader<'m> {
@@ -51,8 +65,8 @@ struct Reader<'m> {
 struct Multipart {
     boundary: String,
     around: Around,
-    /// Where its headers end.
-    head_end: usize,
+    /// Where what it holds begins.
+    body: usize,
     /// How many parts of it have begun.
     begun: usize,
     /// How many parts were text before it.
@@ -102,21 +116,26 @@ impl<'m> Reader<'m> {
         let declared = headers.as_ref().and_then(|headers| Some((headers, boundary(headers)?)));
         let mut delimiter = match declared {
             Some((headers, boundary)) if self.open.len() < DEEPEST => {
-                self.open(headers, boundary, head_end);
+                self.open(headers, boundary, body);
                 self.delimiter(body)
             }
             declared => {
                 let too_deep = declared.is_some();
                 let next = self.delimiter(body);
                 let end = next.as_ref().map_or(self.mail.len(), |next| self.before(next.line.start));
-                let body = if too_deep { start } else { body };
-                self.leaf(headers, start..end.max(start), body.min(end), too_deep);
+                // The empty line behind headers is not the one before a delimiter.
+                let end = end.max(body);
+                match too_deep {
+                    true => self.mail(None, start..end),
+                    false => self.leaf(headers, start..head_end, body..end),
+                }
                 next
             }
         };
         loop {
             let Delimiter { line, of, last } = delimiter?;
-            self.close(if last { of } else { of + 1 }, self.before(line.start));
+            self.close(of + 1, self.before(line.start));
+            // Parts behind the last delimiter are read all the same.
             if !last {
                 return Some(line.end);
             }
@@ -138,13 +157,28 @@ impl<'m> Reader<'m> {
         })
     }
 
-    /// Where the headers that begin at a place end, and where what they are the headers of begins.
+    /// Where the headers that begin at a place end, and where what they are the headers of begins: behind an empty
+    /// line, at a delimiter, or with the first line that is no header, unless more of them follow it.
     fn head(&self, start: usize) -> (usize, usize) {
-        let ends = |(line, text): (Range<usize>, &[u8])| match text.is_empty() {
-            true => Some((line.start, line.end)),
-            false => self.delimits(text).map(|_| (line.start, line.start)),
-        };
-        self.lines(start).find_map(ends).unwrap_or((self.mail.len(), self.mail.len()))
+        let mut text = None;
+        for (line, said) in self.lines(start) {
+            // A line of blanks goes on with a header (RFC 5322, section 4.2).
+            let ends = said.is_empty()
+                && (line.start == start || matches!(self.slice(line.clone()), b"\n" | b"\r\n"));
+            if ends || self.delimits(said).is_some() {
+                let end = if ends { line.end } else { line.start };
+                return text.map_or((line.start, end), |text| (text, text));
+            }
+            let folded = matches!(self.slice(line.clone()), [b' ' | b'\t', ..]);
+            match (text, name_of_header(said)) {
+                (None, None) if line.start == start || !folded && !said.starts_with(b"--") => {
+                    text = Some(line.start)
+                }
+                (Some(_), Some(name)) if is_of_mails(name) => text = None,
+                _ => {}
+            }
+        }
+        text.map_or((self.mail.len(), self.mail.len()), |text| (text, text))
     }
 
     /// Where headers are cut off by a delimiter that they declare themselves.
@@ -163,10 +197,25 @@ impl<'m> Reader<'m> {
         if self.open.is_empty() {
             return None;
         }
-        self.lines(from).find_map(|(line, text)| {
-            let (of, last) = self.delimits(text)?;
-            Some(Delimiter { line, of, last })
+        self.lines(from).find_map(|(line, text)| match self.delimits(text) {
+            Some((of, last)) => Some(Delimiter { line, of, last }),
+            None => self.ends_with(line, text),
         })
+    }
+
+    /// A delimiter of the innermost multipart that some program wrote without the line break before it.
+    fn ends_with(&self, line: Range<usize>, text: &[u8]) -> Option<Delimiter> {
+        let of = self.open.len().checked_sub(1)?;
+        let boundary =
+            self.open.last().map(|open| open.boundary.as_bytes()).filter(|it| it.len() >= TELLING)?;
+        let (open, last) = text.strip_suffix(b"--").map_or((text, false), |open| (open, true));
+        let before = match open.strip_suffix(boundary) {
+            Some(before) => before,
+            // The boundary itself may end so.
+            None => text.strip_suffix(boundary)?,
+        };
+        let start = line.start + before.strip_suffix(b"--")?.len();
+        Some(Delimiter { line: start..line.end, of, last: last && open.ends_with(boundary) })
     }
 
     /// Of which open multipart a line is a delimiter, and whether the last one.
@@ -191,7 +240,7 @@ impl<'m> Reader<'m> {
         self.open.last().map_or(whole, |open| open.around)
     }
 
-    fn open(&mut self, headers: &Message<'_>, boundary: String, head_end: usize) {
+    fn open(&mut self, headers: &Message<'_>, boundary: String, body: usize) {
         let kind = match headers.content_type().and_then(|kind| kind.subtype()) {
             Some(kind) if kind.eq_ignore_ascii_case("alternative") => Kind::Alternative,
             Some(kind) if kind.eq_ignore_ascii_case("digest") => Kind::Digest,
@@ -201,7 +250,7 @@ impl<'m> Reader<'m> {
         let around = self.around();
         let around = Around { kind, choice: around.choice || kind == Kind::Alternative, ..around };
         let (texts, htmls) = (self.parts.text.len(), self.parts.html.len());
-        self.open.push(Multipart { boundary, around, head_end, begun: 0, texts, htmls });
+        self.open.push(Multipart { boundary, around, body, begun: 0, texts, htmls });
     }
 
     /// Ends the multiparts from the one of an index on.
@@ -211,61 +260,84 @@ impl<'m> Reader<'m> {
         {
             if closed.begun == 0 {
                 // It has no parts, so what it says is its text.
-                self.add_text(closed.head_end..end);
+                self.add_text(closed.body..end.max(closed.body));
             }
-            let Parts { text, html, .. } = &mut self.parts;
             if closed.around.kind == Kind::Alternative && closed.around.text && closed.around.html {
-                // There was no choice.
-                let (texts, htmls) = (text.len(), html.len());
-                if texts == closed.texts {
-                    text.extend(html.iter().skip(closed.htmls));
-                }
-                if htmls == closed.htmls {
-                    html.extend(text.iter().take(texts).skip(closed.texts));
-                }
+                self.without_choice(&closed);
             }
         }
     }
 
-    /// Adds what has no headers, from the empty line on that they would stand before.
+    /// What has no text without markup, or none with it, is there for both.
+    fn without_choice(&mut self, closed: &Multipart) {
+        let Parts { all, text, html, .. } = &mut self.parts;
+        let says = |place: &usize| {
+            let body = all.get(*place).and_then(|part| Some(&part.message.parts.first()?.body));
+            matches!(body, Some(PartType::Text(text)) if !text.trim().is_empty())
+        };
+        let texts = text.len();
+        // Some programs leave the text without markup empty.
+        if !text.iter().skip(closed.texts).any(says) {
+            text.extend(html.iter().skip(closed.htmls));
+        }
+        if html.len() == closed.htmls {
+            html.extend(text.iter().take(texts).skip(closed.texts));
+        }
+    }
+
+    /// Adds what has no headers.
     fn add_text(&mut self, range: Range<usize>) {
-        if let Some(message) = MessageParser::default().parse(self.slice(range)) {
+        if let Some(message) = self.parsed(range.start..range.start, range) {
             self.parts.text.push(self.parts.all.len());
             self.parts.html.push(self.parts.all.len());
             self.parts.all.push(Part { message, mail: None });
         }
     }
 
+    /// A part of headers and of what has no empty line before it.
+    fn parsed(&self, head: Range<usize>, body: Range<usize>) -> Option<Message<'m>> {
+        let bytes = [self.slice(head), b"\n", self.slice(body)].concat();
+        MessageParser::default().parse(&bytes).map(Message::into_owned)
+    }
+
     /// Adds a part that has no parts.
-    fn leaf(&mut self, headers: Option<Message<'m>>, range: Range<usize>, body: usize, too_deep: bool) {
-        let around = self.around();
-        let kind = headers.as_ref().and_then(|headers| headers.content_type());
-        let is_mail = too_deep
-            || kind.map_or(around.kind == Kind::Digest, |kind| {
-                let subtype = kind.subtype().unwrap_or_default();
-                kind.ctype().eq_ignore_ascii_case("message")
-                    && ["rfc822", "global"].iter().any(|mail| subtype.eq_ignore_ascii_case(mail))
-            });
-        if is_mail {
-            let content = self.slice(body..range.end);
-            let packing =
-                headers.as_ref().and_then(|headers| headers.parts.first()?.content_transfer_encoding());
-            let unpacked = match packing.unwrap_or_default().to_ascii_lowercase().as_str() {
-                "base64" if !too_deep => base64_decode(content),
-                "quoted-printable" if !too_deep => quoted_printable_decode(content),
-                _ => None,
-            };
-            let mail = unpacked.map_or(Cow::Borrowed(content), Cow::Owned);
-            self.parts.attached.push(self.parts.all.len());
-            self.parts.all.push(Part { message: headers.unwrap_or_default(), mail: Some(mail) });
-            return;
-        }
-        match MessageParser::default().parse(self.slice(range.clone())) {
+    fn leaf(&mut self, headers: Option<Message<'m>>, head: Range<usize>, body: Range<usize>) {
+        let is_mail = headers.as_ref().and_then(|headers| headers.content_type()).map(|kind| {
+            let subtype = kind.subtype().unwrap_or_default();
+            kind.ctype().eq_ignore_ascii_case("message")
+                && ["rfc822", "global"].iter().any(|mail| subtype.eq_ignore_ascii_case(mail))
+        });
+        let message = match is_mail {
+            Some(true) => return self.mail(headers, body),
+            // Its own headers may stand where those of the part should.
+            None if self.around().kind == Kind::Digest && !head.is_empty() => {
+                return self.mail(None, head.start..body.end);
+            }
+            None if self.around().kind == Kind::Digest => return self.mail(None, body),
+            _ if head.is_empty() && body.is_empty() => None,
+            _ if head.end == body.start => self.parsed(head.clone(), body.clone()),
+            _ => MessageParser::default().parse(self.slice(head.start..body.end)),
+        };
+        match message {
             Some(message) if message.parts.len() == 1 => self.sort(message),
             // Headers that this reads otherwise than the parser: as they stand.
-            Some(_) => self.add_text(range),
+            Some(_) => self.add_text(body),
             None => {}
         }
+    }
+
+    /// Adds a mail, unpacked as its headers as a part say.
+    fn mail(&mut self, headers: Option<Message<'m>>, range: Range<usize>) {
+        let content = self.slice(range);
+        let packing = headers.as_ref().and_then(|headers| headers.parts.first()?.content_transfer_encoding());
+        let unpacked = match packing.unwrap_or_default().to_ascii_lowercase().as_str() {
+            "base64" => base64_decode(content),
+            "quoted-printable" => quoted_printable_decode(content),
+            _ => None,
+        };
+        let mail = Some(unpacked.map_or(Cow::Borrowed(content), Cow::Owned));
+        self.parts.attached.push(self.parts.all.len());
+        self.parts.all.push(Part { message: headers.unwrap_or_default(), mail });
     }
 
     /// Adds a part that is no mail, as what it is.
@@ -284,7 +356,7 @@ impl<'m> Reader<'m> {
         let attached = part.content_disposition().is_some_and(|how| how.is_attachment());
         let named = kind.is_some_and(|kind| kind.has_attribute("name"));
         // What cannot be unpacked is the text only where there is nothing else.
-        let whole = !part.is_encoding_problem || self.open.is_empty() && plain;
+        let whole = !part.is_encoding_problem || part.body.len() == 0 || self.open.is_empty() && plain;
         let inline = whole
             && !attached
             && (plain || html || media)
@@ -302,7 +374,9 @@ impl<'m> Reader<'m> {
         }
         let place = self.parts.all.len();
         let text = matches!(part.body, PartType::Text(_) | PartType::Html(_));
-        if !text || !(if html { as_html } else { as_text }) {
+        // An empty part is a document only where somebody attached it.
+        let something = part.body.len() > 0 || attached || part.attachment_name().is_some();
+        if something && (!text || !(if html { as_html } else { as_text })) {
             self.parts.attached.push(place);
         }
         if as_text {
@@ -312,22 +386,6 @@ impl<'m> Reader<'m> {
             self.parts.html.push(place);
         }
         self.parts.all.push(Part { message, mail: None });
-    }
-}
-
-/// The boundary of the parts that headers declare.
-fn boundary(headers: &Message<'_>) -> Option<String> {
-    let kind = headers.content_type().filter(|kind| kind.ctype().eq_ignore_ascii_case("multipart"))?;
-    let boundary = kind.attribute("boundary")?.trim_end();
-    (!boundary.is_empty()).then(|| boundary.to_owned())
-}
-
-/// Whether a line is the delimiter of a boundary, and then whether the last one.
-fn delimits(boundary: &str, line: &[u8]) -> Option<bool> {
-    match line.strip_prefix(b"--")?.strip_prefix(boundary.as_bytes())? {
-        b"" => Some(false),
-        b"--" => Some(true),
-        _ => None,
     }
 }
 

@@ -7,7 +7,7 @@ use super::*;
 fn structure(mail: &str) -> Vec<String> {
     let [unix, internet] = ["\n", "\r\n"].map(|end| {
         let mail = mail.replace('\n', end);
-        let parts = parts_of(mail.as_bytes());
+        let parts = parts_of(mail.as_bytes()).unwrap();
         let say = |(place, part): (usize, &Part<'_>)| {
             let content = match (&part.mail, part.message.parts.first().map(|part| &part.body)) {
                 (Some(mail), _) => format!("mail {}", String::from_utf8_lossy(mail)),
@@ -52,12 +52,64 @@ fn a_delimiter_ends_headers() {
 }
 
 #[test]
+fn text_without_an_empty_line_before_it_is_text() {
+    let last = "--o\n\nLast.\n--o--";
+    assert_eq!(
+        structure(&format!("{OUTER}--o\nword\nNote: all\n\nmore\n{last}")),
+        ["th text word\nNote: all\n\nmore", "th text Last."]
+    );
+    let html = "--o\nContent-Type: text/html\n<p>\n";
+    assert_eq!(structure(&format!("{OUTER}{html}{last}")), ["th html <p>", "th text Last."]);
+    assert_eq!(structure("From: a@b.c\nSubject: x\nno more"), ["th text no more"]);
+    // Something among headers.
+    let among =
+        "From a@b.c Sat Jan  3 01:05:34 1996\nSubject: x\n broken\noff\nContent-Type: text/html\n\n<p>";
+    assert_eq!(structure(among), ["th html <p>"]);
+    // Behind what should be the end.
+    let early = "--o\n\nx\n--o--\n--o\n\ny\n--o--";
+    assert_eq!(structure(&format!("{OUTER}{early}")), ["th text x", "th text y"]);
+    let digest = OUTER.replace("mixed", "digest");
+    assert_eq!(structure(&format!("{digest}--o\nSubject: x\n\nit\n--o--")), ["a mail Subject: x\n\nit"]);
+}
+
+#[test]
+fn empty_parts_blank_lines_and_delimiters_at_ends_lose_nothing() {
+    let last = "--o\n\nLast.\n--o--";
+    assert_eq!(
+        structure(&format!("{OUTER}--o\nContent-Type: text/plain\n\n{last}")),
+        ["th text ", "th text Last."]
+    );
+    // A line of blanks goes on with a header.
+    let folded = OUTER.replace(";\n bound", ";\n \n bound");
+    assert_eq!(structure(&format!("{folded}{last}")), ["th text Last."]);
+    let blank = structure("Content-Type: multipart/mixed; boundary=\" \"\n\n-- \n\nword\n-- --");
+    assert!(blank.iter().any(|part| part.contains("word")), "{blank:?}");
+    // One boundary for a mail and a mail within it.
+    let within = format!("--o\nContent-Type: message/rfc822\n\n{OUTER}--o\n\nin\n--o--\n{last}");
+    assert_eq!(structure(&format!("{OUTER}{within}"))[1..], ["th text in", "th text Last."]);
+    // No line break before a delimiter.
+    let long = OUTER.replace("\"o\"", "=_outer_1");
+    let run = "--=_outer_1\nContent-Type: text/html\n\n<p>--=_outer_1\nContent-Type: text/csv\nContent-Transfer-Encoding: base64\n\nYSxi--=_outer_1--";
+    assert_eq!(structure(&format!("{long}{run}")), ["th html <p>", "a text a,b"]);
+    let choice = OUTER.replace("mixed", "alternative");
+    let blank = "--o\n\n \n--o\nContent-Type: text/html\n\n<p>\n--o--";
+    assert_eq!(structure(&format!("{choice}{blank}")), ["t text  ", "th html <p>"]);
+}
+
+#[test]
+fn too_many_parts_are_refused() {
+    let many = format!("{OUTER}{}", "--o\n\nx\n".repeat(MOST + 2));
+    let error = parts_of(many.as_bytes()).err().unwrap();
+    assert_eq!(error.failure().class, Class::TooLarge);
+}
+
+#[test]
 fn an_outer_delimiter_ends_what_is_within() {
     let inner = "--o\nContent-Type: multipart/alternative; boundary=i\n\n--i\n\nHi\n";
     let last = "--o\n\nLast\n--o--";
     assert_eq!(structure(&format!("{OUTER}{inner}{last}")), ["th text Hi", "th text Last"]);
     let cut = format!("{OUTER}{inner}--i\nContent-Type: text/ht\n{last}");
-    assert_eq!(structure(&cut), ["th text Hi", "th text ", "th text Last"]);
+    assert_eq!(structure(&cut), ["th text Hi", " text ", "th text Last"]);
     let deep = "--i\nContent-Type: multipart/related; boundary=j\n\n--j\n\nx\n";
     assert_eq!(
         structure(&format!("{OUTER}{inner}{deep}{last}")),
@@ -106,7 +158,7 @@ fn what_looks_like_a_delimiter_is_text() {
     assert_eq!(structure(undeclared), ["th text --x\n--x--"]);
     // Parts that are declared and do not come, or have no name.
     assert_eq!(structure(&format!("{OUTER}nothing but text")), ["th text nothing but text"]);
-    assert_eq!(parts_of(b"Content-Type: multipart/mixed; boundary=\n\n--\n--").all.len(), 1);
+    assert_eq!(parts_of(b"Content-Type: multipart/mixed; boundary=\n\n--\n--").unwrap().all.len(), 1);
     assert_eq!(structure(""), [""; 0]);
 }
 

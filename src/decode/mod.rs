@@ -11,6 +11,7 @@ mod code_pages;
 mod docx;
 mod eml;
 mod eml_bytes;
+mod eml_lines;
 mod eml_parts;
 mod epub;
 mod heif;

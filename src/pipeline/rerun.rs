@@ -4,6 +4,7 @@ use super::again::{Again, pages};
 use crate::document::{Document, Field};
 use crate::error::Result;
 use crate::interpret::Interpreter;
+use crate::interpret::fields::stands;
 use crate::review::Rerun;
 use std::sync::Arc;
 
@@ -22,6 +23,10 @@ impl Rerun for Corrected {
 
     fn values(&self, document: &mut Document, names: &[String]) {
         self.interpreter.values_again(document, names);
+    }
+
+    fn stands(&self, field: &Field) -> bool {
+        stands(field)
     }
 
     fn text(&self, document: &Document) -> Result<Document> {

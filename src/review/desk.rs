@@ -2,7 +2,7 @@
 
 use super::record::{Claim, Comment, Review, State};
 use crate::config::ReviewConfig;
-use crate::document::{Action, Decision, Document, DocumentId, Options, Priority, ReviewEvent};
+use crate::document::{Action, Decision, Document, DocumentId, Field, Options, Priority, ReviewEvent};
 use crate::error::{Error, Result};
 use crate::publish::{Publisher, Selection, Shelf, Store};
 use jiff::{SignedDuration, Timestamp};
@@ -21,6 +21,8 @@ pub trait Rerun: Send + Sync {
     fn fields(&self, document: &mut Document);
     /// Fields of these names were given other values: finds where they stand, and checks all anew.
     fn values(&self, document: &mut Document, names: &[String]);
+    /// Whether a field's value stands where it says.
+    fn stands(&self, field: &Field) -> bool;
     /// The text was changed: understands the document anew from its text on.
     fn text(&self, document: &Document) -> Result<Document>;
 }

@@ -172,6 +172,21 @@ impl Desk {
         Stats::of(self.store(), span, kinds)
     }
 
+    /// Where fields stand, of those that do. One that was misread has its right value nowhere.
+    fn places(&self, fields: &[Field], corrections: &Corrections) -> BTreeMap<String, Place> {
+        let stands = |field: &&Field| {
+            field.end > field.start
+                && (!corrections.fields.contains_key(&field.name) || self.parts.rerun.stands(field))
+        };
+        let place = |Field { raw, page, start, end, .. }: &Field| Place {
+            raw: raw.clone(),
+            page: *page,
+            start: *start,
+            end: *end,
+        };
+        fields.iter().filter(stands).map(|field| (field.name.clone(), place(field))).collect()
+    }
+
     /// What people approved and corrected, one after another.
     pub fn lessons(&self, mut give: impl FnMut(Lesson) -> Result<()>) -> Result<()> {
         each(self.store(), &[State::Decided], &[], |review| {
@@ -196,24 +211,12 @@ impl Desk {
                 kind: document.kind.label.clone(),
                 fields_found: values(&decided.before.fields),
                 fields: values(&document.fields),
-                places: places(&document.fields),
+                places: self.places(&document.fields, &decided.corrections),
                 corrections: decided.corrections.clone(),
                 text: document.text,
             })
         })
     }
-}
-
-/// Where fields stand, of those that do.
-fn places(fields: &[Field]) -> BTreeMap<String, Place> {
-    let stand = fields.iter().filter(|field| field.end > field.start);
-    let place = |Field { raw, page, start, end, .. }: &Field| Place {
-        raw: raw.clone(),
-        page: *page,
-        start: *start,
-        end: *end,
-    };
-    stand.map(|field| (field.name.clone(), place(field))).collect()
 }
 
 /// Every review in one of these states, of one of these kinds where any are named.

@@ -5,10 +5,10 @@ use super::stats::Place;
 use super::*;
 use crate::config::ReviewConfig;
 use crate::document::{
-    Action, Check, Corrections, Decision, Document, Given, Options, Outcome, Priority, ReviewEvent,
+    Action, Check, Corrections, Decision, Document, Field, Given, Options, Outcome, Priority, ReviewEvent,
 };
 use crate::error::{Class, Error, Result, Stage};
-use crate::interpret::fields::find_again;
+use crate::interpret::fields::{find_again, stands};
 use crate::publish::contract::{document, id};
 use crate::publish::local::LocalStore;
 use crate::publish::{Publisher, Store};
@@ -36,6 +36,10 @@ impl Rerun for Again {
             fields: vec!["total".to_owned()],
             detail: "the total is not 42".to_owned(),
         }];
+    }
+
+    fn stands(&self, field: &Field) -> bool {
+        stands(field)
     }
 
     fn text(&self, document: &Document) -> Result<Document> {
@@ -331,7 +335,8 @@ fn to_reprocess_asks_the_source_and_statistics_and_lessons_follow_from_decisions
     }
     assert_eq!(office.open(State::Open).len(), 3);
     office.decide("sampled", Action::Approve, Corrections::default()).unwrap();
-    let kind = Corrections { kind: Some("invoice".to_owned()), ..field("animal", "Blue Whale") };
+    let mut kind = Corrections { kind: Some("invoice".to_owned()), ..field("animal", "Blue Whale") };
+    kind.fields.insert("plant".to_owned(), Some(Given::Plain("Elm".to_owned())));
     office.decide("a", Action::Correct, kind).unwrap();
     let german = Options { languages: vec!["deu".to_owned()], ..Options::default() };
     let ask = |action, options: &Options| {
@@ -363,5 +368,6 @@ fn to_reprocess_asks_the_source_and_statistics_and_lessons_follow_from_decisions
     let learned = lessons.iter().find(|lesson| lesson.id.as_str() == "a").unwrap();
     assert_eq!((lessons.len(), learned.kind_found.as_str(), learned.kind.as_str()), (2, "letter", "invoice"));
     let place = Place { raw: "blue whale".to_owned(), page: 1, start: 8, end: 18 };
-    assert_eq!((&learned.fields["animal"], &learned.places["animal"]), (&"Blue Whale".to_owned(), &place));
+    assert_eq!(learned.fields["plant"], "Elm");
+    assert_eq!(learned.places, BTreeMap::from([("animal".to_owned(), place)]));
 }

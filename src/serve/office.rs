@@ -14,6 +14,9 @@ struct Nothing;
 impl Rerun for Nothing {
     fn fields(&self, _: &mut Document) {}
     fn values(&self, _: &mut Document, _: &[String]) {}
+    fn stands(&self, _: &crate::document::Field) -> bool {
+        true
+    }
     fn text(&self, document: &Document) -> Result<Document> {
         Ok(document.clone())
     }

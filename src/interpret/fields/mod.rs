@@ -35,7 +35,7 @@ mod table;
 mod taxes;
 
 pub use dates::find as find_dates;
-pub use places::find_again;
+pub use places::{find_again, stands};
 pub use recognise::{Recognised, recognise};
 pub use spec::{Form, Kind, Review, Spec, load};
 

@@ -5,18 +5,26 @@ use crate::document::{Document, Field, FieldValue};
 use crate::interpret::characters::Characters;
 use std::ops::Range;
 
+/// Letters of the longest value that is looked for.
+const LONGEST: usize = 1000;
+
 /// Has fields of these names say where their values stand, nearest to where they did. Those that the text does not
 /// have were misread, or are not in it: they stay where they are.
 pub fn find_again(document: &mut Document, names: &[String]) {
     let text = Characters::join(std::iter::once(document.text.as_str()));
     for field in document.fields.iter_mut().filter(|field| names.contains(&field.name)) {
         let places = standing(&text.text, &field.value);
+        // A number that nothing was read from may be any that is like it.
+        if field.end == 0 && places.len() > 1 && matches!(field.value, FieldValue::Number(_)) {
+            continue;
+        }
         let chars = places.iter().map(|bytes| (text.range(0, bytes), bytes));
         let Some((place, bytes)) = chars.min_by_key(|(place, _)| place.start.abs_diff(field.start)) else {
             continue;
         };
-        // What was read there was read from more than the value: a currency, or lines that were put together.
-        if field.start <= place.start && place.end <= field.end {
+        // A value is read from more than its number: from its currency, too.
+        let words = matches!(field.value, FieldValue::Text(_) | FieldValue::Identifier(_));
+        if !words && field.start <= place.start && place.end <= field.end {
             continue;
         }
         let page = document.pages.iter().find(|page| (page.start..page.end).contains(&place.start));
@@ -33,15 +41,23 @@ pub fn find_again(document: &mut Document, names: &[String]) {
     }
 }
 
+/// Whether what a field was read from says its value: not where it was misread.
+pub fn stands(field: &Field) -> bool {
+    field.end > field.start && !standing(&field.raw, &field.value).is_empty()
+}
+
 /// The bytes of every place where a text has a value, however it is written there.
 fn standing(text: &str, value: &FieldValue) -> Vec<Range<usize>> {
     match value {
         FieldValue::Text(words) | FieldValue::Identifier(words) => spelled(text, words),
         FieldValue::Date(day) => {
-            let days = dates::find(text, dates::order(text).unwrap_or(false)).into_iter();
-            days.filter(|found| found.date == *day || found.swapped == Some(*day))
-                .map(|found| found.bytes)
-                .collect()
+            let days = dates::find(text, dates::order(text).unwrap_or(false));
+            let exact = days.iter().any(|found| found.date == *day);
+            let fits = |found: &dates::FoundDate| match exact {
+                true => found.date == *day,
+                false => found.swapped == Some(*day),
+            };
+            days.into_iter().filter(fits).map(|found| found.bytes).collect()
         }
         FieldValue::Amount { amount: number, currency: Some(currency) } => {
             let numbers = amounts::find(text, false).into_iter().filter(|found| found.value == *number);
@@ -58,7 +74,7 @@ fn standing(text: &str, value: &FieldValue) -> Vec<Range<usize>> {
 /// Where words stand by themselves, whatever their case and the blanks and ends of lines between them.
 fn spelled(text: &str, words: &str) -> Vec<Range<usize>> {
     let wanted: Vec<char> = lower(words).collect();
-    let Some(first) = wanted.first() else { return Vec::new() };
+    let Some(first) = wanted.first().filter(|_| wanted.len() <= LONGEST) else { return Vec::new() };
     let mut before = None;
     let mut found: Vec<Range<usize>> = Vec::new();
     for (start, letter) in text.char_indices() {
@@ -169,11 +185,13 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_place_counts_and_one_within_the_old_one_changes_nothing() {
+    fn the_nearest_place_counts() {
         let page = "Acme here, Acme Ltd there, Acme last";
         assert_eq!(placed(&[page], text("Acme"), 30..33).start, 27);
         let longer = placed(&[page], text("Acme Ltd"), 11..15);
         assert_eq!((longer.start, longer.end, longer.bounds.is_some()), (11, 19, true));
-        assert_eq!(placed(&[page], text("Acme"), 11..19).raw, "before");
+        assert_eq!(placed(&[page], text("Acme"), 11..19).end, 15);
+        let paid = FieldValue::Number("5".parse().unwrap());
+        assert_eq!(placed(&["paid 5 EUR"], paid, 5..10).raw, "before");
     }
 }

@@ -1,0 +1,48 @@
+//! What lines and headers of mails say of their structure.
+
+use mail_parser::{Message, MimeHeaders};
+
+/// The name of the header that a line is (RFC 5322, section 2.2).
+pub(super) fn name_of_header(line: &[u8]) -> Option<&[u8]> {
+    let name = line.split(|byte| *byte == b':').next().filter(|name| name.len() < line.len())?;
+    let name = name.trim_ascii_end();
+    (!name.is_empty() && name.iter().all(u8::is_ascii_graphic)).then_some(name)
+}
+
+/// Whether a header is one that says something of a mail or of a part, so that no text begins like it.
+pub(super) fn is_of_mails(name: &[u8]) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["content-", "mime-", "x-", "dkim-", "arc-", "list-"]
+        .iter()
+        .any(|start| name.starts_with(start.as_bytes()))
+        || [
+            "from",
+            "to",
+            "cc",
+            "subject",
+            "date",
+            "message-id",
+            "received",
+            "return-path",
+            "reply-to",
+            "references",
+        ]
+        .iter()
+        .any(|known| name == known.as_bytes())
+}
+
+/// The boundary of the parts that headers declare.
+pub(super) fn boundary(headers: &Message<'_>) -> Option<String> {
+    let kind = headers.content_type().filter(|kind| kind.ctype().eq_ignore_ascii_case("multipart"))?;
+    let boundary = kind.attribute("boundary")?.trim_end();
+    (!boundary.is_empty()).then(|| boundary.to_owned())
+}
+
+/// Whether a line is the delimiter of a boundary, and then whether the last one.
+pub(super) fn delimits(boundary: &str, line: &[u8]) -> Option<bool> {
+    match line.strip_prefix(b"--")?.strip_prefix(boundary.as_bytes())? {
+        b"" => Some(false),
+        b"--" => Some(true),
+        _ => None,
+    }
+}
