@@ -30,17 +30,23 @@ fn send(kafka: &Kafka, prefix: &str, number: usize) {
     kafka.send(prefix, Some(&format!("note-{number}")), text.as_bytes(), &[("filename", &name)]);
 }
 
-/// Waits for the results of all documents, ends the worker, and tells what it said.
-fn assert_each_once(kafka: &Kafka, prefix: &str, daemon: Daemon) -> String {
+/// Waits for the results of so many documents.
+fn wait_for_all(kafka: &Kafka, prefix: &str, daemon: &Daemon, documents: usize) {
     let results = format!("{prefix}.results");
-    let all = wait_for(PATIENCE, || kafka.read(&results).len() >= DOCUMENTS);
-    assert!(all, "{} of {DOCUMENTS} results: {}", kafka.read(&results).len(), daemon.log());
+    let all = wait_for(PATIENCE, || kafka.read(&results).len() >= documents);
+    assert!(all, "{} of {documents} results: {}", kafka.read(&results).len(), daemon.log());
+}
+
+/// Waits for the results of all documents, ends the worker, and tells what it said.
+fn assert_each_once(kafka: &Kafka, prefix: &str, daemon: Daemon, documents: usize) -> String {
+    wait_for_all(kafka, prefix, &daemon, documents);
+    let results = format!("{prefix}.results");
     let (status, log) = daemon.terminate();
     assert!(status.success(), "{log}");
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
     kafka.read(&results).into_iter().for_each(|record| *times.entry(record.key.unwrap()).or_default() += 1);
     let twice: Vec<_> = times.iter().filter(|(_, times)| **times != 1).collect();
-    assert!(twice.is_empty() && times.len() == DOCUMENTS, "{} documents, {twice:?}: {log}", times.len());
+    assert!(twice.is_empty() && times.len() == documents, "{} documents, {twice:?}: {log}", times.len());
     log
 }
 
@@ -63,7 +69,7 @@ fn what_became_of_a_commit_without_an_answer_is_asked_for() {
             send(kafka, prefix, number);
             std::thread::sleep(Duration::from_millis(20));
         }
-        let log = assert_each_once(kafka, prefix, daemon);
+        let log = assert_each_once(kafka, prefix, daemon, DOCUMENTS);
         assert_eq!((found_out(&log, happened), found_out(&log, !happened)), (1, 0), "{step}: {log}");
     }
 }
@@ -76,16 +82,24 @@ fn a_broker_that_stands_still_in_the_middle_of_commits() {
     // question in its queue and answers when the worker has long given up waiting.
     let settings = ["kafka.transaction_timeout_ms=2000", "testing.failpoints=txn-offsets=sleep:400"];
     let daemon = worker(&kafka, folder.path(), "still", &settings);
-    for number in 0..DOCUMENTS {
-        send(&kafka, "still", number);
-        if number % 10 == 4 {
-            std::thread::sleep(Duration::from_millis(700));
-            kafka.signal(libc::SIGSTOP);
-            std::thread::sleep(Duration::from_secs(4));
-            kafka.signal(libc::SIGCONT);
+    let mut sent = 0;
+    // When it stops within the round of commits is chance: until one was met, twelve times at most.
+    for round in 0..12 {
+        for _ in 0..10 {
+            send(&kafka, "still", sent);
+            sent += 1;
+        }
+        std::thread::sleep(Duration::from_millis(300 + 150 * (round % 5)));
+        kafka.signal(libc::SIGSTOP);
+        std::thread::sleep(Duration::from_secs(4));
+        kafka.signal(libc::SIGCONT);
+        wait_for_all(&kafka, "still", &daemon, sent);
+        let log = daemon.log();
+        if round >= 3 && found_out(&log, true) + found_out(&log, false) > 0 {
+            break;
         }
     }
-    let log = assert_each_once(&kafka, "still", daemon);
+    let log = assert_each_once(&kafka, "still", daemon, sent);
     let found_out = [found_out(&log, true), found_out(&log, false)];
     println!("commits without an answer that happened, and that did not: {found_out:?}");
     assert!(found_out.iter().sum::<usize>() > 0, "no commit was without an answer: {log}");
