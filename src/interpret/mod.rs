@@ -167,7 +167,7 @@ impl Interpreter {
 
     /// What follows from other values of the fields of these names: where they stand, and the checks.
     pub fn values_again(&self, document: &mut Document, names: &[String]) {
-        fields::find_again(document, names);
+        fields::find_again(&document.text, &document.pages, &mut document.fields, names);
         self.checks_again(document);
     }
 

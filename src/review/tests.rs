@@ -8,7 +8,6 @@ use crate::document::{
     Action, Check, Corrections, Decision, Document, Field, Given, Options, Outcome, Priority, ReviewEvent,
 };
 use crate::error::{Class, Error, Result, Stage};
-use crate::interpret::fields::{find_again, stands};
 use crate::publish::contract::{document, id};
 use crate::publish::local::LocalStore;
 use crate::publish::{Publisher, Store};
@@ -27,7 +26,12 @@ impl Rerun for Again {
 
     fn values(&self, document: &mut Document, names: &[String]) {
         lock(&self.0).push("values");
-        find_again(document, names);
+        for field in document.fields.iter_mut().filter(|field| names.contains(&field.name)) {
+            if let Some(start) = document.text.find(&field.value.plain().to_lowercase()) {
+                (field.start, field.end) = (start, start + field.raw.len());
+                field.raw = field.raw.to_lowercase();
+            }
+        }
         let total = document.fields.iter().find(|field| field.name == "total");
         let right = total.is_none_or(|field| field.value.plain() == "42");
         document.checks = vec![Check {
@@ -39,7 +43,7 @@ impl Rerun for Again {
     }
 
     fn stands(&self, field: &Field) -> bool {
-        stands(field)
+        field.raw.eq_ignore_ascii_case(&field.value.plain())
     }
 
     fn text(&self, document: &Document) -> Result<Document> {

@@ -1,7 +1,7 @@
 //! Where in the text the values stand that a person gave fields.
 
 use super::{amounts, dates};
-use crate::document::{Document, Field, FieldValue};
+use crate::document::{Field, FieldValue, PageSummary};
 use crate::interpret::characters::Characters;
 use std::ops::Range;
 
@@ -10,9 +10,9 @@ const LONGEST: usize = 1000;
 
 /// Has fields of these names say where their values stand, nearest to where they did. Those that the text does not
 /// have were misread, or are not in it: they stay where they are.
-pub fn find_again(document: &mut Document, names: &[String]) {
-    let text = Characters::join(std::iter::once(document.text.as_str()));
-    for field in document.fields.iter_mut().filter(|field| names.contains(&field.name)) {
+pub fn find_again(text: &str, pages: &[PageSummary], fields: &mut [Field], names: &[String]) {
+    let text = Characters::join(std::iter::once(text));
+    for field in fields.iter_mut().filter(|field| names.contains(&field.name)) {
         let places = standing(&text.text, &field.value);
         // A number that nothing was read from may be any that is like it.
         if field.end == 0 && places.len() > 1 && matches!(field.value, FieldValue::Number(_)) {
@@ -27,7 +27,7 @@ pub fn find_again(document: &mut Document, names: &[String]) {
         if !words && field.start <= place.start && place.end <= field.end {
             continue;
         }
-        let page = document.pages.iter().find(|page| (page.start..page.end).contains(&place.start));
+        let page = pages.iter().find(|page| (page.start..page.end).contains(&place.start));
         let meets = place.start < field.end && field.start < place.end;
         *field = Field {
             raw: text.text.get(bytes.clone()).unwrap_or_default().to_owned(),
@@ -117,11 +117,9 @@ fn lower(text: &str) -> impl Iterator<Item = char> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{PageSummary, TextSource, Validity};
-    use crate::publish::contract;
+    use crate::document::{TextSource, Validity};
 
     fn placed(pages: &[&str], value: FieldValue, at: Range<usize>) -> Field {
-        let mut document = contract::document("a", pages);
         let page = |number: usize| {
             let before: usize = pages[..number].iter().map(|page| page.chars().count() + 1).sum();
             let end = before + pages[number].chars().count();
@@ -135,8 +133,8 @@ mod tests {
                 rotation: 0,
             }
         };
-        document.pages = (0..pages.len()).map(page).collect();
-        document.fields = vec![Field {
+        let summaries: Vec<_> = (0..pages.len()).map(page).collect();
+        let mut fields = vec![Field {
             name: "it".to_owned(),
             value,
             raw: "before".to_owned(),
@@ -148,8 +146,8 @@ mod tests {
             validity: Validity::Valid,
             reasons: Vec::new(),
         }];
-        find_again(&mut document, &["it".to_owned()]);
-        document.fields.remove(0)
+        find_again(&pages.join("\u{c}"), &summaries, &mut fields, &["it".to_owned()]);
+        fields.remove(0)
     }
 
     fn text(words: &str) -> FieldValue {
