@@ -108,6 +108,41 @@ fn a_corrected_text_is_understood_anew_and_so_are_its_fields() {
     assert!(daemon.terminate().0.success());
 }
 
+/// The page and who trains on corrections see where the right value stands, not where the wrong one did.
+#[test]
+fn a_corrected_field_says_where_its_value_stands() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(data.path(), &[]);
+    let api = daemon.api().unwrap();
+    drop_file(data.path(), "bill.txt", BILL.as_bytes());
+    let url = format!("{api}/v1/documents/{}", id_of(BILL.as_bytes()));
+    let document = || ask("GET", &url, None, None).1["document"].clone();
+    assert!(wait_for(PATIENCE, || document().is_object()), "{}", daemon.log());
+    let total = |document: &Value| {
+        let fields = document["fields"].as_array().unwrap();
+        fields.iter().find(|field| field["name"] == "total").unwrap().clone()
+    };
+    assert!(total(&document())["raw"].as_str().unwrap().contains("4,588.40"));
+    let review = format!("{api}/v1/reviews/{}", id_of(BILL.as_bytes()));
+    let version = ask("GET", &review, None, None).1["version"].clone();
+    // The checks fail with it, so it has to be said to be sure.
+    let corrections = json!({ "fields": { "total": "3782.00 GBP", "note": "a word that is not there" } });
+    let decision = json!({ "version": version, "action": "correct", "by": "ada", "sure": true, "corrections": corrections });
+    let (status, decided) = ask("POST", &format!("{review}/decision"), None, Some(&decision));
+    assert_eq!(status, 200, "{decided}");
+    let total = total(&document());
+    let start = BILL.find("3,782.00").unwrap();
+    assert_eq!((&total["raw"], &total["start"]), (&json!("3,782.00"), &json!(start)), "{total}");
+    let lesson = ask("GET", &format!("{api}/v1/reports/corrections"), None, None).1;
+    let place = json!({ "raw": "3,782.00", "page": 1, "start": start, "end": start + 8 });
+    assert_eq!(lesson["places"]["total"], place, "{lesson}");
+    assert_eq!(
+        (&lesson["fields"]["note"], lesson["places"].get("note")),
+        (&json!("a word that is not there"), None)
+    );
+    assert!(daemon.terminate().0.success());
+}
+
 /// Of a German page in Tesseract's English no umlaut can come; in German, or by the networks, they do.
 #[test]
 fn a_page_is_read_again_in_another_language_and_by_another_engine() {

@@ -183,8 +183,8 @@ impl<'m> Reader<'m> {
 
     /// Where headers are cut off by a delimiter that they declare themselves.
     fn cut(&self, head: Range<usize>) -> Option<usize> {
-        let mut lines = self.lines(head.start).take_while(|(line, _)| line.start < head.end);
-        let mut dashes = lines.by_ref().filter(|(_, text)| text.starts_with(b"--"));
+        let lines = self.lines(head.start).take_while(|(line, _)| line.start < head.end);
+        let mut dashes = lines.filter(|(_, text)| text.starts_with(b"--"));
         let (first, text) = dashes.next()?;
         let before = MessageParser::default().parse_headers(self.slice(head.start..first.start))?;
         let boundary = boundary(&before)?;
