@@ -38,6 +38,15 @@ pub(super) fn boundary(headers: &Message<'_>) -> Option<String> {
     (!boundary.is_empty()).then(|| boundary.to_owned())
 }
 
+/// Whether headers say that what follows is a mail, if they say what it is.
+pub(super) fn is_mail(headers: &Message<'_>) -> Option<bool> {
+    let kind = headers.content_type()?;
+    let subtype = kind.subtype().unwrap_or_default();
+    let mails = ["rfc822", "global"];
+    let named = mails.iter().any(|mail| subtype.eq_ignore_ascii_case(mail));
+    Some(named && kind.ctype().eq_ignore_ascii_case("message"))
+}
+
 /// Whether a line is the delimiter of a boundary, and then whether the last one.
 pub(super) fn delimits(boundary: &str, line: &[u8]) -> Option<bool> {
     match line.strip_prefix(b"--")?.strip_prefix(boundary.as_bytes())? {
@@ -45,4 +54,19 @@ pub(super) fn delimits(boundary: &str, line: &[u8]) -> Option<bool> {
         b"--" => Some(true),
         _ => None,
     }
+}
+
+/// How much of a body is base64 as its headers say, where not all of it is: a part whose delimiter is missing goes
+/// on with what follows it.
+pub(super) fn unpackable(part: &Message<'_>, body: &[u8]) -> usize {
+    let broken = part.parts.first().is_some_and(|part| part.is_encoding_problem);
+    let packing = part.content_transfer_encoding().unwrap_or_default();
+    if !broken || !packing.trim().eq_ignore_ascii_case("base64") {
+        return body.len();
+    }
+    let packed = |line: &&[u8]| {
+        let mut letters = line.trim_ascii().iter();
+        letters.all(|letter| letter.is_ascii_alphanumeric() || b"+/=".contains(letter))
+    };
+    body.split_inclusive(|byte| *byte == b'\n').take_while(packed).map(<[u8]>::len).sum()
 }

@@ -2,7 +2,7 @@
 //! section 4.1.4). A delimiter ends whatever part it is met in (RFC 2046, section 5.1.1): one whose headers have no
 //! end, and one whose own parts have none. A mail within a mail is one part; what is in it is asked of it alone.
 
-use super::eml_lines::{boundary, delimits, is_of_mails, name_of_header};
+use super::eml_lines::{boundary, delimits, is_mail, is_of_mails, name_of_header, unpackable};
 use super::reject;
 use crate::error::{Class, Result};
 use mail_parser::decoders::base64::base64_decode;
@@ -302,12 +302,7 @@ impl<'m> Reader<'m> {
 
     /// Adds a part that has no parts.
     fn leaf(&mut self, headers: Option<Message<'m>>, head: Range<usize>, body: Range<usize>) {
-        let is_mail = headers.as_ref().and_then(|headers| headers.content_type()).map(|kind| {
-            let subtype = kind.subtype().unwrap_or_default();
-            kind.ctype().eq_ignore_ascii_case("message")
-                && ["rfc822", "global"].iter().any(|mail| subtype.eq_ignore_ascii_case(mail))
-        });
-        let message = match is_mail {
+        let message = match headers.as_ref().and_then(is_mail) {
             Some(true) => return self.mail(headers, body),
             // Its own headers may stand where those of the part should.
             None if self.around().kind == Kind::Digest && !head.is_empty() => {
@@ -319,7 +314,14 @@ impl<'m> Reader<'m> {
             _ => MessageParser::default().parse(self.slice(head.start..body.end)),
         };
         match message {
-            Some(message) if message.parts.len() == 1 => self.sort(message),
+            Some(message) if message.parts.len() == 1 => {
+                let packed = body.start + unpackable(&message, self.slice(body.clone()));
+                if packed == body.start || packed == body.end {
+                    return self.sort(message);
+                }
+                self.leaf(headers, head, body.start..packed);
+                self.add_text(packed..body.end);
+            }
             // Headers that this reads otherwise than the parser: as they stand.
             Some(_) => self.add_text(body),
             None => {}

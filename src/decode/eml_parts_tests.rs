@@ -169,3 +169,12 @@ fn parts_within_parts_have_an_end() {
     let parts = structure(&format!("{deep}\nx"));
     assert!(parts.len() == 1 && parts[0].starts_with("a mail Content-Type: multipart"), "{parts:?}");
 }
+
+#[test]
+fn base64_that_runs_into_something_else_is_unpacked() {
+    let part = "--o\nContent-Type: text/csv; name=a.csv\nContent-Transfer-Encoding: base64\n\n";
+    let parts = structure(&format!("{OUTER}{part}YSxi\nYyxk\nContent-Type: text/plain\n\nmore\n--o--"));
+    assert_eq!(parts, ["a text a,bc,d", "th text Content-Type: text/plain\n\nmore"]);
+    let parts = structure(&format!("{OUTER}{part}not packed: at all\n--o--"));
+    assert_eq!(parts, ["a text not packed: at all"]);
+}

@@ -287,8 +287,10 @@ fn is_html(head: &str, hint: Option<MediaType>) -> bool {
 }
 
 /// RFC 5322: header lines up to a blank one. A memo also begins with From and Date, so a text
-/// needs a header that only mail programs write, unless its name says that it is a mail.
+/// needs a header that only mail programs write, unless its name or its type says that it is a mail:
+/// then one header will do, and whatever line is none ends them.
 fn is_mail(head: &str, hint: Option<MediaType>) -> bool {
+    let said = hint == Some(MediaType::Email);
     let mut known = 0;
     let mut technical = 0;
     for (number, line) in head.lines().take(200).enumerate() {
@@ -299,8 +301,12 @@ fn is_mail(head: &str, hint: Option<MediaType>) -> bool {
         if folded || (number == 0 && line.starts_with("From ")) {
             continue;
         }
-        let Some((field, _)) = line.split_once(':') else { return false };
+        let field = line.split_once(':').map_or("", |(field, _)| field);
         if field.is_empty() || !field.bytes().all(|byte| byte.is_ascii_graphic()) {
+            // Of a broken mail the first delimiter may be what ends its headers.
+            if said || line.starts_with("--") {
+                break;
+            }
             return false;
         }
         match field.to_ascii_lowercase().as_str() {
@@ -310,6 +316,5 @@ fn is_mail(head: &str, hint: Option<MediaType>) -> bool {
             _ => {}
         }
     }
-    let needed = if hint == Some(MediaType::Email) { 0 } else { 1 };
-    known >= 1 && technical >= needed && known + technical >= 2
+    if said { known + technical >= 1 } else { known >= 1 && technical >= 1 }
 }
