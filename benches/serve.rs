@@ -5,7 +5,8 @@
 //! `cargo bench --bench serve [DOCUMENTS] [WHAT]` (WHAT: only the rows whose names have that, as `hybrid`): fills a
 //! store with made documents (short texts of words as frequent as in a language, vectors of the trunk's width
 //! around some centres), starts the real program on it, and asks for some seconds with 1, 2, 4 and 8 clients,
-//! each as fast as it is answered. Clients and program share the machine.
+//! each as fast as it is answered; then so many times a second, whether or not what was asked before is answered,
+//! with times from when a request was due. Clients and program share the machine.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
@@ -23,7 +24,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const DOCUMENTS: u64 = 100_000;
@@ -37,6 +38,9 @@ const TELLING: u64 = 100;
 /// Subjects that documents are about.
 const CENTRES: u64 = 200;
 const CLIENTS: [usize; 4] = [1, 2, 4, 8];
+/// Requests a second, by chance evenly over time, and how many may be under way.
+const RATES: [u64; 6] = [10, 25, 50, 100, 150, 200];
+const WAITING: usize = 32;
 const WARM: u64 = 2;
 const SECONDS: u64 = 8;
 /// Clients that ask for long answers and hardly read them, and how often each asks.
@@ -223,6 +227,42 @@ fn measure(clients: usize, act: impl Fn(&ureq::Agent, &mut Chance) + Sync) -> (V
     (all, rate)
 }
 
+/// Does something so many times a second; how long each took from when it was due, sorted, and how many a second
+/// were done in time. A client that waits for its answer before it asks again would leave out what comes meanwhile.
+fn arriving(rate: u64, act: impl Fn(&ureq::Agent, &mut Chance) + Sync) -> (Vec<Duration>, f64) {
+    let mut chance = Chance(11);
+    let mut due = vec![0.0_f64];
+    while let Some(last) = due.last().filter(|last| **last < (WARM + SECONDS) as f64) {
+        let share = (chance.below(1_000_000) + 1) as f64 / 1e6;
+        due.push(last - share.ln() / rate as f64);
+    }
+    let (started, next, act, due) = (Instant::now(), AtomicUsize::new(0), &act, &due);
+    let mut all: Vec<Duration> = std::thread::scope(|scope| {
+        let client = |number: usize| {
+            let next = &next;
+            scope.spawn(move || {
+                let agent: ureq::Agent = ureq::Agent::config_builder().build().into();
+                let mut chance = Chance((number as u64 + 1) << 40);
+                let mut took = Vec::new();
+                while let Some(due) = due.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let due = Duration::from_secs_f64(*due);
+                    std::thread::sleep(due.saturating_sub(started.elapsed()));
+                    act(&agent, &mut chance);
+                    if due > Duration::from_secs(WARM) {
+                        took.push(started.elapsed() - due);
+                    }
+                }
+                took
+            })
+        };
+        let running: Vec<_> = (0..WAITING).map(client).collect();
+        running.into_iter().flat_map(|one| one.join().unwrap()).collect()
+    });
+    let rate = all.len() as f64 / (started.elapsed().as_secs_f64() - WARM as f64);
+    all.sort();
+    (all, rate)
+}
+
 /// Asks once.
 fn asked<'a>(
     api: &'a str,
@@ -254,7 +294,7 @@ fn resident(pid: i32) -> [u64; 2] {
     })
 }
 
-fn row(name: &str, clients: usize, (all, rate): &(Vec<Duration>, f64)) {
+fn row(name: &str, clients: impl std::fmt::Display, (all, rate): &(Vec<Duration>, f64)) {
     let at = |share: f64| all[((all.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
     println!("| {name} | {clients} | {rate:.0} | {:.1} | {:.1} | {:.1} |", at(0.5), at(0.99), at(1.0));
 }
@@ -301,6 +341,9 @@ fn main() {
     for (ask, name) in Ask::ALL.into_iter().filter(|(_, name)| wanted(name)) {
         for clients in CLIENTS {
             row(name, clients, &measure(clients, asked(&api, ask, documents, &words)));
+        }
+        for rate in RATES {
+            row(name, format!("{rate} a second"), &arriving(rate, asked(&api, ask, documents, &words)));
         }
     }
     if only.is_some() {

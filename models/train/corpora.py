@@ -88,10 +88,12 @@ def crossner(path):
         yield tagged([t for t, _ in sentence], [(s, e, CROSSNER.get(k, "?")) for s, e, k in tags])
 
 
-def no_misc(path):
-    """PER, ORG and LOC; MISC is not annotated (Broad Twitter Corpus)."""
+def tweets(path):
+    """Broad Twitter Corpus: PER, ORG and LOC. Some of its sections take "@somebody" for a name; here it is none."""
     for sentence in conll(path):
-        yield tagged([t for t, _ in sentence], spans(t for _, t in sentence), OPEN)
+        tokens = [t for t, _ in sentence]
+        named = [(s, e, k) for s, e, k in spans(t for _, t in sentence) if "@" not in tokens[max(0, s - 1) : s + 1]]
+        yield tagged(tokens, named, OPEN)
 
 
 def uner(path):

@@ -9,10 +9,12 @@ from safetensors.torch import load_file
 
 import corpora
 import fit
-from bert import Branch, Trunk, read_weights
+from bert import LAYERS, Branch, Trunk, read_weights
 from office import Names
 
-SEED, EPOCHS, LR, TOKENS, LONGEST, FROM_LAYER = 23, 2, 1e-4, 1024, 256, 4
+SEED, EPOCHS, LR, TOKENS, LONGEST, FROM_LAYER = 23, 2, 1e-4, 1024, 256, 3
+# A linear head alone begins at nothing and takes more.
+HEAD_LR = 1e-2
 LABELS = ["negative", "neutral", "positive"]
 # A mean rating in [-EDGE, EDGE] is neutral. A rating is itself uncertain: 20 people gave it.
 EDGE, SPREAD = 0.5, 0.3
@@ -70,10 +72,11 @@ def temperature(logits, targets):
     return log_t.exp().item()
 
 
-def main(data, trunk_dir, out, tokenizer, minutes, begin, **_):
+def main(data, trunk_dir, out, tokenizer, minutes, begin, layer, **_):
     rng = random.Random(SEED)
     weights = read_weights(trunk_dir)
-    trunk = Trunk(weights, FROM_LAYER)
+    layer = FROM_LAYER if layer is None else layer
+    trunk = Trunk(weights, layer)
 
     sst = [(t, y) for t, y in corpora.binary(data / "sentiment" / "sst2.dev.tsv")]
     sst_squeezed = [corpora.squeeze(t) for t, _ in sst]
@@ -132,7 +135,7 @@ def main(data, trunk_dir, out, tokenizer, minutes, begin, **_):
         return torch.nn.functional.cross_entropy(logits, targets[batch])
 
     torch.manual_seed(SEED)
-    branch = Branch(3, pooled=True, from_layer=FROM_LAYER).start_from(weights)
+    branch = Branch(3, pooled=True, from_layer=layer).start_from(weights)
     if begin:
         had = {k: v.float() for k, v in load_file(begin).items()}
         branch.load_state_dict(branch.state_dict() | had)
@@ -146,14 +149,14 @@ def main(data, trunk_dir, out, tokenizer, minutes, begin, **_):
         fit.save(branch, out / "model.safetensors")
         show(f"epoch {n}: dev", torch.stack(fit.predict(branch, dev)), truth["dev"])
 
-    fit.train(branch, inputs, loss_of, epochs=EPOCHS, lr=LR, tokens=TOKENS, seed=SEED, after_epoch=after_epoch,
+    fit.train(branch, inputs, loss_of, epochs=EPOCHS, lr=HEAD_LR if layer == LAYERS else LR, tokens=TOKENS, seed=SEED, after_epoch=after_epoch,
               minutes=minutes)
 
     t = temperature(torch.stack(fit.predict(branch, dev)), truth["dev"])
     fit.rounded(branch)
     fit.save(branch, out / "model.safetensors")
     predict = lambda part: torch.stack(fit.predict(branch, part)) / t
-    noted = {"branch_layer": FROM_LAYER, "temperature": round(t, 4), "languages": ["en"]}
+    noted = {"branch_layer": layer, "temperature": round(t, 4), "languages": ["en"]}
     # What divides the logits of text in languages that the trunk does not know.
     strange = [row for path in sorted((data / "sentiment").glob("tones-dev.*.tsv")) for row in corpora.labelled(path, LABELS)]
     if strange:

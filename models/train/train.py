@@ -21,6 +21,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--taught", type=Path, help="folder that teach.py wrote (ner)")
     parser.add_argument("--begin", type=Path, help="weights of a branch to go on with")
+    parser.add_argument("--layer", type=int, choices=range(7), help="where the branch leaves the trunk (6: a linear head)")
     parser.add_argument("--minutes", type=float, help="end training after as many")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -29,7 +30,7 @@ def main():
     tokenizer.no_padding()
     out = args.out or Path(__file__).resolve().parent.parent / args.task
     out.mkdir(parents=True, exist_ok=True)
-    more = {"taught": args.taught, "minutes": args.minutes, "begin": args.begin}
+    more = {"taught": args.taught, "minutes": args.minutes, "begin": args.begin, "layer": args.layer}
     TASKS[args.task].main(args.data, args.trunk, out, tokenizer, **more)
 
 
