@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 HIDDEN, HEADS, INNER, VOCAB, POSITIONS, EPS = 384, 12, 1536, 30522, 512, 1e-12
-LAYERS, BRANCH_LAYER = 6, 4
+LAYERS, BRANCH_LAYER = 6, 3
 # What quire's src/feed/shape.rs tells apart.
 SHAPES = 11
 

@@ -92,7 +92,7 @@ def tweets(path):
     """Broad Twitter Corpus: PER, ORG and LOC. Some of its sections take "@somebody" for a name; here it is none."""
     for sentence in conll(path):
         tokens = [t for t, _ in sentence]
-        named = [(s, e, k) for s, e, k in spans(t for _, t in sentence) if "@" not in tokens[max(0, s - 1) : s + 1]]
+        named = [(s, e, k) for s, e, k in spans(t for _, t in sentence) if k == "LOC" or "@" not in tokens[max(0, s - 1) : s + 1]]
         yield tagged(tokens, named, OPEN)
 
 

@@ -67,7 +67,7 @@ def predict(branch, states, shapes=None):
 
 
 def fast():
-    """Products in bfloat16 where the processor has them: three times as fast. Weights stay in single precision."""
+    """Products in bfloat16 where the library has them for the processor; weights stay in single precision."""
     there = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return torch.autocast("cpu", torch.bfloat16, enabled=there)
 

@@ -15,7 +15,8 @@ const SAMPLE: usize = 64 * 1024;
 /// The mail with its headers in UTF-8. Headers have no charset of their own where they are not encoded as the
 /// standard wants; it is that of the body, if it names one, or what they look like.
 pub(super) fn with_plain_headers(mail: &[u8]) -> Cow<'_, [u8]> {
-    let blank = [&b"\n\r\n"[..], b"\n\n"].into_iter().filter_map(|blank| find(mail, blank)).min();
+    // A delimiter ends them as well, where the line before it is missing.
+    let blank = [&b"\n\r\n"[..], b"\n\n", b"\n--"].into_iter().filter_map(|blank| find(mail, blank)).min();
     let end = blank.unwrap_or(mail.len());
     let Some((head, rest)) = mail.split_at_checked(end) else { return Cow::Borrowed(mail) };
     if std::str::from_utf8(head).is_ok() && !head.contains(&0x1b) {

@@ -56,17 +56,34 @@ pub(super) fn delimits(boundary: &str, line: &[u8]) -> Option<bool> {
     }
 }
 
-/// How much of a body is base64 as its headers say, where not all of it is: a part whose delimiter is missing goes
-/// on with what follows it.
+/// How much of a body is base64 as its headers say, where headers of mails or a delimiter follow it: those of a part
+/// whose own delimiter is missing. Lines of base64 are of one length, but for a last one that is shorter (RFC 2045,
+/// section 6.8); a word that stands alone is not. What is broken in another way is left as it is.
 pub(super) fn unpackable(part: &Message<'_>, body: &[u8]) -> usize {
     let broken = part.parts.first().is_some_and(|part| part.is_encoding_problem);
     let packing = part.content_transfer_encoding().unwrap_or_default();
     if !broken || !packing.trim().eq_ignore_ascii_case("base64") {
         return body.len();
     }
-    let packed = |line: &&[u8]| {
-        let mut letters = line.trim_ascii().iter();
-        letters.all(|letter| letter.is_ascii_alphanumeric() || b"+/=".contains(letter))
-    };
-    body.split_inclusive(|byte| *byte == b'\n').take_while(packed).map(<[u8]>::len).sum()
+    let (mut packed, mut width, mut ended) = (0, 0, false);
+    for line in body.split_inclusive(|byte| *byte == b'\n') {
+        let text = line.trim_ascii_end();
+        if text.starts_with(b"--") || name_of_header(text).is_some_and(is_of_mails) {
+            return packed;
+        }
+        if text.is_empty() {
+            ended = width > 0;
+            packed += line.len();
+            continue;
+        }
+        let other = |letter: &u8| !letter.is_ascii_alphanumeric() && !b"+/=".contains(letter);
+        let whole = text.len().is_multiple_of(4) && !text.iter().any(other);
+        if !whole || ended || width > 0 && text.len() > width {
+            break;
+        }
+        ended = text.len() < width;
+        width = width.max(text.len());
+        packed += line.len();
+    }
+    body.len()
 }

@@ -175,6 +175,18 @@ fn base64_that_runs_into_something_else_is_unpacked() {
     let part = "--o\nContent-Type: text/csv; name=a.csv\nContent-Transfer-Encoding: base64\n\n";
     let parts = structure(&format!("{OUTER}{part}YSxi\nYyxk\nContent-Type: text/plain\n\nmore\n--o--"));
     assert_eq!(parts, ["a text a,bc,d", "th text Content-Type: text/plain\n\nmore"]);
+    let parts = structure(&format!("{OUTER}{part}YSxiLGMs\nYSxi\n\n--lost\nmore\n--o--"));
+    assert_eq!(parts, ["a text a,b,c,a,b", "th text --lost\nmore"]);
+    // What is broken otherwise stays whole: words that base64 could be made of, and a letter that it has not.
+    for body in [
+        "YSxi\nThanks\nX-Bob: x",
+        "YSxi\nY!xk\nX-Y: z",
+        "Hello\nthis is plain\nTo: x",
+        "YSxiLGMs\nYSxi\nBest\nTo: x",
+    ] {
+        let parts = structure(&format!("{OUTER}{part}{body}\n--o--"));
+        assert_eq!(parts, [format!("a text {body}")]);
+    }
     let parts = structure(&format!("{OUTER}{part}not packed: at all\n--o--"));
     assert_eq!(parts, ["a text not packed: at all"]);
 }

@@ -286,11 +286,10 @@ fn is_html(head: &str, hint: Option<MediaType>) -> bool {
     hint == Some(MediaType::Html) && tags.iter().any(|tag| head.to_ascii_lowercase().contains(tag))
 }
 
-/// RFC 5322: header lines up to a blank one. A memo also begins with From and Date, so a text
-/// needs a header that only mail programs write, unless its name or its type says that it is a mail:
-/// then one header will do, and whatever line is none ends them.
+/// RFC 5322: header lines up to a blank one, or up to a delimiter that they declare. A memo also begins with
+/// From and Date, so a text needs a header that only mail programs write, unless its name or its type says
+/// that it is a mail.
 fn is_mail(head: &str, hint: Option<MediaType>) -> bool {
-    let said = hint == Some(MediaType::Email);
     let mut known = 0;
     let mut technical = 0;
     for (number, line) in head.lines().take(200).enumerate() {
@@ -304,7 +303,7 @@ fn is_mail(head: &str, hint: Option<MediaType>) -> bool {
         let field = line.split_once(':').map_or("", |(field, _)| field);
         if field.is_empty() || !field.bytes().all(|byte| byte.is_ascii_graphic()) {
             // Of a broken mail the first delimiter may be what ends its headers.
-            if said || line.starts_with("--") {
+            if delimits(head, number, line) {
                 break;
             }
             return false;
@@ -316,5 +315,40 @@ fn is_mail(head: &str, hint: Option<MediaType>) -> bool {
             _ => {}
         }
     }
-    if said { known + technical >= 1 } else { known >= 1 && technical >= 1 }
+    if hint == Some(MediaType::Email) { known.max(2 * technical) >= 2 } else { known >= 1 && technical >= 1 }
+}
+
+/// Whether a line is `--` and a boundary that the lines before it declare.
+fn delimits(head: &str, number: usize, line: &str) -> bool {
+    let Some(boundary) = line.strip_prefix("--").map(str::trim_end).filter(|it| !it.is_empty()) else {
+        return false;
+    };
+    head.lines().take(number).any(|before| {
+        before.split_once("boundary=").is_some_and(|(_, rest)| {
+            let value = rest.trim_start_matches('"');
+            value
+                .strip_prefix(boundary)
+                .is_some_and(|end| end.trim_end().is_empty() || end.starts_with(['"', ';']))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mails_without_an_empty_line_are_mails_and_what_looks_a_little_like_them_is_text() {
+        let kind = |bytes: &[u8], name: &str, declared: Option<&str>| detect(bytes, name, declared).unwrap();
+        // Headers that no empty line ends.
+        let cut = b"From: a@b.c\nContent-Type: multipart/mixed; boundary=b\n--b\n\nx\n--b--";
+        assert_eq!(kind(cut, "x", None), MediaType::Email);
+        assert_eq!(kind(b"MIME-Version: 1.0\n\nx", "x", Some("message/rfc822")), MediaType::Email);
+        // What looks a little like it, and would lose its lines as headers.
+        let fax = b"From: Anna\nReceived: 3 May\n----------\nItem: cable\nPrice: 20\n\nThanks";
+        assert_eq!(kind(fax, "x", None), MediaType::Text);
+        let quoting = b"From: a@b.c\nSubject: x\nHi Bob,\nthanks.\nFrom: Bob\nSubject: y\n\nold";
+        assert_eq!(kind(quoting, "x.eml", None), MediaType::Text);
+        assert_eq!(kind(b"Date: 5 May\nAgenda: budget\n\nwe met", "notes.mail", None), MediaType::Text);
+    }
 }
