@@ -14,7 +14,8 @@ use std::process::Command;
 use std::{env, fs, thread};
 
 /// One source a row of images.
-const KERNELS: [&str; 8] = ["activate", "add_norm", "attend", "best", "embed", "heads", "rotate", "step"];
+const KERNELS: [&str; 9] =
+    ["activate", "add_norm", "attend", "best", "embed", "heads", "picture", "rotate", "step"];
 /// What machine code is made for, Turing to Blackwell; cards in between (8.6, 8.9, 12.1) run the code of their
 /// generation.
 const TARGETS: [u32; 5] = [75, 80, 90, 100, 120];

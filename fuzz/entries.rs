@@ -13,7 +13,7 @@ use quire::notify::Notifier;
 use quire::publish::local::LocalStore;
 use quire::publish::{Publisher, Store};
 use quire::review::{Desk, Parts, Rerun, World};
-use quire::sandbox::{Reply, Request, Setup, read_frame};
+use quire::sandbox::{Request, Said, Setup, read_frame, unpack};
 use quire::serve::{Api, Changes, Keys, Look, Original, bind, router, serve};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -43,7 +43,9 @@ pub fn frame(mut bytes: &[u8]) {
     let most = 1 << 20;
     let _ = read_frame::<Request>(&mut { bytes }, most);
     let _ = read_frame::<Setup>(&mut { bytes }, most);
-    let _ = read_frame::<std::result::Result<Reply, Error>>(&mut bytes, most);
+    if let Ok((Said::Lines(widths), pixels)) = read_frame::<Said>(&mut bytes, most) {
+        let _ = unpack(&widths, &pixels.unwrap_or_default());
+    }
 }
 
 /// The topics of the default settings.

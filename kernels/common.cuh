@@ -136,7 +136,7 @@ __device__ inline float warp_max(float v) {
     return v;
 }
 
-// Numbered as in `encoder.rs`.
+// Numbered as in `calls.rs`.
 __device__ inline float activated(int kind, float v) {
     switch (kind) {
     case 1: return 0.5f * v * (1.f + erff(v * 0.70710678f));
@@ -144,6 +144,7 @@ __device__ inline float activated(int kind, float v) {
     case 3: return fmaxf(v, 0.f);
     case 4: return v / (1.f + expf(-v));
     case 5: return tanhf(v);
+    case 6: return 1.f / (1.f + expf(-v));
     default: return v;
     }
 }

@@ -31,6 +31,12 @@ fi
 
 "$quire" bench encoder "$checkpoint" --device gpu --lengths 16,128,512,mixed --rounds 20
 "$quire" bench encoder "$checkpoint" --device cpu --precisions f32 --lengths 128,mixed
+
+# Lines of text by the GPU and by the CPU, on the same pages.
+pages=(tests/corpus/documents/receipt-photographed.jpg tests/corpus/documents/letter-photographed.jpg)
+"$quire" bench ocr "${pages[@]}" --engines ppocr --rounds 5
+"$quire" bench ocr "${pages[@]}" --engines ppocr --rounds 5 --gpu
+
 if python3 -c 'import torch, transformers; assert torch.cuda.is_available()' 2>/dev/null; then
   python3 benches/compare/encoder/gpu.py --quire "$quire" --checkpoint "$checkpoint"
 else

@@ -81,7 +81,8 @@ impl Pipeline {
         failpoints: Arc<Failpoints>,
         source: impl FnOnce(Arc<dyn Watcher>) -> Result<Box<dyn Source>>,
     ) -> Result<Self> {
-        let shared = Arc::new(Shared::new(config, metrics, store, failpoints));
+        let lines = limits::lines(config, models, metrics)?;
+        let shared = Arc::new(Shared::new(config, metrics, store, lines, failpoints));
         let threads = models.threads(config.infer.threads);
         let wait = Duration::from_millis(config.feed.batch_wait_ms);
         let (embedder, engines) = Embedder::start(models, config, metrics, threads, wait)?;

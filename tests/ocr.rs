@@ -10,12 +10,15 @@ use quire::config::OcrEngine;
 use quire::decode::{FamilyLimits, Limits};
 use quire::digitize::Reader;
 use quire::document::{MediaType, PageText};
-use quire::error::Stage;
+use quire::error::{Class, Error, Stage};
 use quire::metrics::Metrics;
 use quire::sandbox::{Reply, Request, Settings, Setup, Worker, networks};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use quire::tensor::{SharedNetwork, Tensor};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 fn folder() -> PathBuf {
@@ -23,7 +26,7 @@ fn folder() -> PathBuf {
 }
 
 fn reader(engine: OcrEngine) -> Reader {
-    let prepare = networks::read(&folder()).expect("run `quire models fetch`");
+    let prepare = networks::read(&folder(), None).expect("run `quire models fetch`");
     Reader::new(engine, "eng", 0.75, Some(prepare)).unwrap()
 }
 
@@ -125,7 +128,7 @@ fn the_networks_read_where_tesseract_is_in_doubt() {
 fn without_networks_tesseract_reads() {
     for engine in [OcrEngine::Ppocr, OcrEngine::Auto] {
         let mut reader =
-            Reader::new(engine, "eng", 0.75, networks::read(&PathBuf::from("/nowhere"))).unwrap();
+            Reader::new(engine, "eng", 0.75, networks::read(&PathBuf::from("/nowhere"), None)).unwrap();
         let name = "notice-clean-scan.png";
         let page = reader.read(&picture(name), 200).unwrap();
         assert!(word_f1(&page, name) > 0.9, "{}", page.text);
@@ -145,23 +148,93 @@ fn odd_pictures_are_pages_without_words() {
     reader.read(&noise, 300).unwrap();
 }
 
-#[test]
-fn a_sealed_child_reads_with_the_networks() {
+/// A sealed child that reads with the networks.
+fn child() -> Worker {
+    child_with(false)
+}
+
+fn child_with(lines_apart: bool) -> Worker {
     let setup = Setup::Digitize {
         engine: OcrEngine::Ppocr,
         networks: folder(),
         languages: "eng".to_owned(),
         retry_below: 0.75,
+        lines_apart,
     };
     let (stage, program, deadline) = (Stage::Digitize, QUIRE.into(), Duration::from_secs(120));
     let settings =
         Settings { stage, program, setup, deadline, memory_mb: 3072, required: true, recycle_after: 10 };
-    let mut worker = Worker::new(settings, Arc::new(Metrics::new()));
-    let name = "receipt-photographed.jpg";
+    Worker::new(settings, Arc::new(Metrics::new()))
+}
+
+const RECEIPT: &str = "receipt-photographed.jpg";
+
+fn ask(worker: &mut Worker) -> Result<PageText, Error> {
     let request = Request::Digitize { media_type: MediaType::Jpeg, page: 1, limits: limits() };
-    let bytes = document(name);
-    let Ok(Reply::Page(page)) = worker.call(&request, &quire::document::sha256_hex(&bytes), &bytes) else {
-        panic!("no page");
-    };
-    assert!(word_f1(&page, name) > 0.85, "{}", page.text);
+    let bytes = document(RECEIPT);
+    match worker.call(&request, &quire::document::sha256_hex(&bytes), &bytes)? {
+        Reply::Page(page) => Ok(page),
+        _ => panic!("another question was answered"),
+    }
+}
+
+#[test]
+fn a_sealed_child_reads_with_the_networks() {
+    let page = ask(&mut child()).unwrap();
+    assert!(word_f1(&page, RECEIPT) > 0.85, "{}", page.text);
+}
+
+/// Stands in for GPUs: the recognizer on the CPU, in this process.
+struct Beside {
+    asked: Mutex<Sender<(Vec<Tensor>, Sender<Result<Vec<Tensor>, Error>>)>>,
+    lines: AtomicUsize,
+    lost: AtomicBool,
+}
+
+impl Beside {
+    fn start() -> Arc<Self> {
+        let (sender, asked) = channel::<(Vec<Tensor>, Sender<_>)>();
+        std::thread::spawn(move || {
+            let mut networks = networks::read(&folder(), None).unwrap()().unwrap();
+            for (lines, reply) in asked {
+                reply.send(networks.recognizer.run_all(&lines)).unwrap();
+            }
+        });
+        let (lines, lost) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Arc::new(Self { asked: Mutex::new(sender), lines, lost })
+    }
+}
+
+impl SharedNetwork for Beside {
+    fn run_all(&self, inputs: Vec<Tensor>, _: Duration) -> Result<Vec<Tensor>, Error> {
+        if self.lost.load(Ordering::Relaxed) {
+            return Err(Error::fatal(Stage::Infer, Class::Internal, "no GPU is left"));
+        }
+        self.lines.fetch_add(inputs.len(), Ordering::Relaxed);
+        let (reply, answer) = channel();
+        self.asked.lock().unwrap().send((inputs, reply)).unwrap();
+        answer.recv().unwrap()
+    }
+}
+
+#[test]
+fn a_sealed_child_has_its_lines_read_by_its_parent() {
+    let beside = Beside::start();
+    let mut worker = child().with_lines(Some(Arc::clone(&beside) as Arc<dyn SharedNetwork>));
+    let page = ask(&mut worker).unwrap();
+    assert!(word_f1(&page, RECEIPT) > 0.85, "{}", page.text);
+    assert!(beside.lines.load(Ordering::Relaxed) > 10);
+    // What it fails with is what the page fails with, and the child goes on.
+    beside.lost.store(true, Ordering::Relaxed);
+    let error = ask(&mut worker).unwrap_err();
+    assert!(matches!(&error, Error::Fatal(failure) if failure.reason == "no GPU is left"), "{error}");
+    beside.lost.store(false, Ordering::Relaxed);
+    assert_eq!(ask(&mut worker).unwrap().text, page.text);
+}
+
+#[test]
+fn lines_of_a_child_whose_parent_reads_none_are_no_answer() {
+    let mut worker = child_with(true);
+    let error = ask(&mut worker).unwrap_err();
+    assert!(matches!(&error, Error::Reject(failure) if failure.class == Class::Crashed), "{error}");
 }

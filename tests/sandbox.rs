@@ -31,6 +31,7 @@ fn settings(stage: Stage) -> Settings {
             networks: std::path::PathBuf::new(),
             languages: "eng".to_owned(),
             retry_below: 0.75,
+            lines_apart: false,
         },
         _ => Setup::Decode,
     };

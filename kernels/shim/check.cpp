@@ -95,6 +95,26 @@ static std::set<std::string> ran;
         RUN(best, T, suffix, 1, 1, logits, scores, tokens, 5, 5);                                              \
     }
 
+// Two pictures of unlike sizes, 5 x 7 and 3 x 4, under windows of 3 x 2 in steps of 2 and 1, and a third of none.
+#define PICTURE(T, suffix)                                                                                     \
+    for (int channels : {3, 16}) {                                                                             \
+        const int rows = 35 + 12, made = 3 * 7 + 2 * 4, length = (6 * channels + 7) / 8 * 8;                   \
+        Buffer<T> x(rows * channels), by(3 * channels), out(made * channels), wide(made * length);             \
+        Buffer<T> both(rows * (channels + 8));                                                                 \
+        Buffer<float> weight(6 * channels), bias(channels);                                                    \
+        Buffer<int> from = ints({0, 5, 7, 35, 3, 4, 47, 0, 0}), to = ints({0, 3, 7, 21, 2, 4, 29, 0, 0});      \
+        RUN(windows, T, suffix, (21 * length + ROW - 1) / ROW, 3, x, from, to, wide, channels, length, 3, 2,   \
+            2, 1, 1, 0);                                                                                       \
+        RUN(convolve_channels, T, suffix, (21 * channels + ROW - 1) / ROW, 3, x, from, to, weight, bias, out,  \
+            channels, 3, 3, 2, 2, 1, 1, 0);                                                                    \
+        for (int mean : {0, 1})                                                                                \
+            RUN(pool_windows, T, suffix, (21 * channels + ROW - 1) / ROW, 3, x, from, to, out, channels, mean, \
+                3, 2, 2, 1, 1, 0);                                                                             \
+        RUN(scale, T, suffix, (35 * channels + ROW - 1) / ROW, 3, x, from, by, channels);                      \
+        RUN(beside, T, suffix, rows, 1, x, both, channels, 8, channels + 8);                                   \
+        RUN(hard_sigmoid, T, suffix, 3, 1, by, channels, 0.2f, 0.5f);                                          \
+    }
+
 #define ATTEND_WITH(kernel, T, suffix, width, sight)                                                           \
     {                                                                                                          \
         const int heads = 2, tokens = 75, longest = 72, span = 4;                                              \
@@ -117,6 +137,7 @@ int main() {
     IN_EACH_FORMAT(ROWS)
     IN_HALF_FORMATS(FULL)
     IN_EACH_FORMAT(STEP)
+    IN_EACH_FORMAT(PICTURE)
     IN_EACH_FORMAT(ATTEND)
     IN_HALF_FORMATS(ATTEND_TILES)
     for (const std::string &kernel : ran) printf("ran %s\n", kernel.c_str());

@@ -9,3 +9,4 @@
 #include "../attend.cu"
 #include "../step.cu"
 #include "../best.cu"
+#include "../picture.cu"

@@ -163,7 +163,13 @@ fn device(app: &App) -> Result<String, Error> {
         Some(models) => (models.device.clone(), models.threads(config.threads)),
         None => (choose(config.device)?, workers(config.threads)),
     };
-    Ok(described(&choice, threads, config.precision))
+    // As `run` starts them, so that what keeps it from that shows here.
+    let lines = match &loaded {
+        Some(models) => crate::pipeline::limits::lines(&app.config, models, &app.metrics)?.is_some(),
+        None => false,
+    };
+    let more = if lines { "; it reads lines of text on pages, too" } else { "" };
+    Ok(described(&choice, threads, config.precision) + more)
 }
 
 fn described(choice: &DeviceChoice, threads: usize, precision: Precision) -> String {

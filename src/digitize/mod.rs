@@ -15,6 +15,7 @@ use crate::document::PageText;
 use crate::error::Result;
 use crate::tensor::Network;
 use image::GrayImage;
+pub use ppocr::{LINE_WIDTHS, LINES};
 use ppocr::PpOcr;
 use reading::{Reading, better};
 use tesseract::Tesseract;

@@ -1,17 +1,20 @@
 //! Which device runs the models, and why.
 
 use super::Engine;
+use super::convnet;
 use super::cpu::{self, CpuEngine, CpuWriter, Packed};
 use super::families::Writer;
 use super::generate::gguf::{GgufModel, GgufWriter};
 use super::generate::{GenerationConfig, outputs, parts};
 use super::gpu::cuda::{self, CudaDevice};
 use super::gpu::device::{self as gpu_device, Format};
-use super::gpu::{ENGINES, Fleet};
+use super::gpu::{ENGINES, Fleet, Network};
+use super::lines::Lines;
 use super::model::{Checkpoint, Seq2Seq};
 use crate::batch::{PackedBatch, WindowOutput};
 use crate::config::{Device, Precision, workers};
 use crate::error::{Class, Error, Result, Stage};
+use crate::metrics::Metrics;
 use crate::metrics::watch::Watch;
 use serde::Serialize;
 use std::sync::Arc;
@@ -109,6 +112,26 @@ impl Devices {
         Ok(fleet.unwrap_or_else(|| Placed::writer(writer, precision)))
     }
 
+    /// Puts the network that reads lines of text there; `None`: who reads a page runs it, on the CPU.
+    ///
+    /// Errors: as of [`Devices::encoder`].
+    pub fn lines(&self, file: &[u8], metrics: &Arc<Metrics>) -> Result<Option<Arc<Lines>>> {
+        if self.gpus.is_empty() {
+            return Ok(None);
+        }
+        // Beside single precision it reads other characters in one of 48 lines of receipts, in bf16 in two.
+        let format = if self.format == Format::Bf16 { Format::F16 } else { self.format };
+        let upload = |device| Network::upload(convnet::parse(file)?, device, format);
+        match Fleet::of(&self.gpus, upload).and_then(|fleet| Lines::start(fleet, metrics)) {
+            Ok(lines) => Ok(Some(lines)),
+            Err(error) if self.setting == Device::Gpu => Err(refused(&error)),
+            Err(error) => {
+                tracing::warn!(reason = error.failure().reason, "the CPU reads lines of text");
+                Ok(None)
+            }
+        }
+    }
+
     /// A model on the GPUs; `None`: it is for the CPU.
     fn fleet(
         &mut self,
@@ -123,10 +146,7 @@ impl Devices {
                 self.choice.tokens = Some(tokens);
                 Ok(Some(Placed(Form::Fleet(Arc::new(fleet)))))
             }
-            Err(error) if self.setting == Device::Gpu => {
-                let reason = format!("infer.device = gpu, but {}", error.failure().reason);
-                Err(Error::fatal(Stage::Infer, Class::Config, reason))
-            }
+            Err(error) if self.setting == Device::Gpu => Err(refused(&error)),
             Err(error) => {
                 let reason = &error.failure().reason;
                 tracing::warn!(reason, "the CPU runs a model that cannot be on the GPU");
@@ -154,6 +174,12 @@ impl DeviceChoice {
     pub fn batch_tokens(&self, setting: usize) -> usize {
         self.tokens.map_or(setting, |most| setting.max(GPU_BATCH.min(most)))
     }
+}
+
+/// A GPU is asked for, and this cannot be there.
+fn refused(error: &Error) -> Error {
+    let reason = format!("infer.device = gpu, but {}", error.failure().reason);
+    Error::fatal(Stage::Infer, Class::Config, reason)
 }
 
 fn on_this_cpu(reason: String) -> DeviceChoice {

@@ -12,6 +12,7 @@ mod generate;
 #[cfg(test)]
 mod golden;
 mod gpu;
+mod lines;
 pub mod manifests;
 mod model;
 pub mod models;

@@ -14,9 +14,12 @@ use super::weights::wrong;
 use crate::config::{InferConfig, Precision};
 use crate::document::{Scale, sha256_hex};
 use crate::error::{Class, Error, Failure, Result, Stage};
+use crate::metrics::Metrics;
 use crate::tasks::{EMBEDDING, HeadOf, Tasks};
+use crate::tensor::SharedNetwork;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The models that the configuration names, loaded.
 pub struct Models {
@@ -30,6 +33,7 @@ pub struct Models {
     pub device: DeviceChoice,
     /// What tells kinds of documents over the vectors: a file that `interpret` reads.
     pub kind: Option<KindHead>,
+    devices: Devices,
 }
 
 /// The file of a head that tells kinds.
@@ -106,30 +110,39 @@ impl Models {
         let kind = kind(&config.kind, &mut revisions)?;
         let paths: Vec<&Path> = branches.iter().map(|(_, path)| path.as_path()).collect();
         let trunk = families::load(&embedding, &paths)?;
-        let mut devices = Devices::open(config.device)?;
+        let devices = Devices::open(config.device)?;
         let device = devices.choice.clone();
-        let mut models = Self { loaded: Vec::new(), tasks: Tasks::default(), revisions, device, kind };
+        let mut models = Self { loaded: Vec::new(), tasks: Tasks::default(), revisions, device, kind, devices };
         let (unit, precision) = (work(&trunk), config.precision);
         let tasks: Vec<&str> = branches.iter().map(|(task, _)| *task).collect();
-        models.add(&embedding, trunk, &tasks, unit, (&mut devices, precision))?;
+        models.add(&embedding, trunk, &tasks, unit, precision)?;
         for (task, path) in alone {
             let checkpoint = families::load_alone(&path)?;
-            models.add(&path, checkpoint, &[task], unit, (&mut devices, precision))?;
+            models.add(&path, checkpoint, &[task], unit, precision)?;
         }
         if let Some(path) = summary {
             models.tasks.summary = Some(models.loaded.len());
             models.loaded.push(match path.extension().is_some_and(|extension| extension == "gguf") {
                 true => Loaded::decoder(&path, unit)?,
-                false => Loaded::writer(&path, unit, (&mut devices, precision))?,
+                false => Loaded::writer(&path, unit, (&mut models.devices, precision))?,
             });
         }
-        models.device = devices.choice;
+        models.device = models.devices.choice.clone();
         Ok(models)
     }
 
     /// Model threads for the setting `infer.threads`.
     pub fn threads(&self, setting: usize) -> usize {
         self.device.threads(setting, self.loaded.iter().any(|loaded| loaded.placed.on_cpu()))
+    }
+
+    /// What reads lines of text for all pages, on the GPUs that run the models; `None`: who reads a page does. `file` is
+    /// its network.
+    ///
+    /// Errors: where a GPU is asked for, why it cannot be there.
+    pub fn lines(&self, file: &[u8], metrics: &Arc<Metrics>) -> Result<Option<Arc<dyn SharedNetwork>>> {
+        let lines = self.devices.lines(file, metrics)?;
+        Ok(lines.map(|lines| lines as Arc<dyn SharedNetwork>))
     }
 
     /// Tokens of a batch for the setting `feed.batch_tokens`.
@@ -155,7 +168,7 @@ impl Models {
         checkpoint: Checkpoint,
         tasks: &[&str],
         unit: usize,
-        (devices, precision): (&mut Devices, Precision),
+        precision: Precision,
     ) -> Result<()> {
         let model = self.loaded.len();
         for ((head, branch), task) in checkpoint.branches.iter().enumerate().zip(tasks) {
@@ -188,7 +201,7 @@ impl Models {
             max_tokens: checkpoint.encoder.max_tokens,
             cost: (work(&checkpoint) / unit.max(1)).max(1) as u64,
             family: families::name(path)?,
-            placed: devices.encoder(checkpoint, precision)?,
+            placed: self.devices.encoder(checkpoint, precision)?,
         });
         Ok(())
     }

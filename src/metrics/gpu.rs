@@ -21,6 +21,8 @@ pub(super) struct Gpu {
     devices: Gauge,
     fallback: Gauge,
     splits: Counter,
+    lines: Counter,
+    line_batches: Counter,
     seconds: Family<StateLabel, FloatCounter>,
     operators: Family<OperatorLabel, FloatCounter>,
     memory_free: Family<GpuLabel, Gauge>,
@@ -103,6 +105,12 @@ impl Metrics {
         self.gpu.splits.inc();
     }
 
+    /// So many lines of text were read together.
+    pub fn lines(&self, count: usize) {
+        self.gpu.lines.inc_by(count as u64);
+        self.gpu.line_batches.inc();
+    }
+
     /// Waits in a model thread for its next batch.
     pub fn free_thread<T>(&self, wait: impl FnOnce() -> T) -> T {
         lock(&self.gpu.watched).change(|watched| watched.free += 1);
@@ -124,6 +132,8 @@ impl Metrics {
             "batches that were split because the device lacked memory",
             self.gpu.splits.clone(),
         );
+        r.register("lines", "lines of text that the GPUs read, of pages' pictures", self.gpu.lines.clone());
+        r.register("line_batches", "batches in which they did", self.gpu.line_batches.clone());
         r.register_with_unit("gpu", "time of each GPU by what it does, or why it does nothing (below); the sum over states is the time that passed",
             Unit::Seconds,
             self.gpu.seconds.clone(),

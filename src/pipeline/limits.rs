@@ -6,8 +6,12 @@ use crate::digitize::Reader;
 use crate::document::{Lineage, Room};
 use crate::error::{Result, Stage};
 use crate::infer::manifests::models_dir;
+use crate::infer::models::Models;
+use crate::metrics::Metrics;
 use crate::sandbox::{Sealed, Settings, Setup, networks};
+use crate::tensor::SharedNetwork;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How the child processes of a stage are run.
@@ -44,14 +48,28 @@ pub fn reading(config: &Config) -> Setup {
         networks: models_dir(config).join(networks::MANIFEST),
         languages: digitize.languages.clone(),
         retry_below: digitize.retry_below,
+        lines_apart: false,
     }
 }
 
 /// The engines that the settings name, in this process.
 pub fn reader(config: &Config) -> Result<Reader> {
     let digitize = &config.digitize;
-    let prepare = networks::read(&models_dir(config).join(networks::MANIFEST));
+    let prepare = networks::read(&models_dir(config).join(networks::MANIFEST), None);
     Reader::new(digitize.engine, &digitize.languages, digitize.retry_below, prepare)
+}
+
+/// What reads lines of text for all pages, where the settings ask for networks and a GPU runs the models.
+pub fn lines(
+    config: &Config,
+    models: &Models,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Arc<dyn SharedNetwork>>> {
+    let file = networks::recognizer(&models_dir(config).join(networks::MANIFEST));
+    match file.filter(|_| config.digitize.engine != OcrEngine::Tesseract) {
+        Some(file) => models.lines(&file, metrics),
+        None => Ok(None),
+    }
 }
 
 /// Says so, where the settings ask for networks that are not there.

@@ -63,16 +63,17 @@ impl Readers {
             None => {
                 let config = asked(&shared.config, options)?;
                 let settings = limits::sandbox(&config, Stage::Digitize, &self.program);
-                let worker = Worker::new(settings, std::sync::Arc::clone(&shared.metrics));
+                let worker = shared.worker(settings);
                 Other { options: options.clone(), worker, used: Instant::now() }
             }
         };
         let other = self.other.insert(other);
         let reply = other.worker.call(request, sha256, bytes);
         other.used = Instant::now();
-        // What the settings ask for was tried at the start; what one document asks for ends nothing else.
+        // What the settings ask for was tried at the start; what one document asks for ends nothing else. A GPU that is
+        // lost is no document's fault.
         reply.map_err(|error| match error {
-            Error::Fatal(failure) => Error::Reject(failure),
+            Error::Fatal(failure) if failure.class != Class::Internal => Error::Reject(failure),
             error => error,
         })
     }

@@ -12,7 +12,8 @@ use crate::notify::Notifier;
 use crate::progress::{Position, Progress};
 use crate::publish::Store;
 use crate::receipt::{Budget, Receipt, lock};
-use crate::sandbox::Worker;
+use crate::sandbox::{Settings, Worker};
+use crate::tensor::SharedNetwork;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -46,6 +47,8 @@ pub struct Shared {
     /// Whether something was stored since they were counted.
     pub uncounted: AtomicBool,
     pub fatal: Mutex<Option<Error>>,
+    /// What reads lines of text, where a GPU does.
+    pub lines: Option<Arc<dyn SharedNetwork>>,
     /// Faults made on purpose.
     pub failpoints: Arc<Failpoints>,
     pub started: Mutex<HashMap<DocumentId, Instant>>,
@@ -57,6 +60,7 @@ impl Shared {
         config: &Config,
         metrics: &Arc<Metrics>,
         store: Arc<dyn Store>,
+        lines: Option<Arc<dyn SharedNetwork>>,
         failpoints: Arc<Failpoints>,
     ) -> Self {
         let notifier = Notifier::new(&config.notify, Arc::clone(&store), Arc::clone(metrics));
@@ -78,6 +82,7 @@ impl Shared {
             counted: AtomicU64::new(0),
             uncounted: AtomicBool::new(false),
             fatal: Mutex::new(None),
+            lines,
             failpoints,
             started: Mutex::default(),
         }
@@ -163,7 +168,12 @@ impl Shared {
 
     /// A slot for a child process of a stage.
     pub fn sandbox(&self, stage: Stage, program: &Path) -> Worker {
-        Worker::new(limits::sandbox(&self.config, stage, program), Arc::clone(&self.metrics))
+        self.worker(limits::sandbox(&self.config, stage, program))
+    }
+
+    /// The same with other settings.
+    pub fn worker(&self, settings: Settings) -> Worker {
+        Worker::new(settings, Arc::clone(&self.metrics)).with_lines(self.lines.clone())
     }
 
     /// What may come out of a document that stands there.

@@ -219,7 +219,7 @@ mod tests {
         let kept = Arc::new(MemoryStore::default());
         kept.outages.store(3, Ordering::Release);
         let as_store = || Arc::clone(&kept) as Arc<dyn crate::publish::Store>;
-        let shared = Shared::new(&config, &Arc::new(Metrics::new()), as_store(), Arc::default());
+        let shared = Shared::new(&config, &Arc::new(Metrics::new()), as_store(), None, Arc::default());
         let (publisher, desk) =
             (Publisher::new(&config, as_store()).unwrap(), office::desk(as_store(), folder.path()));
         let permit = Budget::new(1, 1).acquire(1, Duration::ZERO).unwrap();

@@ -1,16 +1,20 @@
 //! The child's side: prepare, seal, answer until the parent hangs up.
 
 use super::seal::{self, Sealed};
-use super::wire::Start;
+use super::lines::{Apart, Link};
+use super::wire::{Said, Start};
 use super::{Fault, Reply, Request, Setup};
 use super::{networks, wire};
 use crate::decode;
 use crate::digitize::Reader;
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::receipt::panicked;
-use std::io::{BufReader, BufWriter, Write};
+use crate::tensor::Network;
+use std::cell::RefCell;
+use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 
 /// No document is larger; the parent's own limit is lower.
 const MAX_DOCUMENT: u64 = 8 << 30;
@@ -19,22 +23,22 @@ const MAX_DOCUMENT: u64 = 8 << 30;
 pub fn serve() -> std::io::Result<()> {
     use std::os::fd::AsFd;
     let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
-    let mut from = BufReader::with_capacity(1 << 16, socket.try_clone()?);
-    let mut to = BufWriter::with_capacity(1 << 16, socket);
+    let link = Rc::new(RefCell::new(Link::new(socket)?));
     // The default hook prints to stderr; what a panic says travels in the reply instead.
     std::panic::set_hook(Box::new(|_| {}));
 
-    let (Start { setup, required }, _) = wire::read_frame::<Start>(&mut from, 0)?;
-    let prepared = prepare(&setup, required);
+    let (Start { setup, required }, _) = wire::read_frame::<Start>(&mut link.borrow_mut().from, 0)?;
+    let prepared = prepare(&setup, required, &link);
     let (ready, mut reader) = match prepared {
         Ok((reader, sealed)) => (Ok(sealed), reader),
         Err(error) => (Err(error), None),
     };
-    wire::write_frame(&mut to, &ready, None)?;
+    wire::write_frame(&mut link.borrow_mut().to, &ready, None)?;
 
     let mut held = Vec::new();
     loop {
-        let (request, bytes) = match wire::read_frame::<Request>(&mut from, MAX_DOCUMENT) {
+        let heard = wire::read_frame::<Request>(&mut link.borrow_mut().from, MAX_DOCUMENT);
+        let (request, bytes) = match heard {
             Ok(frame) => frame,
             Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(()),
             Err(e) => return Err(e),
@@ -43,13 +47,17 @@ pub fn serve() -> std::io::Result<()> {
             held = bytes;
         }
         if let Setup::Faulty(fault) = setup {
-            fail(fault, &mut to)?;
+            fail(fault, &mut link.borrow_mut().to)?;
         }
         let answer = catch_unwind(AssertUnwindSafe(|| answer(&request, &held, reader.as_mut())));
         let answer = answer.unwrap_or_else(|panic| Err(convict(&request, &*panic)));
-        let parts = answer.as_ref().map(Reply::parts).unwrap_or_default();
+        let said = Said::Answer(answer);
+        let parts = match &said {
+            Said::Answer(Ok(reply)) => reply.parts(),
+            _ => Vec::new(),
+        };
         let parts = Some(parts.as_slice()).filter(|parts| !parts.is_empty());
-        wire::write_frame(&mut to, &answer, parts)?;
+        wire::write_frame(&mut link.borrow_mut().to, &said, parts)?;
     }
 }
 
@@ -87,11 +95,16 @@ fn babble(to: &mut impl Write) -> std::io::Result<()> {
     to.flush()
 }
 
-fn prepare(setup: &Setup, required: bool) -> Result<(Option<Reader>, Sealed)> {
+fn prepare(
+    setup: &Setup,
+    required: bool,
+    link: &Rc<RefCell<Link>>,
+) -> Result<(Option<Reader>, Sealed)> {
     let reader = match setup {
         Setup::Decode | Setup::Faulty(_) => None,
-        Setup::Digitize { engine, networks, languages, retry_below } => {
-            Some(Reader::new(*engine, languages, *retry_below, networks::read(networks))?)
+        Setup::Digitize { engine, networks, languages, retry_below, lines_apart } => {
+            let apart = lines_apart.then(|| Box::new(Apart(Rc::clone(link))) as Box<dyn Network>);
+            Some(Reader::new(*engine, languages, *retry_below, networks::read(networks, apart))?)
         }
     };
     let sealed = seal::seal(required).map_err(|e| {

@@ -6,15 +6,18 @@
 
 pub mod child;
 mod landlock;
+mod lines;
 pub mod networks;
 mod seal;
 mod wire;
 
 pub use seal::Sealed;
-pub use wire::{Fault, Reply, Request, Setup, read_frame, write_frame};
+pub use lines::unpack;
+pub use wire::{Fault, Reply, Request, Said, Setup, read_frame, write_frame};
 
 use crate::error::{Class, Error, Failure, Result, Stage};
 use crate::metrics::Metrics;
+use crate::tensor::SharedNetwork;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -57,6 +60,7 @@ pub struct Settings {
 pub struct Worker {
     settings: Settings,
     metrics: Arc<Metrics>,
+    lines: Option<Arc<dyn SharedNetwork>>,
     running: Option<Running>,
 }
 
@@ -87,7 +91,16 @@ enum Broken {
 impl Worker {
     /// A slot; the child starts with the first request.
     pub fn new(settings: Settings, metrics: Arc<Metrics>) -> Self {
-        Self { settings, metrics, running: None }
+        Self { settings, metrics, lines: None, running: None }
+    }
+
+    /// Its child gives lines of text to `lines`, and does not read them itself.
+    pub fn with_lines(mut self, lines: Option<Arc<dyn SharedNetwork>>) -> Self {
+        if let Setup::Digitize { lines_apart, .. } = &mut self.settings.setup {
+            *lines_apart = lines.is_some();
+            self.lines = lines;
+        }
+        self
     }
 
     /// Starts the child now, so that a wrong setting shows at start and not at the first document; says what
@@ -128,6 +141,7 @@ impl Worker {
     ) -> Result<Result<Result<Reply>, Broken>> {
         let (allowed, recycle_after) = (self.settings.deadline, self.settings.recycle_after);
         let most_resident = (self.settings.memory_mb << 20) / 2;
+        let lines = self.lines.clone();
         let running = self.running()?;
         // A child's start is not the document's time.
         let deadline = Instant::now() + allowed;
@@ -135,13 +149,7 @@ impl Worker {
         let payload = if running.holds == sha256 { None } else { Some(&whole[..]) };
         let mut timed = Timed { socket: &running.socket, deadline };
         let sent = wire::write_frame(&mut timed, request, payload);
-        let answer = sent.and_then(|()| {
-            let (mut answer, bytes) = wire::read_frame::<Result<Reply>>(&mut timed, request.most_bytes())?;
-            if let Ok(reply) = &mut answer {
-                reply.attach(bytes.unwrap_or_default())?;
-            }
-            Ok(answer)
-        });
+        let answer = sent.and_then(|()| hear(&mut timed, request, lines.as_deref(), allowed));
         let answer = match answer {
             Ok(answer) => answer,
             Err(e) if is_late(&e) => return Ok(Err(Broken::Late)),
@@ -262,6 +270,39 @@ impl Worker {
             Failure::new(stage, Class::Timeout, format!("took longer than {} s", deadline.as_secs_f64()));
         failure.remedy = format!("split the document, or raise {stage}.deadline_s");
         Error::Reject(failure)
+    }
+}
+
+/// What a child answers, after lines of text that it wants to have read. While others' lines are read its document's time
+/// does not run; that may double it, and no more.
+fn hear(
+    timed: &mut Timed<'_>,
+    request: &Request,
+    lines: Option<&dyn SharedNetwork>,
+    mut patience: Duration,
+) -> std::io::Result<Result<Reply>> {
+    let most = request.most_bytes().max(if lines.is_some() { lines::MOST } else { 0 });
+    loop {
+        let (said, bytes) = wire::read_frame::<Said>(timed, most)?;
+        match (said, lines) {
+            (Said::Answer(mut answer), _) => {
+                if let Ok(reply) = &mut answer {
+                    reply.attach(bytes.unwrap_or_default())?;
+                }
+                return Ok(answer);
+            }
+            (Said::Lines(widths), Some(lines)) => {
+                let pictures = lines::unpack(&widths, &bytes.unwrap_or_default());
+                let pictures = pictures.ok_or(std::io::ErrorKind::InvalidData)?;
+                let asked = Instant::now();
+                let steps = lines.run_all(pictures, patience);
+                let waited = asked.elapsed().min(patience);
+                patience -= waited;
+                timed.deadline += waited;
+                lines::answer(timed, steps)?;
+            }
+            (Said::Lines(_), None) => return Err(std::io::ErrorKind::InvalidData.into()),
+        }
     }
 }
 

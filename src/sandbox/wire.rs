@@ -36,6 +36,8 @@ pub enum Setup {
         languages: String,
         /// Confidence below which a page is read again.
         retry_below: f32,
+        /// Whether its parent has lines of text read, on a GPU.
+        lines_apart: bool,
     },
     /// Nothing, and then it does this at every request: for tests of what a child cannot break.
     Faulty(Fault),
@@ -54,6 +56,15 @@ pub enum Fault {
     Babble,
     /// Opens a file, and babbles if it may.
     Open,
+}
+
+/// What a child says after a request: lines of text perhaps, and in the end its answer.
+#[derive(Serialize, Deserialize)]
+pub enum Said {
+    /// To the request.
+    Answer(crate::error::Result<Reply>),
+    /// Lines that the parent is to have read: how wide each is. Their pixels come behind.
+    Lines(Vec<u32>),
 }
 
 /// What a parent asks.

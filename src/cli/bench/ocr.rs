@@ -4,14 +4,19 @@
 use super::measures::{MEASURES, character_error_rate, spearman};
 use super::{Clock, Spent, show};
 use crate::cli::App;
+use crate::config::Device;
 use crate::digitize::Reader;
 use crate::infer::manifests::models_dir;
+use crate::infer::models::Models;
+use crate::pipeline::limits;
 use crate::sandbox::networks;
+use crate::tensor::{Network, SharedNetwork};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Pages of which a correlation says something.
 const FEWEST: usize = 8;
@@ -34,6 +39,9 @@ pub struct OcrArgs {
     /// Engines to read with, one after the other on each page [default: as configured]
     #[arg(long, value_delimiter = ',')]
     engines: Vec<String>,
+    /// Have the GPU read lines of text, as `quire run` does where there is one; only the rest then takes CPU time
+    #[arg(long)]
+    gpu: bool,
 }
 
 /// What one image took.
@@ -53,6 +61,15 @@ struct Figure {
     seconds: Spent,
 }
 
+/// What reads lines of text on a GPU.
+fn on_gpu(app: &App) -> Result<Arc<dyn SharedNetwork>> {
+    let mut infer = app.config.infer.clone();
+    infer.device = Device::Gpu;
+    let models = Models::load(&infer, &models_dir(&app.config))?;
+    let lines = limits::lines(&app.config, &models, &app.metrics)?;
+    lines.context("digitize.engine = tesseract, or the networks are not there: `quire models fetch`")
+}
+
 /// Measures and prints.
 pub fn run(app: &App, args: &OcrArgs) -> Result<()> {
     let config = &app.config.digitize;
@@ -61,9 +78,14 @@ pub fn run(app: &App, args: &OcrArgs) -> Result<()> {
         names => names.iter().map(|name| name.parse().map_err(anyhow::Error::msg)).collect::<Result<_>>()?,
     };
     let folder = models_dir(&app.config).join(networks::MANIFEST);
+    let lines = match args.gpu {
+        true => Some(on_gpu(app)?),
+        false => None,
+    };
     let mut readers = Vec::new();
     for engine in engines {
-        let made = Reader::new(engine, &config.languages, config.retry_below, networks::read(&folder))?;
+        let apart = lines.clone().map(|lines| Box::new(lines) as Box<dyn Network>);
+        let made = Reader::new(engine, &config.languages, config.retry_below, networks::read(&folder, apart))?;
         readers.push((engine.to_string(), made));
     }
     let mut figures = Vec::new();

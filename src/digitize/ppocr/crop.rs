@@ -7,9 +7,9 @@ use image::{GrayImage, Luma};
 /// Pixels of height that the recogniser was trained on.
 pub const HEIGHT: usize = 48;
 /// Shorter lines get grey behind them.
-const NARROWEST: usize = 96;
+pub const NARROWEST: usize = 96;
 /// Longer ones are squeezed.
-const WIDEST: usize = 3200;
+pub const WIDEST: usize = 3200;
 
 /// Pixels across that a line takes, and of these those that show it.
 pub fn widths(rect: &Rect) -> (usize, usize) {

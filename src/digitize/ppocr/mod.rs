@@ -11,6 +11,8 @@ use crate::error::Result;
 use crate::tensor::Tensor;
 use boxes::Rect;
 use image::{GrayImage, imageops};
+use std::ops::RangeInclusive;
+use crop::WIDEST;
 use text::Line;
 
 /// The detector's picture: sides in multiples of this.
@@ -19,6 +21,11 @@ const STEP: u32 = 32;
 const SHORTEST: u32 = 736;
 /// And its longer side at most so many.
 const LONGEST: u32 = 1600;
+/// What the recognizer gets at once: pictures of so many pixels high, together at most so many across (7 MiB), which
+/// is about half a page.
+pub const LINES: (usize, usize) = (crop::HEIGHT, 4 * WIDEST);
+/// How many pixels across each of them has.
+pub const LINE_WIDTHS: RangeInclusive<usize> = crop::NARROWEST..=WIDEST;
 /// Lines of a page; more is no page of text.
 const MOST_LINES: usize = 3000;
 /// The share of a page that counts as not read where lines were left out, at least: a person is to look at it.
@@ -44,13 +51,18 @@ impl PpOcr {
     /// The lines of a page, and whether most of them are higher than wide.
     fn lines(&mut self, image: &GrayImage, rects: Vec<Rect>) -> Result<(Vec<Line>, bool)> {
         let tall = rects.iter().filter(|rect| rect.is_tall()).count() * 2 > rects.len();
+        let turned = rects.into_iter().map(|rect| if rect.is_tall() { rect.turned() } else { rect });
+        let rects: Vec<Rect> = turned.collect();
         let mut lines = Vec::with_capacity(rects.len());
-        for rect in rects {
-            let rect = if rect.is_tall() { rect.turned() } else { rect };
-            let picture = crop::line(image, &rect);
-            let steps = self.networks.recognizer.run(&picture)?;
-            let line = text::decode(&steps, &self.characters, rect);
-            lines.extend(line.filter(|line| line.confidence() >= LEAST_CONFIDENCE));
+        let mut rest = rects.as_slice();
+        while let Some((group, after)) = rest.split_at_checked(together(rest)).filter(|_| !rest.is_empty()) {
+            let pictures: Vec<Tensor> = group.iter().map(|rect| crop::line(image, rect)).collect();
+            let steps = self.networks.recognizer.run_all(&pictures)?;
+            let read = group.iter().zip(&steps).filter_map(|(rect, steps)| {
+                text::decode(steps, &self.characters, *rect)
+            });
+            lines.extend(read.filter(|line| line.confidence() >= LEAST_CONFIDENCE));
+            rest = after;
         }
         Ok((lines, tall))
     }
@@ -99,6 +111,15 @@ impl Recognizer for PpOcr {
     }
 }
 
+/// How many lines are given to the recognizer at once: their pictures exist together.
+fn together(rects: &[Rect]) -> usize {
+    let ends = rects.iter().scan(0, |columns, rect| {
+        *columns += crop::widths(rect).0;
+        Some(*columns)
+    });
+    ends.take_while(|columns| *columns <= LINES.1).count().max(1)
+}
+
 /// The share of a page that was not read, of one on which so many lines were found.
 fn left_out(lines: usize) -> f32 {
     let more = lines.saturating_sub(MOST_LINES);
@@ -127,5 +148,13 @@ mod tests {
     fn a_page_of_too_many_lines_is_doubted() {
         assert_eq!([0, MOST_LINES, MOST_LINES + 1].map(left_out), [0.0, 0.0, LEFT_OUT]);
         assert!(left_out(10 * MOST_LINES) > 0.89);
+    }
+
+    #[test]
+    fn lines_are_read_in_groups_that_hold_each_of_them() {
+        let rect = |length: f32| Rect { centre: (0.0, 0.0), half: (length, 24.0), along: (1.0, 0.0) };
+        assert_eq!(together(&[rect(1e9), rect(1e9), rect(1e9), rect(1e9), rect(1e9)]), 4);
+        assert_eq!(together(&vec![rect(50.0); 1000]), LINES.1 / 100);
+        assert_eq!((together(&[rect(1.0)]), together(&[])), (1, 1));
     }
 }

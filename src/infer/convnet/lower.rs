@@ -4,15 +4,16 @@
 use super::onnx::{Constant, Graph, Node};
 use super::{Op, Program, Step};
 use crate::infer::cpu::conv::{Pool, Window};
-use crate::infer::cpu::{Activation, Packed, Precision};
+use crate::infer::cpu::Activation;
+use crate::infer::model::Linear;
 use std::collections::HashMap;
 
 /// Why a network cannot be run.
 pub type Wrong = String;
 
 /// Turns a graph into a program.
-pub fn lower(graph: &Graph, precision: Precision) -> Result<Program, Wrong> {
-    let mut lowering = Lowering::new(graph, precision);
+pub fn lower(graph: &Graph) -> Result<Program<Linear>, Wrong> {
+    let mut lowering = Lowering::new(graph);
     let [input] = graph.inputs.as_slice() else { return Err("it has not one input".to_owned()) };
     lowering.places.insert(input.clone(), 0);
     while let Some(node) = lowering.node(0) {
@@ -43,13 +44,12 @@ pub struct Lowering<'g> {
     renamed: HashMap<&'g str, &'g str>,
     uses: HashMap<&'g str, usize>,
     places: HashMap<String, usize>,
-    steps: Vec<Step>,
+    steps: Vec<Step<Linear>>,
     channels: Option<usize>,
-    precision: Precision,
 }
 
 impl<'g> Lowering<'g> {
-    fn new(graph: &'g Graph, precision: Precision) -> Self {
+    fn new(graph: &'g Graph) -> Self {
         let (mut renamed, mut nodes) = (HashMap::new(), Vec::new());
         for node in &graph.nodes {
             match node.op.as_str() {
@@ -66,7 +66,7 @@ impl<'g> Lowering<'g> {
         }
         let constants = &graph.constants;
         let (places, steps) = (HashMap::new(), Vec::new());
-        Self { constants, nodes, next: 0, renamed, uses, places, steps, channels: None, precision }
+        Self { constants, nodes, next: 0, renamed, uses, places, steps, channels: None }
     }
 
     /// The node that is `ahead` of the next.
@@ -97,7 +97,7 @@ impl<'g> Lowering<'g> {
     }
 
     /// Adds a step that makes `output`, the result of the next `nodes` nodes.
-    fn push(&mut self, op: Op, inputs: &[&str], output: &str, nodes: usize) -> Result<(), Wrong> {
+    fn push(&mut self, op: Op<Linear>, inputs: &[&str], output: &str, nodes: usize) -> Result<(), Wrong> {
         let from = inputs.iter().map(|input| self.place(input)).collect::<Result<Vec<_>, _>>()?;
         let to = self.steps.len() + 1;
         self.steps.push(Step { op, from, to, last: Vec::new() });
@@ -198,9 +198,9 @@ impl<'g> Lowering<'g> {
         let op = if group == 1 {
             let order =
                 (0..out).flat_map(|o| (0..taps).flat_map(move |t| (0..inner).map(move |i| (o, i, t))));
-            let values: Vec<f32> = order.map(|(o, i, t)| at(o, i, t) * scale(o)).collect();
-            let packed = self.packed(&values, &layer.bias, taps * inner);
-            Op::Convolve(window, packed, layer.activation)
+            let weight = order.map(|(o, i, t)| at(o, i, t) * scale(o)).collect();
+            let bias = std::mem::take(&mut layer.bias);
+            Op::Convolve(window, Linear { weight, bias, inner: taps * inner }, layer.activation)
         } else if group == out && inner == 1 {
             let order = (0..taps).flat_map(|t| (0..out).map(move |o| (o, t)));
             let values = order.map(|(o, t)| at(o, 0, t) * scale(o)).collect();
@@ -209,10 +209,6 @@ impl<'g> Lowering<'g> {
             return None;
         };
         Some(self.push(op, &[node.input(0)], &layer.end, layer.nodes))
-    }
-
-    fn packed(&self, weight: &[f32], bias: &[f32], inner: usize) -> Packed {
-        Packed::new(weight, bias, inner, self.precision)
     }
 
     fn unfold(&mut self, node: &Node) -> Option<Result<(), Wrong>> {
@@ -228,10 +224,9 @@ impl<'g> Lowering<'g> {
             weight.values.get((i * out + o) * taps + tap).copied().unwrap_or(0.0) * scale
         };
         let order = (0..taps).flat_map(|t| (0..out).flat_map(move |o| (0..inner).map(move |i| (i, o, t))));
-        let values: Vec<f32> = order.map(|(i, o, t)| at(i, o, t)).collect();
-        let bias: Vec<f32> = (0..taps).flat_map(|_| layer.bias.iter().copied()).collect();
-        let packed = self.packed(&values, &bias, inner);
-        let op = Op::Unfold(window.size, packed, layer.activation);
+        let weight = order.map(|(i, o, t)| at(i, o, t)).collect();
+        let bias = (0..taps).flat_map(|_| layer.bias.iter().copied()).collect();
+        let op = Op::Unfold(window.size, Linear { weight, bias, inner }, layer.activation);
         Some(self.push(op, &[node.input(0)], &layer.end, layer.nodes))
     }
 
@@ -239,11 +234,11 @@ impl<'g> Lowering<'g> {
     fn product(&mut self, node: &Node) -> Option<Result<(), Wrong>> {
         let weight = self.constant(node.input(1))?;
         let [inner, out] = *weight.dims.as_slice() else { return None };
-        let layer = self.layer(node.output(), out, vec![0.0; out])?;
+        let mut layer = self.layer(node.output(), out, vec![0.0; out])?;
         let order = (0..out).flat_map(|o| (0..inner).map(move |i| (o, i)));
         let at = |o: usize, i: usize| weight.values.get(i * out + o).copied().unwrap_or(0.0);
-        let values: Vec<f32> = order.map(|(o, i)| at(o, i)).collect();
-        let packed = self.packed(&values, &layer.bias, inner);
+        let weight = order.map(|(o, i)| at(o, i)).collect();
+        let packed = Linear { weight, bias: std::mem::take(&mut layer.bias), inner };
         let after = self.node(layer.nodes);
         let softmax =
             after.filter(|after| after.op == "Softmax" && self.name(after.input(0)) == self.name(&layer.end));

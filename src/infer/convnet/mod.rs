@@ -7,9 +7,13 @@
 mod lower;
 mod onnx;
 mod patterns;
+mod program;
 
-use super::cpu::conv::{self, Pool, Window};
-use super::cpu::{Activation, Packed, Precision, Rows, Shape, Sight, activate, add, attend, layer_norm};
+pub use program::{Op, Program, Step};
+
+use super::cpu::conv;
+use super::cpu::{Activation, Packed, Precision, Rows, Sight, activate, add, attend, layer_norm};
+use super::model::Linear;
 use crate::error::{Class, Error, Result, Stage};
 use crate::tensor::{Network, Tensor};
 use std::collections::BTreeMap;
@@ -17,7 +21,7 @@ use std::sync::Arc;
 
 /// A network, ready to run.
 pub struct ConvNet {
-    program: Arc<Program>,
+    program: Arc<Program<Packed>>,
     /// What its makers wrote into the file.
     pub metadata: BTreeMap<String, String>,
     scratch: Scratch,
@@ -32,45 +36,6 @@ struct Scratch {
     spare: Vec<Vec<f32>>,
 }
 
-/// What to compute, in order, on numbered places.
-struct Program {
-    steps: Vec<Step>,
-    places: usize,
-    channels: usize,
-    output: usize,
-}
-
-struct Step {
-    op: Op,
-    from: Vec<usize>,
-    to: usize,
-    /// Places that no later step reads.
-    last: Vec<usize>,
-}
-
-enum Op {
-    Convolve(Window, Packed, Activation),
-    /// Each channel by itself: weights `[size, channels]`, bias.
-    Channels(Window, Vec<f32>, Vec<f32>, Activation),
-    /// Transposed, the step as large as the window.
-    Unfold((usize, usize), Packed, Activation),
-    Pool(Window, Pool),
-    Mean,
-    Concatenate,
-    Add,
-    /// By one pixel's values.
-    Scale,
-    Enlarge((usize, usize)),
-    Activate(Activation),
-    Sigmoid,
-    /// clamp(αx + β, 0, 1)
-    HardSigmoid(f32, f32),
-    LayerNorm(Vec<f32>, Vec<f32>, f32),
-    Attend(Shape),
-    /// A classifier of each pixel and its softmax: the best class and its probability.
-    Best(Packed),
-}
-
 /// Rows whose scores of all classes exist together.
 const CLASSIFIED: usize = 24;
 
@@ -79,11 +44,27 @@ impl ConvNet {
     ///
     /// Errors: `Fatal`, naming the node that is not understood.
     pub fn load(bytes: &[u8], precision: Precision) -> Result<Self> {
-        let wrong = |what: String| Error::fatal(Stage::Infer, Class::Model, format!("ONNX network: {what}"));
-        let graph = onnx::parse(bytes).ok_or_else(|| wrong("the file is cut or is none".to_owned()))?;
-        let program = lower::lower(&graph, precision).map_err(wrong)?;
-        Ok(Self { program: Arc::new(program), metadata: graph.metadata, scratch: Scratch::default() })
+        let Parsed { program, metadata } = parse(bytes)?;
+        let pack = |linear: Linear| Ok(Packed::new(&linear.weight, &linear.bias, linear.inner, precision));
+        Ok(Self { program: Arc::new(program.map(pack)?), metadata, scratch: Scratch::default() })
     }
+}
+
+/// A file that was read.
+pub struct Parsed {
+    /// What to compute.
+    pub program: Program<Linear>,
+    /// What its makers wrote into the file.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Reads an ONNX file.
+///
+/// Errors: `Fatal`, naming the node that is not understood.
+pub fn parse(bytes: &[u8]) -> Result<Parsed> {
+    let wrong = |what: String| Error::fatal(Stage::Infer, Class::Model, format!("ONNX network: {what}"));
+    let graph = onnx::parse(bytes).ok_or_else(|| wrong("the file is cut or is none".to_owned()))?;
+    Ok(Parsed { program: lower::lower(&graph).map_err(wrong)?, metadata: graph.metadata })
 }
 
 impl Network for ConvNet {
@@ -127,14 +108,10 @@ impl Scratch {
     }
 
     /// What a step makes; `None` where its inputs' sizes do not fit.
-    fn step(&mut self, step: &Step, places: &mut [Option<Tensor>]) -> Option<Tensor> {
+    fn step(&mut self, step: &Step<Packed>, places: &mut [Option<Tensor>]) -> Option<Tensor> {
         let mut inputs = step.from.iter();
         let first = *inputs.next()?;
-        let in_place = matches!(
-            step.op,
-            Op::Add | Op::Scale | Op::Activate(_) | Op::Sigmoid | Op::HardSigmoid(..) | Op::LayerNorm(..)
-        );
-        if in_place {
+        if step.op.changes() {
             let mut x = match step.last.contains(&first) {
                 true => places.get_mut(first)?.take()?,
                 false => {
@@ -205,7 +182,7 @@ impl Scratch {
 }
 
 /// Steps that change their first input.
-fn change(op: &Op, x: &mut Tensor, second: Option<&Tensor>) -> Option<()> {
+fn change(op: &Op<Packed>, x: &mut Tensor, second: Option<&Tensor>) -> Option<()> {
     match op {
         Op::Add => {
             let y = second.filter(|y| y.values.len() == x.values.len() && y.channels == x.channels)?;

@@ -35,7 +35,8 @@ impl Window {
         )
     }
 
-    fn is_pixel(&self) -> bool {
+    /// Whether it is one pixel after another.
+    pub fn is_pixel(&self) -> bool {
         self.size == (1, 1) && self.step == (1, 1) && self.before == (0, 0) && self.after == (0, 0)
     }
 }

@@ -195,7 +195,7 @@ impl NormArguments {
 }
 
 /// The number that kernels know an activation by.
-fn kind(activation: Activation) -> i32 {
+pub fn kind(activation: Activation) -> i32 {
     match activation {
         Activation::None => 0,
         Activation::Gelu => 1,

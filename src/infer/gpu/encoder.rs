@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::infer::model::{Activation, NormPlacement};
 
 /// Threads of a block of the attention kernel.
-const ATTENTION: u32 = 128;
+pub const ATTENTION: u32 = 128;
 
 /// One batch on its way through the model.
 pub struct Pass<'p> {

@@ -17,26 +17,46 @@ const MOST: usize = 32_768;
 /// Fewer are not worth a GPU.
 const LEAST: usize = 512;
 /// The widest head that the kernels take.
-const WIDEST: usize = 256;
+pub const WIDEST: usize = 256;
 
-/// A model's weights on every GPU.
-pub struct Fleet {
-    slots: Vec<Slot>,
+/// What a fleet has on each GPU.
+pub trait Load: Send + Sync {
+    /// What runs it.
+    type Engine;
+
+    /// The GPU.
+    fn device(&self) -> &Arc<dyn Device>;
+
+    /// What it takes there.
+    fn bytes(&self) -> usize;
+
+    /// What an engine may take at once of `share` bytes; `free` is what is left in all, for messages.
+    ///
+    /// Errors: [`too_few`].
+    fn fitting(&self, share: usize, free: usize) -> Result<Room>;
+
+    /// An engine with a queue and arenas of its own.
+    fn engine(self: &Arc<Self>, room: Room) -> Result<Self::Engine>;
+}
+
+/// Weights on every GPU.
+pub struct Fleet<L = Weights> {
+    slots: Vec<Slot<L>>,
     next: AtomicUsize,
     room: Room,
 }
 
 /// What one engine may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Room {
-    /// Tokens at once.
-    together: usize,
+pub struct Room {
+    /// Tokens at once; of pictures, columns of pixels.
+    pub together: usize,
     /// Bytes of the keys and values of texts.
-    caches: usize,
+    pub caches: usize,
 }
 
-struct Slot {
-    weights: Arc<Weights>,
+struct Slot<L> {
+    weights: Arc<L>,
     lost: AtomicBool,
 }
 
@@ -71,26 +91,45 @@ impl Fleet {
             let reason = format!("its heads are wider than the {WIDEST} numbers of the GPU kernels");
             return Err(Error::reject(Stage::Infer, Class::Model, reason));
         }
+        Self::of(devices, upload)
+    }
+}
+
+impl<L: Load> Fleet<L> {
+    /// Puts what `upload` makes onto each of `devices`.
+    ///
+    /// Errors: those of `upload` and of [`Load::fitting`].
+    pub fn of(
+        devices: &[Arc<dyn Device>],
+        upload: impl Fn(Arc<dyn Device>) -> Result<L>,
+    ) -> Result<Self> {
         let mut slots = Vec::with_capacity(devices.len());
-        let mut room = Room { together: MOST, caches: usize::MAX };
+        let mut room = Room { together: usize::MAX, caches: usize::MAX };
         for device in devices {
             let weights = upload(Arc::clone(device))?;
-            let own = fitting(&weights)?;
+            let (free, _) = weights.device().memory()?;
+            // An arena is a quarter larger than what it is made for, and other models come after this one.
+            let own = weights.fitting(free / ENGINES / 2, free)?;
             room = Room { together: room.together.min(own.together), caches: room.caches.min(own.caches) };
-            let (weights_mb, tokens) = (weights.bytes() >> 20, room.together);
-            tracing::info!(weights_mb, tokens, "a model is on a GPU");
+            let (weights_mb, together) = (weights.bytes() >> 20, room.together);
+            tracing::info!(weights_mb, together, "a model is on a GPU");
             slots.push(Slot { weights: Arc::new(weights), lost: AtomicBool::new(false) });
         }
         Ok(Self { slots, next: AtomicUsize::new(0), room })
     }
 
-    /// Tokens that an engine takes at once.
+    /// Tokens, or columns of pixels, that an engine takes at once.
     pub fn together(&self) -> usize {
         self.room.together
     }
 
+    /// GPUs, lost ones too.
+    pub fn gpus(&self) -> usize {
+        self.slots.len()
+    }
+
     /// An engine on the GPU whose turn it is.
-    pub fn engine(self: &Arc<Self>) -> FleetEngine {
+    pub fn engine(self: &Arc<Self>) -> FleetEngine<L> {
         FleetEngine { fleet: Arc::clone(self), running: None }
     }
 
@@ -104,32 +143,49 @@ impl Fleet {
     }
 }
 
-/// What fits into what memory is left, for each of a GPU's engines.
-fn fitting(weights: &Weights) -> Result<Room> {
-    let (free, _) = weights.device.memory()?;
-    // An arena is a quarter larger than what it is made for, and other models come after this one.
-    let share = free / ENGINES / 2;
-    // Keys and values of texts take as much as all else of a model that writes.
-    let caches = if weights.writer.is_some() { share / 2 } else { 0 };
-    let length = weights.encoder.max_tokens.min(LEAST);
-    let sizes = std::iter::successors(Some(MOST), |tokens| Some(tokens / 2));
-    let mut sizes = sizes.take_while(|tokens| *tokens >= LEAST);
-    let fits = |tokens: &usize| GpuEngine::activations(weights, *tokens, length) <= share - caches;
-    let together = sizes.find(fits).ok_or_else(|| {
-        let reason = format!("the GPU has {} MiB left beside the weights: too few for a batch", free >> 20);
-        Error::retry(Stage::Infer, Class::Model, reason)
-    })?;
-    Ok(Room { together, caches })
+impl Load for Weights {
+    type Engine = GpuEngine;
+
+    fn device(&self) -> &Arc<dyn Device> {
+        &self.device
+    }
+
+    fn bytes(&self) -> usize {
+        Weights::bytes(self)
+    }
+
+    fn fitting(&self, share: usize, free: usize) -> Result<Room> {
+        // Keys and values of texts take as much as all else of a model that writes.
+        let caches = if self.writer.is_some() { share / 2 } else { 0 };
+        let length = self.encoder.max_tokens.min(LEAST);
+        let sizes = std::iter::successors(Some(MOST), |tokens| Some(tokens / 2));
+        let mut sizes = sizes.take_while(|tokens| *tokens >= LEAST);
+        let fits = |tokens: &usize| GpuEngine::activations(self, *tokens, length) <= share - caches;
+        Ok(Room { together: sizes.find(fits).ok_or_else(|| too_few(free))?, caches })
+    }
+
+    fn engine(self: &Arc<Self>, Room { together, caches }: Room) -> Result<GpuEngine> {
+        GpuEngine::new(Arc::clone(self), together, caches)
+    }
+}
+
+/// What is left is not enough for a batch.
+pub fn too_few(free: usize) -> Error {
+    let reason = format!("the GPU has {} MiB left beside the weights: too few for a batch", free >> 20);
+    Error::retry(Stage::Infer, Class::Model, reason)
 }
 
 /// An engine that moves to another GPU when its own is lost.
-pub struct FleetEngine {
-    fleet: Arc<Fleet>,
-    running: Option<(usize, GpuEngine)>,
+pub struct FleetEngine<L: Load = Weights> {
+    fleet: Arc<Fleet<L>>,
+    running: Option<(usize, L::Engine)>,
 }
 
-impl FleetEngine {
-    fn with<T>(&mut self, mut work: impl FnMut(&mut GpuEngine) -> Result<T>) -> Result<T> {
+impl<L: Load> FleetEngine<L> {
+    /// Does `work` with an engine; a GPU that is lost over it is left, and it is done with another.
+    ///
+    /// Errors: those of `work`; `Fatal` where no GPU is left.
+    pub fn with<T>(&mut self, mut work: impl FnMut(&mut L::Engine) -> Result<T>) -> Result<T> {
         let mut reason = None;
         loop {
             let at = match &self.running {
@@ -143,19 +199,16 @@ impl FleetEngine {
             let done = match &mut self.running {
                 Some((_, engine)) if !slot.lost.load(Ordering::Relaxed) => work(engine),
                 Some(_) => Err(none_left()),
-                None => {
-                    let Room { together, caches } = self.fleet.room;
-                    GpuEngine::new(Arc::clone(&slot.weights), together, caches).and_then(|mut engine| {
-                        let done = work(&mut engine);
-                        self.running = Some((at, engine));
-                        done
-                    })
-                }
+                None => slot.weights.engine(self.fleet.room).and_then(|mut engine| {
+                    let done = work(&mut engine);
+                    self.running = Some((at, engine));
+                    done
+                }),
             };
             match done {
                 Err(Error::Fatal(failure)) => {
                     self.running = None;
-                    slot.weights.device.watch().lost();
+                    slot.weights.device().watch().lost();
                     if !slot.lost.swap(true, Ordering::Relaxed) {
                         tracing::error!(
                             gpu = at,

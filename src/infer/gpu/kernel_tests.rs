@@ -1,6 +1,7 @@
 //! Each kernel beside its twin on the CPU, in each format, over shapes that fit its tiles and that do not. On a GPU
 //! where there is one.
 
+mod picture;
 mod step;
 
 use super::calls::ROW;

@@ -10,12 +10,14 @@ pub mod device;
 mod encoder;
 mod fleet;
 mod heads;
+mod picture;
 mod plan;
 mod watched;
 mod weights;
 mod writer;
 
-pub use fleet::{ENGINES, Fleet};
+pub use fleet::{ENGINES, Fleet, FleetEngine};
+pub use picture::{Network, PictureEngine};
 pub use weights::Weights;
 
 use super::Engine;

@@ -4,6 +4,7 @@ mod decoder;
 mod upload;
 
 pub use decoder::{Decoder, DecoderLayer, Writer};
+pub use upload::Uploader;
 
 use super::device::{Address, Device, Format, Memory};
 use crate::infer::model::{Activation, NormPlacement, Pooling, Problem};

@@ -47,15 +47,17 @@ impl Weights {
 }
 
 /// On the way to a device.
-pub(super) struct Uploader<'d> {
+pub struct Uploader<'d> {
     device: &'d Arc<dyn Device>,
     pub(super) format: Format,
     stream: Box<dyn Stream>,
-    memory: Vec<Memory>,
+    /// What holds it.
+    pub memory: Vec<Memory>,
 }
 
 impl<'d> Uploader<'d> {
-    fn new(device: &'d Arc<dyn Device>, format: Format) -> Result<Self> {
+    /// Nothing is there yet.
+    pub fn new(device: &'d Arc<dyn Device>, format: Format) -> Result<Self> {
         let stream = Arc::clone(device).stream(format)?;
         Ok(Self { device, format, stream, memory: Vec::new() })
     }
@@ -86,11 +88,11 @@ impl<'d> Uploader<'d> {
     }
 
     /// In full precision.
-    pub(super) fn full(&mut self, values: &[f32]) -> Result<Address> {
+    pub fn full(&mut self, values: &[f32]) -> Result<Address> {
         self.bytes(&Format::F32.encode(values))
     }
 
-    pub(super) fn matrix(&mut self, linear: &Linear) -> Result<Matrix> {
+    pub fn matrix(&mut self, linear: &Linear) -> Result<Matrix> {
         Ok(Matrix {
             weight: self.numbers(&linear.weight)?,
             bias: self.numbers(&linear.bias)?,
@@ -99,7 +101,7 @@ impl<'d> Uploader<'d> {
         })
     }
 
-    pub(super) fn norm(&mut self, norm: &Norm) -> Result<DeviceNorm> {
+    pub fn norm(&mut self, norm: &Norm) -> Result<DeviceNorm> {
         Ok(DeviceNorm {
             gamma: self.full(&norm.weight)?,
             beta: self.full(&norm.bias)?,
