@@ -13,11 +13,11 @@ use quire::document::{MediaType, PageText};
 use quire::error::{Class, Error, Stage};
 use quire::metrics::Metrics;
 use quire::sandbox::{Reply, Request, Settings, Setup, Worker, networks};
+use quire::tensor::{SharedNetwork, Tensor};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use quire::tensor::{SharedNetwork, Tensor};
-use std::sync::mpsc::{Sender, channel};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -184,16 +184,19 @@ fn a_sealed_child_reads_with_the_networks() {
     assert!(word_f1(&page, RECEIPT) > 0.85, "{}", page.text);
 }
 
+/// Lines, and who wants to know.
+type Asked = (Vec<Tensor>, Sender<Result<Vec<Tensor>, Error>>);
+
 /// Stands in for GPUs: the recognizer on the CPU, in this process.
 struct Beside {
-    asked: Mutex<Sender<(Vec<Tensor>, Sender<Result<Vec<Tensor>, Error>>)>>,
+    asked: Mutex<Sender<Asked>>,
     lines: AtomicUsize,
     lost: AtomicBool,
 }
 
 impl Beside {
     fn start() -> Arc<Self> {
-        let (sender, asked) = channel::<(Vec<Tensor>, Sender<_>)>();
+        let (sender, asked) = channel::<Asked>();
         std::thread::spawn(move || {
             let mut networks = networks::read(&folder(), None).unwrap()().unwrap();
             for (lines, reply) in asked {

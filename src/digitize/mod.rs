@@ -15,8 +15,8 @@ use crate::document::PageText;
 use crate::error::Result;
 use crate::tensor::Network;
 use image::GrayImage;
-pub use ppocr::{LINE_WIDTHS, LINES};
 use ppocr::PpOcr;
+pub use ppocr::{LINE_WIDTHS, LINES};
 use reading::{Reading, better};
 use tesseract::Tesseract;
 

@@ -50,7 +50,8 @@ impl Lines {
         let (sender, jobs) = sync_channel(WAITING);
         let fleet = Arc::new(fleet);
         let together = fleet.together();
-        let mut engines: Vec<FleetEngine<Network>> = (0..fleet.gpus() * ENGINES).map(|_| fleet.engine()).collect();
+        let mut engines: Vec<FleetEngine<Network>> =
+            (0..fleet.gpus() * ENGINES).map(|_| fleet.engine()).collect();
         for engine in &mut engines {
             engine.with(|engine| engine.reserve(together))?;
         }
@@ -61,7 +62,8 @@ impl Lines {
             let run = move || {
                 while let Some(jobs) = gather(&waiting, together) {
                     // Whoever asked sees that nobody answers.
-                    let done = catch_unwind(AssertUnwindSafe(|| answer(&mut engine, jobs, together, &metrics)));
+                    let done =
+                        catch_unwind(AssertUnwindSafe(|| answer(&mut engine, jobs, together, &metrics)));
                     if let Err(panic) = done {
                         tracing::error!("{}", panicked(Stage::Infer, &*panic));
                     }
@@ -86,12 +88,16 @@ impl Drop for Lines {
 
 impl SharedNetwork for Lines {
     fn run_all(&self, inputs: Vec<Tensor>, patience: Duration) -> Result<Vec<Tensor>> {
-        let unread = |why: &str| Error::retry(Stage::Digitize, Class::Internal, format!("lines of text were not read: {why}"));
+        let unread = |why: &str| {
+            Error::retry(Stage::Digitize, Class::Internal, format!("lines of text were not read: {why}"))
+        };
         let Some(jobs) = &self.jobs else { return Err(unread("the program stops")) };
         let (reply, answer) = channel();
         jobs.send(Job { lines: inputs, reply }).map_err(|_| unread("the program stops"))?;
         answer.recv_timeout(patience).map_err(|error| match error {
-            RecvTimeoutError::Timeout => unread(&format!("the GPU took more than {} s", patience.as_secs_f64())),
+            RecvTimeoutError::Timeout => {
+                unread(&format!("the GPU took more than {} s", patience.as_secs_f64()))
+            }
             RecvTimeoutError::Disconnected => unread("its thread failed; the log says why"),
         })?
     }

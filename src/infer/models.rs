@@ -112,7 +112,8 @@ impl Models {
         let trunk = families::load(&embedding, &paths)?;
         let devices = Devices::open(config.device)?;
         let device = devices.choice.clone();
-        let mut models = Self { loaded: Vec::new(), tasks: Tasks::default(), revisions, device, kind, devices };
+        let mut models =
+            Self { loaded: Vec::new(), tasks: Tasks::default(), revisions, device, kind, devices };
         let (unit, precision) = (work(&trunk), config.precision);
         let tasks: Vec<&str> = branches.iter().map(|(task, _)| *task).collect();
         models.add(&embedding, trunk, &tasks, unit, precision)?;

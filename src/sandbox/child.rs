@@ -1,7 +1,7 @@
 //! The child's side: prepare, seal, answer until the parent hangs up.
 
-use super::seal::{self, Sealed};
 use super::lines::{Apart, Link};
+use super::seal::{self, Sealed};
 use super::wire::{Said, Start};
 use super::{Fault, Reply, Request, Setup};
 use super::{networks, wire};
@@ -95,11 +95,7 @@ fn babble(to: &mut impl Write) -> std::io::Result<()> {
     to.flush()
 }
 
-fn prepare(
-    setup: &Setup,
-    required: bool,
-    link: &Rc<RefCell<Link>>,
-) -> Result<(Option<Reader>, Sealed)> {
+fn prepare(setup: &Setup, required: bool, link: &Rc<RefCell<Link>>) -> Result<(Option<Reader>, Sealed)> {
     let reader = match setup {
         Setup::Decode | Setup::Faulty(_) => None,
         Setup::Digitize { engine, networks, languages, retry_below, lines_apart } => {

@@ -46,12 +46,14 @@ pub fn unpack(widths: &[u32], bytes: &[u8]) -> Option<Vec<Tensor>> {
 
 /// What was read, for the child.
 pub fn pack_steps(steps: &[Tensor]) -> (Vec<u32>, Vec<u8>) {
-    let counts = steps.iter().map(|steps| u32::try_from(steps.values.len() / 2).unwrap_or(u32::MAX)).collect();
+    let counts =
+        steps.iter().map(|steps| u32::try_from(steps.values.len() / 2).unwrap_or(u32::MAX)).collect();
     (counts, steps.iter().flat_map(|steps| &steps.values).flat_map(|value| value.to_le_bytes()).collect())
 }
 
 fn unpack_steps(counts: &[u32], bytes: &[u8]) -> Option<Vec<Tensor>> {
-    let values = bytes.as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value)).collect::<Vec<f32>>();
+    let values =
+        bytes.as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value)).collect::<Vec<f32>>();
     let mut rest = values.as_slice();
     let mut steps = Vec::with_capacity(counts.len());
     for count in counts {

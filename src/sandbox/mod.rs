@@ -11,8 +11,8 @@ pub mod networks;
 mod seal;
 mod wire;
 
-pub use seal::Sealed;
 pub use lines::unpack;
+pub use seal::Sealed;
 pub use wire::{Fault, Reply, Request, Said, Setup, read_frame, write_frame};
 
 use crate::error::{Class, Error, Failure, Result, Stage};

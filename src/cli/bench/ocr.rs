@@ -85,7 +85,8 @@ pub fn run(app: &App, args: &OcrArgs) -> Result<()> {
     let mut readers = Vec::new();
     for engine in engines {
         let apart = lines.clone().map(|lines| Box::new(lines) as Box<dyn Network>);
-        let made = Reader::new(engine, &config.languages, config.retry_below, networks::read(&folder, apart))?;
+        let made =
+            Reader::new(engine, &config.languages, config.retry_below, networks::read(&folder, apart))?;
         readers.push((engine.to_string(), made));
     }
     let mut figures = Vec::new();

@@ -10,9 +10,9 @@ use super::{Networks, Recognizer, cleanup};
 use crate::error::Result;
 use crate::tensor::Tensor;
 use boxes::Rect;
+use crop::WIDEST;
 use image::{GrayImage, imageops};
 use std::ops::RangeInclusive;
-use crop::WIDEST;
 use text::Line;
 
 /// The detector's picture: sides in multiples of this.
@@ -58,9 +58,10 @@ impl PpOcr {
         while let Some((group, after)) = rest.split_at_checked(together(rest)).filter(|_| !rest.is_empty()) {
             let pictures: Vec<Tensor> = group.iter().map(|rect| crop::line(image, rect)).collect();
             let steps = self.networks.recognizer.run_all(&pictures)?;
-            let read = group.iter().zip(&steps).filter_map(|(rect, steps)| {
-                text::decode(steps, &self.characters, *rect)
-            });
+            let read = group
+                .iter()
+                .zip(&steps)
+                .filter_map(|(rect, steps)| text::decode(steps, &self.characters, *rect));
             lines.extend(read.filter(|line| line.confidence() >= LEAST_CONFIDENCE));
             rest = after;
         }

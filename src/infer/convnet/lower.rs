@@ -3,8 +3,8 @@
 
 use super::onnx::{Constant, Graph, Node};
 use super::{Op, Program, Step};
-use crate::infer::cpu::conv::{Pool, Window};
 use crate::infer::cpu::Activation;
+use crate::infer::cpu::conv::{Pool, Window};
 use crate::infer::model::Linear;
 use std::collections::HashMap;
 

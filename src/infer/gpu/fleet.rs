@@ -99,10 +99,7 @@ impl<L: Load> Fleet<L> {
     /// Puts what `upload` makes onto each of `devices`.
     ///
     /// Errors: those of `upload` and of [`Load::fitting`].
-    pub fn of(
-        devices: &[Arc<dyn Device>],
-        upload: impl Fn(Arc<dyn Device>) -> Result<L>,
-    ) -> Result<Self> {
+    pub fn of(devices: &[Arc<dyn Device>], upload: impl Fn(Arc<dyn Device>) -> Result<L>) -> Result<Self> {
         let mut slots = Vec::with_capacity(devices.len());
         let mut room = Room { together: usize::MAX, caches: usize::MAX };
         for device in devices {

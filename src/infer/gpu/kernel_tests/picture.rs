@@ -32,8 +32,11 @@ struct Pictures {
 impl Pictures {
     fn new(format: Format, channels: usize, window: &Window) -> Self {
         let mut bench = Bench::new(format);
-        let picture = |(seed, (height, width)): (u32, (usize, usize))| {
-            Tensor { height, width, channels, values: values(format, height * width * channels, seed) }
+        let picture = |(seed, (height, width)): (u32, (usize, usize))| Tensor {
+            height,
+            width,
+            channels,
+            values: values(format, height * width * channels, seed),
         };
         let pictures: Vec<Tensor> = (1..).zip(SIZES).map(picture).collect();
         let all: Vec<f32> = pictures.iter().flat_map(|picture| picture.values.clone()).collect();
@@ -104,12 +107,15 @@ fn windows_are_laid_out_as_rows() {
                 let (height, width) = window.places(picture.height, picture.width);
                 for (row, column) in (0..height).flat_map(|row| (0..width).map(move |column| (row, column))) {
                     let start = expected.len();
-                    for (dy, dx) in (0..window.size.0).flat_map(|dy| (0..window.size.1).map(move |dx| (dy, dx))) {
+                    for (dy, dx) in
+                        (0..window.size.0).flat_map(|dy| (0..window.size.1).map(move |dx| (dy, dx)))
+                    {
                         let y = (row * window.step.0 + dy).wrapping_sub(window.before.0);
                         let x = (column * window.step.1 + dx).wrapping_sub(window.before.1);
                         let inside = y < picture.height && x < picture.width;
                         let from = (y.wrapping_mul(picture.width).wrapping_add(x)).wrapping_mul(channels);
-                        (0..channels).for_each(|c| expected.push(if inside { picture.values[from + c] } else { 0.0 }));
+                        (0..channels)
+                            .for_each(|c| expected.push(if inside { picture.values[from + c] } else { 0.0 }));
                     }
                     expected.resize(start + length, 0.0);
                 }

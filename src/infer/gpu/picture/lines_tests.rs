@@ -85,7 +85,8 @@ fn every_page_gets_its_own_lines_read() {
             let service = &service;
             scope.spawn(move || {
                 for round in 0..3 {
-                    let lines: Vec<Tensor> = (0..4).map(|n| line(page * 7 + n, 16 + 2 * (n + round))).collect();
+                    let lines: Vec<Tensor> =
+                        (0..4).map(|n| line(page * 7 + n, 16 + 2 * (n + round))).collect();
                     check(&service.run_all(lines.clone(), LONG).unwrap(), &lines);
                 }
             });

@@ -83,7 +83,11 @@ impl Network {
         let program = parsed.program.map(|linear| up.matrix(&linear))?;
         let memory = up.memory;
         let network = Self { device, format, program, constants, memory };
-        let wide = network.program.steps.iter().any(|step| matches!(&step.op, Op::Attend(shape) if shape.width > WIDEST));
+        let wide = network
+            .program
+            .steps
+            .iter()
+            .any(|step| matches!(&step.op, Op::Attend(shape) if shape.width > WIDEST));
         if wide || Plan::of(&network, &[LINE]).is_none() {
             let reason = "its layers are not of the sizes that the GPU kernels take";
             return Err(Error::reject(Stage::Infer, Class::Model, reason));
@@ -125,7 +129,8 @@ impl Load for Network {
 
     fn fitting(&self, share: usize, free: usize) -> Result<Room> {
         let sizes = std::iter::successors(Some(MOST), |columns| Some(columns / 2));
-        let together = sizes.take_while(|columns| *columns >= LEAST).find(|columns| self.needed(*columns) <= share);
+        let together =
+            sizes.take_while(|columns| *columns >= LEAST).find(|columns| self.needed(*columns) <= share);
         Ok(Room { together: together.ok_or_else(|| too_few(free))?, caches: 0 })
     }
 
@@ -170,7 +175,8 @@ impl PictureEngine {
         };
         let sizes: Vec<_> = pictures.iter().map(|picture| (picture.height, picture.width)).collect();
         let plan = Plan::of(&network, &sizes).filter(|_| pictures.iter().all(fits));
-        let mut plan = plan.ok_or_else(|| super::refused("pictures of sizes that the network does not take"))?;
+        let mut plan =
+            plan.ok_or_else(|| super::refused("pictures of sizes that the network does not take"))?;
         let base = self.arena.reserve(&network.device, plan.size)?;
         let mut bytes = std::mem::take(&mut plan.bytes);
         pictures.iter().for_each(|picture| bytes.extend(network.format.encode(&picture.values)));

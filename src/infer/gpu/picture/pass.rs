@@ -30,7 +30,8 @@ impl Pass<'_> {
         if let Some(place) = places.first_mut() {
             *place = Some(plan.input);
         }
-        for ((step, work), constants) in network.program.steps.iter().zip(&plan.works).zip(&network.constants) {
+        for ((step, work), constants) in network.program.steps.iter().zip(&plan.works).zip(&network.constants)
+        {
             let inputs = step.from.iter().map(|place| places.get(*place).copied().flatten());
             let inputs = inputs.collect::<Option<Vec<Spot>>>().unwrap_or_default();
             self.step(step, work, constants, &inputs)?;
@@ -53,7 +54,13 @@ impl Pass<'_> {
         self.grid(spot).map(|grid| grid.pixels)
     }
 
-    fn step(&mut self, step: &Step<Matrix>, work: &Work, constants: &Constants, inputs: &[Spot]) -> Result<()> {
+    fn step(
+        &mut self,
+        step: &Step<Matrix>,
+        work: &Work,
+        constants: &Constants,
+        inputs: &[Spot],
+    ) -> Result<()> {
         let missing = || refused("a step of a network has no input");
         let x = inputs.first().ok_or_else(missing)?;
         let (to, at) = (&work.to, self.at(&work.to));
@@ -70,13 +77,25 @@ impl Pass<'_> {
                 let after = [*weight, *bias, at].map(Argument::Address);
                 let numbers = [x.channels.into(), Argument::Int(kind(model(*then)))];
                 let after = [&after[..], &numbers].concat();
-                self.moved("convolve_channels", (window, x, to), &before, &after, self.parts(x.channels, x.channels))
+                self.moved(
+                    "convolve_channels",
+                    (window, x, to),
+                    &before,
+                    &after,
+                    self.parts(x.channels, x.channels),
+                )
             }
             (Op::Pool(window, how), _) => {
                 let before = [Argument::Address(self.at(x))];
                 let mean = Argument::Int((*how == Pool::Mean).into());
                 let after = [Argument::Address(at), x.channels.into(), mean];
-                self.moved("pool_windows", (window, x, to), &before, &after, self.parts(x.channels, x.channels))
+                self.moved(
+                    "pool_windows",
+                    (window, x, to),
+                    &before,
+                    &after,
+                    self.parts(x.channels, x.channels),
+                )
             }
             (Op::Mean, _) => {
                 let grid = self.grid(x)?;

@@ -70,7 +70,8 @@ pub struct Plan {
 impl Plan {
     /// For pictures of these sizes; `None` where a layer's inputs do not fit together.
     pub fn of(network: &Network, sizes: &[(usize, usize)]) -> Option<Self> {
-        let mut making = Making { format: network.format, grids: Vec::new(), bytes: Vec::new(), room: Room::default() };
+        let mut making =
+            Making { format: network.format, grids: Vec::new(), bytes: Vec::new(), room: Room::default() };
         // The steps are walked twice: what is uploaded comes first, and its size is known after the first walk.
         making.walk(network, sizes)?;
         let uploaded = making.bytes.len().next_multiple_of(ALIGNMENT);
@@ -154,20 +155,19 @@ impl Making {
                 inputs.iter().all(|part| part.grid == x.grid).then_some(())?;
                 self.of_grid(x.grid, inputs.iter().map(|part| part.channels).sum())
             }
-            Op::Attend(shape) if x.channels == 3 * shape.heads * shape.width => self.of_grid(x.grid, shape.heads * shape.width),
+            Op::Attend(shape) if x.channels == 3 * shape.heads * shape.width => {
+                self.of_grid(x.grid, shape.heads * shape.width)
+            }
             // f32 scores [rows, 2] and int classes [rows], in rows of two halves or one f32.
-            Op::Best(weights) if weights.inner == x.channels => self.of_grid(x.grid, 12 / self.format.bytes()),
+            Op::Best(weights) if weights.inner == x.channels => {
+                self.of_grid(x.grid, 12 / self.format.bytes())
+            }
             _ => return None,
         })
     }
 
     /// Room for windows as rows, or for scores.
-    fn scratch_bytes(
-        &self,
-        step: &Step<Matrix>,
-        work: &Work,
-        places: &[Option<Spot>],
-    ) -> Option<usize> {
+    fn scratch_bytes(&self, step: &Step<Matrix>, work: &Work, places: &[Option<Spot>]) -> Option<usize> {
         let x = (*places.get(*step.from.first()?)?)?;
         let pixels = |spot: &Spot| self.grids.get(spot.grid).map(|grid| grid.pixels);
         Some(match &step.op {
@@ -214,7 +214,8 @@ impl Making {
         let tiles: Vec<usize> =
             tiles.flat_map(|(n, count)| (0..count).step_by(TILE).flat_map(move |first| [n, first])).collect();
         let grids = self.append(firsts().flat_map(|(first, (height, width))| [first, *height, *width]));
-        let ranges = self.append(firsts().flat_map(|(first, (height, width))| [first, first + height * width]));
+        let ranges =
+            self.append(firsts().flat_map(|(first, (height, width))| [first, first + height * width]));
         let (blocks, most) = (tiles.len() / 2, counts.max().unwrap_or(0));
         let tiles = (self.append(tiles.into_iter()), blocks);
         let starts = self.append(starts.iter().copied());

@@ -82,7 +82,8 @@ fn what_the_kernels_do_not_know_is_refused_by_name() {
     let error = Network::upload(parsed, compared(), Format::F32).err().unwrap();
     assert!(matches!(&error, Error::Reject(failure) if failure.reason.contains("larger")), "{error}");
     let mut engine = engine(&file("block.onnx"), compared(), Format::F32);
-    let [narrow, wrong] = [50, 49].map(|channels| Tensor { height: 2, width: 2, channels, values: vec![0.0; 4 * channels] });
+    let [narrow, wrong] =
+        [50, 49].map(|channels| Tensor { height: 2, width: 2, channels, values: vec![0.0; 4 * channels] });
     assert!(matches!(engine.run(&[&narrow, &wrong]), Err(Error::Reject(_))));
     assert!(engine.run(&[&narrow]).is_ok() && engine.run(&[]).unwrap().is_empty());
 }
