@@ -146,29 +146,53 @@ def agreed(path):
         sentence = []
 
 
-def gazetteer(sentences):
-    """Names with the types that they have in annotated sentences."""
+def voted(path):
+    """Text with the labels of three teachers (teach.py): spaCy's, CoreNLP's of three types and of four.
+
+    The one of three types is right the most often, and says nothing of MISC: what it and another say is
+    fixed, and MISC where both others say so. Elsewhere each of the labels may be right.
+    """
+    sentence = []
+    for line in Path(path).read_text(encoding="utf-8").splitlines() + [""]:
+        if line:
+            sentence.append(line.split("\t"))
+            continue
+        if sentence:
+            tokens, spacy, three, four = zip(*sentence)
+            allowed = []
+            for a, b, c in zip(spacy, three, four):
+                seconded = b in (a, c) and not (b == "O" and "MISC" in a + c)
+                if seconded or (a == c and b == "O" and a[2:] == "MISC"):
+                    allowed.append(frozenset([b if seconded else a]))
+                else:
+                    allowed.append(either(a, b) | either(b, c))
+            yield list(zip(tokens, allowed))
+        sentence = []
+
+
+def named(sentences):
+    """The names in annotated sentences, by type, as they are written."""
     found = {}
     for sentence in sentences:
         fixed = ["O" if len(a) > 1 else next(iter(a)) for _, a in sentence]
         for start, end, kind in spans(fixed):
-            found.setdefault(" ".join(t for t, _ in sentence[start:end]).lower(), set()).add(kind)
+            found.setdefault(kind, []).append([t for t, _ in sentence[start:end]])
     return found
 
 
-def taught(path, names):
-    """Text that the teacher labelled; where the gazetteer `names` says otherwise, either may be right."""
-    for sentence in conll(path):
-        tokens = [t for t, _ in sentence]
-        out = [frozenset([tag]) for _, tag in sentence]
-        for start, end, kind in spans(t for _, t in sentence):
-            known = names.get(" ".join(tokens[start:end]).lower())
-            if known and kind not in known and kind != "MISC":
-                other = sorted(known)[0]
-                for i in range(start, end):
-                    b = "B-" if i == start else "I-"
-                    out[i] = frozenset([b + kind, b + other])
-        yield list(zip(tokens, out))
+def renamed(sentence, names, rng):
+    """The sentence with other names of the same types in the places of its people, places and organisations."""
+    fixed = ["O" if len(a) > 1 else next(iter(a)) for _, a in sentence]
+    out, at = [], 0
+    for start, end, kind in spans(fixed):
+        if kind == "MISC" or sentence[start][0].startswith("@"):
+            continue
+        new = rng.choice(names[kind])
+        if not any(t[:1].isupper() for t, _ in sentence[start:end]):
+            new = [t.lower() for t in new]
+        out += sentence[at:start] + tagged(new, [(0, len(new), kind)])
+        at = end
+    return out + sentence[at:]
 
 
 def bare(token):
@@ -211,6 +235,42 @@ def binary(path):
     for line in Path(path).read_text(encoding="utf-8").splitlines():
         text, label = line.rsplit("\t", 1)
         yield text, int(label)
+
+
+def trees(path):
+    """Each sentence of the Stanford Sentiment Treebank: its phrases with their labels (0 to 4), the whole sentence first."""
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        open_, words, phrases = [], [], []
+        for token in re.findall(r"\((\d)|([^\s()]+)|(\))", line):
+            label, word, closed = token
+            if label:
+                open_.append((int(label), len(words)))
+            elif word:
+                words.append({"-LRB-": "(", "-RRB-": ")"}.get(word, word).replace("\\/", "/"))
+            elif closed:
+                label, start = open_.pop()
+                phrases.append((" ".join(words[start:]), label))
+        yield phrases[::-1]
+
+
+def apart(text):
+    """Text as SST-2 writes it: words apart from punctuation, no hyphens, no point at the end."""
+    text = re.sub(r"(?i)(n't|'(?:s|re|ve|ll|d|m))\b", r" \1", text.replace("-", " "))
+    text = re.sub(r"([.,;:!?()\"]+)", r" \1 ", text)
+    return " ".join(text.split()).removesuffix(" .").lower()
+
+
+def cut(text, rng, count):
+    """Up to `count` parts of a text: clauses, and runs of 3 to 25 words."""
+    clauses = re.split(r"[,;:.!?]+\s|\s--?\s|\s(?=(?:and|but|or|that|which|who|while|though|because)\s)", text)
+    clauses = [c.strip() for c in clauses if len(c.split()) >= 2 and len(c) < len(text)]
+    found = rng.sample(clauses, min(len(clauses), count // 2))
+    words = text.split()
+    while len(words) > 4 and len(found) < count:
+        length = rng.randint(3, min(25, len(words) - 1))
+        start = rng.randint(0, len(words) - length)
+        found.append(" ".join(words[start : start + length]))
+    return found
 
 
 def labelled(path, labels):

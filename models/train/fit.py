@@ -32,13 +32,15 @@ def pad(rows, value=0):
 
 
 @torch.inference_mode()
-def trunk_states(trunk, ids):
-    """The trunk's output for each sequence, in half precision."""
+def trunk_states(trunk, ids, quick=False):
+    """The trunk's output for each sequence, in half precision; `quick` computes it as training does."""
     states = [None] * len(ids)
     for batch in batches([len(s) for s in ids], 4096):
         rows = pad([ids[i] for i in batch])
         mask = pad([[1] * len(ids[i]) for i in batch]).bool()
-        for i, row in zip(batch, trunk(rows, mask).half()):
+        with fast(quick):
+            found = trunk(rows, mask).half()
+        for i, row in zip(batch, found):
             states[i] = row[: len(ids[i])].clone()
     return states
 
@@ -66,10 +68,10 @@ def predict(branch, states, shapes=None):
     return out
 
 
-def fast():
+def fast(wanted=True):
     """Products in bfloat16 where the library has them for the processor; weights stay in single precision."""
     there = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return torch.autocast("cpu", torch.bfloat16, enabled=there)
+    return torch.autocast("cpu", torch.bfloat16, enabled=wanted and there)
 
 
 def train(branch, states, loss_of, *, epochs, lr, tokens, seed, after_epoch=None, shapes_of=None, minutes=None):

@@ -13,11 +13,15 @@ from bert import LAYERS, Branch, Trunk, read_weights
 from office import Names
 
 SEED, EPOCHS, LR, TOKENS, LONGEST, FROM_LAYER = 23, 2, 1e-4, 1024, 256, 3
+# With a teacher there are twice as many texts, and its targets tell more than a label.
+TAUGHT_LR, TAUGHT_TOKENS = 1.5e-4, 1536
 # A linear head alone begins at nothing and takes more.
 HEAD_LR = 1e-2
 LABELS = ["negative", "neutral", "positive"]
 # A mean rating in [-EDGE, EDGE] is neutral. A rating is itself uncertain: 20 people gave it.
 EDGE, SPREAD = 0.5, 0.3
+# The teacher's part of the target of a text that people have rated, too.
+TEACHER = 0.5
 FILES = ["amazonReviewSnippets", "movieReviewSnippets", "nytEditorialSnippets", "tweets"]
 
 
@@ -72,17 +76,18 @@ def temperature(logits, targets):
     return log_t.exp().item()
 
 
-def main(data, trunk_dir, out, tokenizer, minutes, begin, layer, **_):
-    rng = random.Random(SEED)
-    weights = read_weights(trunk_dir)
-    layer = FROM_LAYER if layer is None else layer
-    trunk = Trunk(weights, layer)
+def holds(squeezed):
+    """Whether a squeezed text is in one of these or holds one that is longer than a word or two."""
+    every, longer = "\n".join(squeezed), [s for s in squeezed if len(s) > 20]
+    return lambda key: key in every or len(key) > 20 and any(s in key for s in longer)
 
-    sst = [(t, y) for t, y in corpora.binary(data / "sentiment" / "sst2.dev.tsv")]
+
+def rated_parts(data, rng):
+    """Rated texts in three parts, SST-2's dev part, and whether a squeezed text is in that (or holds a sentence of it)."""
+    sst = list(corpora.binary(data / "sentiment" / "sst2.dev.tsv"))
     sst_squeezed = [corpora.squeeze(t) for t, _ in sst]
     # The film snippets and SST-2 have one origin: what SST-2's dev part holds is not trained on.
-    sst_all = "\n".join(sst_squeezed)
-    known = lambda key: key in sst_all or any(len(s) > 20 and s in key for s in sst_squeezed)
+    known = holds(sst_squeezed)
     parts = {"train": [], "dev": [], "test": []}
     dropped = 0
     for file in FILES:
@@ -104,28 +109,75 @@ def main(data, trunk_dir, out, tokenizer, minutes, begin, layer, **_):
                 parts["train"].append((" ".join(t for t, _ in group), sum(r for _, r in group) / n, file))
     print({k: len(v) for k, v in parts.items()}, f"{dropped} film snippets of SST-2's dev part dropped", flush=True)
 
-    # Text that states facts or does business is neutral.
+    return parts, sst, known
+
+
+def facts(data, rng):
+    """Text that states facts or does business is neutral; and held-out news."""
     ner = data / "ner"
     names = Names(list(corpora.wikiann(ner / "wikiann.train")))
     news = [[t for t, _ in s] for s in corpora.re3d(ner / "re3d-train.conll")]
     masc = [[t for t, _ in s] for s in corpora.plain(ner / "masc.silver.conll")]
     wiki = [[t for t, _ in s] for s in corpora.wikiann(ner / "wikiann.train")]
     long = lambda sentences: [s for s in sentences if len(s) >= 8 and not {"!", "``", "''"} & set(s)]
-    facts = rng.sample(long(masc), 1200) + rng.sample(long(wiki), 800) + rng.sample(long(news), 500)
+    found = rng.sample(long(masc), 1200) + rng.sample(long(wiki), 800) + rng.sample(long(news), 500)
     business = [names.sentence(rng)[0] for _ in range(1500)]
-    extra = [(corpora.untokenised(s), [0.08, 0.84, 0.08]) for s in facts]
+    extra = [(corpora.untokenised(s), [0.08, 0.84, 0.08]) for s in found]
     extra += [(corpora.untokenised(s), [0.02, 0.96, 0.02]) for s in business]
     held_business = [corpora.untokenised(s) for s in rng.sample(long([[t for t, _ in s] for s in corpora.re3d(ner / "re3d-test.conll")]), 100)]
+    return extra, held_business
 
-    def states(texts):
-        ids = [e.ids[: LONGEST - 1] + [e.ids[-1]] if len(e.ids) > LONGEST else e.ids
-               for e in tokenizer.encode_batch(texts)]
-        return fit.trunk_states(trunk, ids)
+
+def taught_too(path, examples):
+    """Targets of people and of the teacher (tone_teacher.py): their mean where there are both."""
+    taught = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        *row, text = line.split("\t")
+        taught[text] = [float(p) for p in row]
+    both = [(t, [(1 - TEACHER) * a + TEACHER * b for a, b in zip(y, taught.pop(t))] if t in taught else y) for t, y in examples]
+    return both + list(taught.items())
+
+
+def watched(data, held):
+    """Sentences of SST-2's train part that are also among the films held out: no part of training has them."""
+    inside = holds([corpora.squeeze(t) for t, _, f in held if f.startswith("movie")])
+    return [(t, y) for t, y in corpora.binary(data / "sentiment" / "sst2.train.tsv") if len(t) > 30 and inside(corpora.squeeze(t))]
+
+
+def pieces(tokenizer, texts):
+    return [e.ids[: LONGEST - 1] + [e.ids[-1]] if len(e.ids) > LONGEST else e.ids for e in tokenizer.encode_batch(texts)]
+
+
+def show(name, logits, truth):
+    accuracy, f1, each = three_way(logits, truth)
+    print(f"{name}: accuracy {accuracy:.4f} macro-F1 {f1:.4f} ({' '.join(f'{s:.3f}' for s in each)}) "
+          f"calibration error {calibration_error(logits, truth):.4f}", flush=True)
+
+
+def show_two_tones(name, logits, truth):
+    guess = (logits[:, 2] > logits[:, 0]).long()
+    print(f"{name} ({len(truth)}), positive against negative: {(guess == truth).float().mean().item():.4f}", flush=True)
+
+
+def main(data, trunk_dir, out, tokenizer, minutes, begin, layer, taught, **_):
+    rng = random.Random(SEED)
+    weights = read_weights(trunk_dir)
+    layer = FROM_LAYER if layer is None else layer
+    trunk = Trunk(weights, layer)
+    parts, sst, _ = rated_parts(data, rng)
+    extra, held_business = facts(data, rng)
+
+    def states(texts, quick=False):
+        return fit.trunk_states(trunk, pieces(tokenizer, texts), quick)
 
     examples = [(t, soft(r)) for t, r, _ in parts["train"]] + extra
+    if taught:
+        examples = taught_too(taught / "tones.tsv", examples)
     targets = torch.tensor([y for _, y in examples])
-    inputs = states([t for t, _ in examples])
+    inputs = states([t for t, _ in examples], quick=True)
     print(f"{len(inputs)} sequences, {sum(map(len, inputs))} pieces", flush=True)
+    watch = watched(data, parts["dev"])
+    watch_states, watch_truth = states([t for t, _ in watch]), torch.tensor([y for _, y in watch])
     dev, test = states([t for t, *_ in parts["dev"]]), states([t for t, *_ in parts["test"]])
     truth = {p: torch.tensor([hard(r) for _, r, _ in parts[p]]) for p in ("dev", "test")}
     sst_states, sst_truth = states([t for t, _ in sst]), torch.tensor([y for _, y in sst])
@@ -140,16 +192,13 @@ def main(data, trunk_dir, out, tokenizer, minutes, begin, layer, **_):
         had = {k: v.float() for k, v in load_file(begin).items()}
         branch.load_state_dict(branch.state_dict() | had)
 
-    def show(name, logits, truth):
-        accuracy, f1, each = three_way(logits, truth)
-        print(f"{name}: accuracy {accuracy:.4f} macro-F1 {f1:.4f} ({' '.join(f'{s:.3f}' for s in each)}) "
-              f"calibration error {calibration_error(logits, truth):.4f}", flush=True)
-
     def after_epoch(n):
         fit.save(branch, out / "model.safetensors")
         show(f"epoch {n}: dev", torch.stack(fit.predict(branch, dev)), truth["dev"])
+        show_two_tones(f"epoch {n}: SST-2 sentences watched", torch.stack(fit.predict(branch, watch_states)), watch_truth)
 
-    fit.train(branch, inputs, loss_of, epochs=EPOCHS, lr=HEAD_LR if layer == LAYERS else LR, tokens=TOKENS, seed=SEED, after_epoch=after_epoch,
+    lr, tokens = (TAUGHT_LR, TAUGHT_TOKENS) if taught else (LR, TOKENS)
+    fit.train(branch, inputs, loss_of, epochs=EPOCHS, lr=HEAD_LR if layer == LAYERS else lr, tokens=tokens, seed=SEED, after_epoch=after_epoch,
               minutes=minutes)
 
     t = temperature(torch.stack(fit.predict(branch, dev)), truth["dev"])
@@ -167,8 +216,6 @@ def main(data, trunk_dir, out, tokenizer, minutes, begin, layer, **_):
     for file in FILES:
         here = torch.tensor([f == file for *_, f in parts["test"]])
         show(f"  {file} ({int(here.sum())})", logits[here], truth["test"][here])
-    logits = predict(sst_states)
-    guess = (logits[:, 2] > logits[:, 0]).long()
-    print(f"SST-2 dev, positive against negative: {(guess == sst_truth).float().mean().item():.4f}")
+    show_two_tones("SST-2 dev", predict(sst_states), sst_truth)
     logits = predict(plain)
     print(f"re3d test sentences said to be neutral: {(logits.argmax(-1) == 1).float().mean().item():.4f}")
