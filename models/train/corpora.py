@@ -120,30 +120,34 @@ def either(label, other):
     return frozenset(both)
 
 
+def columns(path):
+    """Sentences of lines in columns, as lists of their columns."""
+    sentence = []
+    for line in Path(path).read_text(encoding="utf-8").splitlines() + [""]:
+        if line:
+            sentence.append(line.split("\t"))
+        elif sentence:
+            yield list(zip(*sentence))
+            sentence = []
+
+
 def agreed(path):
     """WikiANN beside the teacher (teach.py): where they agree the label is fixed, else either may be right.
 
     WikiANN does not annotate every name: a name that only the teacher sees may be one. It takes
     "Atlantic City , New Jersey" for one place; here it is two.
     """
-    sentence = []
-    for line in Path(path).read_text(encoding="utf-8").splitlines() + [""]:
-        if line:
-            sentence.append(line.split("\t"))
-            continue
-        if sentence:
-            tokens, tags, taught = zip(*sentence)
-            tags, allowed = list(tags), []
-            for i, token in enumerate(tokens):
-                if token == "," and tags[i] == "I-LOC":
-                    tags[i] = "O"
-                    if i + 1 < len(tags) and tags[i + 1] == "I-LOC":
-                        tags[i + 1] = "B-LOC"
-            for tag, other in zip(tags, taught):
-                same = tag[2:] == other[2:] or (tag != "O" and other == "O")
-                allowed.append(frozenset([tag]) if same else either(tag, other))
-            yield list(zip(tokens, allowed))
-        sentence = []
+    for tokens, tags, taught in columns(path):
+        tags, allowed = list(tags), []
+        for i, token in enumerate(tokens):
+            if token == "," and tags[i] == "I-LOC":
+                tags[i] = "O"
+                if i + 1 < len(tags) and tags[i + 1] == "I-LOC":
+                    tags[i + 1] = "B-LOC"
+        for tag, other in zip(tags, taught):
+            same = tag[2:] == other[2:] or (tag != "O" and other == "O")
+            allowed.append(frozenset([tag]) if same else either(tag, other))
+        yield list(zip(tokens, allowed))
 
 
 def voted(path):
@@ -152,22 +156,15 @@ def voted(path):
     The one of three types is right the most often, and says nothing of MISC: what it and another say is
     fixed, and MISC where both others say so. Elsewhere each of the labels may be right.
     """
-    sentence = []
-    for line in Path(path).read_text(encoding="utf-8").splitlines() + [""]:
-        if line:
-            sentence.append(line.split("\t"))
-            continue
-        if sentence:
-            tokens, spacy, three, four = zip(*sentence)
-            allowed = []
-            for a, b, c in zip(spacy, three, four):
-                seconded = b in (a, c) and not (b == "O" and "MISC" in a + c)
-                if seconded or (a == c and b == "O" and a[2:] == "MISC"):
-                    allowed.append(frozenset([b if seconded else a]))
-                else:
-                    allowed.append(either(a, b) | either(b, c))
-            yield list(zip(tokens, allowed))
-        sentence = []
+    for tokens, spacy, three, four in columns(path):
+        allowed = []
+        for a, b, c in zip(spacy, three, four):
+            seconded = b in (a, c) and not (b == "O" and "MISC" in a + c)
+            if seconded or (a == c and b == "O" and a[2:] == "MISC"):
+                allowed.append(frozenset([b if seconded else a]))
+            else:
+                allowed.append(either(a, b) | either(b, c))
+        yield list(zip(tokens, allowed))
 
 
 def named(sentences):

@@ -80,12 +80,17 @@ impl Inputs {
     }
 
     fn append(&mut self, values: impl Iterator<Item = usize>) -> Address {
-        let start = self.bytes.len().next_multiple_of(ALIGNMENT);
-        self.bytes.resize(start, 0);
-        let values = values.map(|value| u32::try_from(value).unwrap_or(u32::MAX));
-        self.bytes.extend(values.flat_map(u32::to_le_bytes));
-        start as Address
+        append(&mut self.bytes, values)
     }
+}
+
+/// Puts numbers behind what is uploaded already; gives where they begin.
+pub fn append(bytes: &mut Vec<u8>, values: impl Iterator<Item = usize>) -> Address {
+    let start = bytes.len().next_multiple_of(ALIGNMENT);
+    bytes.resize(start, 0);
+    let values = values.map(|value| u32::try_from(value).unwrap_or(u32::MAX));
+    bytes.extend(values.flat_map(u32::to_le_bytes));
+    start as Address
 }
 
 /// Addresses of everything between the tokens and the results.

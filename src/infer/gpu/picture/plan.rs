@@ -5,7 +5,7 @@ use super::{CUT, Network};
 use crate::infer::convnet::{Op, Step};
 use crate::infer::cpu::conv::Window;
 use crate::infer::gpu::device::{ALIGNMENT, Address, Format};
-use crate::infer::gpu::plan::TILE;
+use crate::infer::gpu::plan::{TILE, append};
 use crate::infer::gpu::weights::Matrix;
 
 /// Rows whose scores of all classes exist together: with PP-OCR's 18,710 classes 73 MiB.
@@ -213,22 +213,17 @@ impl Making {
         let tiles = counts.clone().enumerate();
         let tiles: Vec<usize> =
             tiles.flat_map(|(n, count)| (0..count).step_by(TILE).flat_map(move |first| [n, first])).collect();
-        let grids = self.append(firsts().flat_map(|(first, (height, width))| [first, *height, *width]));
-        let ranges =
-            self.append(firsts().flat_map(|(first, (height, width))| [first, first + height * width]));
+        let grids =
+            append(&mut self.bytes, firsts().flat_map(|(first, (height, width))| [first, *height, *width]));
+        let ranges = append(
+            &mut self.bytes,
+            firsts().flat_map(|(first, (height, width))| [first, first + height * width]),
+        );
         let (blocks, most) = (tiles.len() / 2, counts.max().unwrap_or(0));
-        let tiles = (self.append(tiles.into_iter()), blocks);
-        let starts = self.append(starts.iter().copied());
+        let tiles = (append(&mut self.bytes, tiles.into_iter()), blocks);
+        let starts = append(&mut self.bytes, starts.iter().copied());
         self.grids.push(Grid { sizes, pixels, most, grids, starts, ranges, tiles });
         self.grids.len() - 1
-    }
-
-    fn append(&mut self, values: impl Iterator<Item = usize>) -> Address {
-        let start = self.bytes.len().next_multiple_of(ALIGNMENT);
-        self.bytes.resize(start, 0);
-        let values = values.map(|value| u32::try_from(value).unwrap_or(u32::MAX));
-        self.bytes.extend(values.flat_map(u32::to_le_bytes));
-        start as Address
     }
 }
 
