@@ -13,7 +13,7 @@ use quire::notify::Notifier;
 use quire::publish::local::LocalStore;
 use quire::publish::{Publisher, Store};
 use quire::review::{Desk, Parts, Rerun, World};
-use quire::sandbox::{Request, Said, Setup, read_frame, unpack};
+use quire::sandbox::{Request, Said, Setup, read_frame, unpack_lines};
 use quire::serve::{Api, Changes, Keys, Look, Original, bind, router, serve};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -44,7 +44,7 @@ pub fn frame(mut bytes: &[u8]) {
     let _ = read_frame::<Request>(&mut { bytes }, most);
     let _ = read_frame::<Setup>(&mut { bytes }, most);
     if let Ok((Said::Lines(widths), pixels)) = read_frame::<Said>(&mut bytes, most) {
-        let _ = unpack(&widths, &pixels.unwrap_or_default());
+        let _ = unpack_lines(&widths, &pixels.unwrap_or_default());
     }
 }
 

@@ -11,7 +11,7 @@ pub mod networks;
 mod seal;
 mod wire;
 
-pub use lines::unpack;
+pub use lines::unpack as unpack_lines;
 pub use seal::Sealed;
 pub use wire::{Fault, Reply, Request, Said, Setup, read_frame, write_frame};
 
