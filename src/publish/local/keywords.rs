@@ -6,6 +6,8 @@ use super::postings;
 use crate::error::Result;
 use crate::publish::{By, words};
 use rusqlite::{Connection, OptionalExtension};
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashSet};
 use std::sync::{PoisonError, RwLock};
 
 /// How soon more of a word says no more, and how much of their length is taken off what long passages score:
@@ -48,18 +50,57 @@ pub(super) fn matches(
         return Ok(Vec::new());
     }
     let mut owner = reader.prepare_cached("SELECT document FROM passages WHERE row = ?")?;
-    let mut best = Best { count, by, found: Vec::new() };
-    for (passage, score) in scores(reader, lengths, &words)? {
-        if !best.takes(score) {
-            continue;
-        }
-        // Few get here: as many as there are new best ones.
+    best(scores(reader, lengths, &words)?, by, count, |passage| {
         let document: Option<i64> = owner.query_row([passage], |row| row.get(0)).optional()?;
-        if let Some(document) = document.filter(|&row| allowed.is_none_or(|allowed| allowed.contains(row))) {
-            best.add(Found { document, passage, score });
+        Ok(document.filter(|&row| allowed.is_none_or(|allowed| allowed.contains(row))))
+    })
+}
+
+/// The `count` best documents of scored passages, best first, each with its best passage, or the best passages; of
+/// equals, the first rowid counts. `owner` says whose a passage is, unless that does not take part; a page of
+/// the store is read for it, so it is asked for as few as can be.
+fn best(
+    scores: Vec<(i64, f64)>,
+    by: By,
+    count: usize,
+    mut owner: impl FnMut(i64) -> Result<Option<i64>>,
+) -> Result<Vec<Found>> {
+    // Most are never taken out: a heap puts in order only what is.
+    let mut left: BinaryHeap<Scored> =
+        scores.into_iter().map(|(passage, score)| Scored { score, passage }).collect();
+    let (mut seen, mut found) = (HashSet::new(), Vec::new());
+    while found.len() < count
+        && let Some(Scored { score, passage }) = left.pop()
+    {
+        if let Some(document) = owner(passage)?
+            && (by == By::Passage || seen.insert(document))
+        {
+            found.push(Found { document, passage, score });
         }
     }
-    Ok(best.found)
+    Ok(found)
+}
+
+/// A passage as it is ranked.
+#[derive(PartialEq)]
+struct Scored {
+    score: f64,
+    passage: i64,
+}
+
+impl Eq for Scored {}
+
+impl Ord for Scored {
+    /// The better is the greater; of equals, the one with the smaller rowid.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.score.total_cmp(&other.score).then(other.passage.cmp(&self.passage))
+    }
+}
+
+impl PartialOrd for Scored {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// BM25 of every passage that has any of `words`, by rowids: the sum of what each word gives it.
@@ -113,34 +154,6 @@ impl Corpus {
             *score = weight * times * (K1 + 1.0) / (times + K1 * (1.0 - B + B * length / self.mean));
         }
         Ok(())
-    }
-}
-
-/// The best documents so far, best first, each with its best passage; or the best passages.
-struct Best {
-    count: usize,
-    by: By,
-    found: Vec<Found>,
-}
-
-impl Best {
-    /// Whether a passage of this score can be among them; of equals, the first counts.
-    fn takes(&self, score: f64) -> bool {
-        self.found.len() < self.count || self.found.last().is_some_and(|last| score > last.score)
-    }
-
-    fn add(&mut self, new: Found) {
-        // A passage comes once.
-        let same = |found: &Found| self.by == By::Document && found.document == new.document;
-        if let Some(at) = self.found.iter().position(same) {
-            if self.found.get(at).is_some_and(|found| found.score >= new.score) {
-                return;
-            }
-            self.found.remove(at);
-        }
-        let at = self.found.partition_point(|found| found.score >= new.score);
-        self.found.insert(at, new);
-        self.found.truncate(self.count);
     }
 }
 
@@ -251,24 +264,29 @@ mod tests {
         fn the_best_are_those_that_sorting_would_put_first(
             scores in prop::collection::vec((0..20_i64, 0..50_i32), 0..200),
             count in 1..30_usize,
+            by in prop_oneof![Just(By::Document), Just(By::Passage)],
         ) {
-            let mut best = Best { count, by: By::Document, found: Vec::new() };
-            let one = |(passage, &(document, score)): (i64, &(i64, i32))| {
-                Found { document, passage, score: score.into() }
+            let all = || (1..).zip(&scores).map(|(passage, &(document, score))| (passage, document, f64::from(score)));
+            let owners: Vec<i64> = scores.iter().map(|(document, _)| *document).collect();
+            let mut asked = 0;
+            let owner = |passage: i64| {
+                asked += 1;
+                // Some take no part.
+                Ok(Some(owners[passage as usize - 1]).filter(|document| document % 5 > 0))
             };
-            let all = || (1..).zip(&scores).map(one);
-            for found in all() {
-                if best.takes(found.score) {
-                    best.add(found);
-                }
-            }
-            let mut sorted: Vec<Found> = all().collect();
-            sorted.sort_by(|a, b| b.score.total_cmp(&a.score));
+            let found = best(all().map(|(passage, _, score)| (passage, score)).collect(), by, count, owner).unwrap();
+            let mut sorted: Vec<(i64, i64, f64)> = all().collect();
+            sorted.sort_by(|a, b| b.2.total_cmp(&a.2));
+            let looked = sorted.clone();
+            sorted.retain(|(_, document, _)| document % 5 > 0);
             let mut seen = std::collections::HashSet::new();
-            sorted.retain(|found| seen.insert(found.document));
+            sorted.retain(|(_, document, _)| by == By::Passage || seen.insert(*document));
             sorted.truncate(count);
-            let scores = |found: &[Found]| found.iter().map(|found| found.score).collect::<Vec<_>>();
-            prop_assert_eq!(scores(&best.found), scores(&sorted));
+            let found: Vec<_> = found.iter().map(|found| (found.passage, found.document, found.score)).collect();
+            prop_assert_eq!(&found, &sorted);
+            // Nobody is asked about what is worse than the last one.
+            let last = sorted.last().filter(|_| sorted.len() == count);
+            prop_assert!(last.is_none_or(|last| looked.iter().position(|one| one == last) == Some(asked - 1)));
         }
     }
 }
