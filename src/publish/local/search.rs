@@ -103,7 +103,7 @@ pub(super) fn search(
             _ => matching(store, &snapshot, query, allowed)?,
         };
         let marker = Marker::new(query.text, keywords::between);
-        let best = fusion::fuse(merged(&snapshot, near, found, query.by)?, query.limit);
+        let best = fusion::fuse(merged(&snapshot, near, found, query)?, query.limit);
         let shown =
             best.iter().filter_map(|found| found.shown().map(|(document, passage)| (*document, *passage)));
         let mut passages = read::described(&snapshot, shown)?;
@@ -238,26 +238,40 @@ impl Wanted<'_> {
     }
 }
 
-/// What both halves found, as one list of documents or passages; those of documents that are gone
-/// meanwhile are left out.
+/// The documents whose ids may decide which candidates are the best `limit`, and in which order, for ids decide
+/// between equals: the first ones of each half, all that are as good there as their neighbours, and those of both. The
+/// others are behind `limit` better ones, and have nothing else.
+fn deciding(near: &[Near], found: &[Found], limit: usize) -> HashSet<i64> {
+    let near: Vec<(i64, f64)> = near.iter().map(|near| (near.owner, f64::from(near.score))).collect();
+    let found: Vec<(i64, f64)> = found.iter().map(|found| (found.document, found.score)).collect();
+    let by_words: HashSet<i64> = found.iter().map(|(document, _)| *document).collect();
+    let mut rows: HashSet<i64> = near.iter().map(|(document, _)| *document).collect();
+    rows.retain(|document| by_words.contains(document));
+    for half in [near, found] {
+        let ties = half.windows(2).filter(|two| two.first().map(|one| one.1) == two.last().map(|one| one.1));
+        rows.extend(half.iter().take(limit).chain(ties.flatten()).map(|(document, _)| *document));
+    }
+    rows
+}
+
+/// What both halves found, best first each, as one list of documents or passages.
 fn merged(
     snapshot: &Connection,
     near: Vec<Near>,
     found: Vec<Found>,
-    by: By,
+    query: &Query<'_>,
 ) -> Result<Vec<Candidate<i64, i64>>> {
-    let rows: HashSet<i64> =
-        near.iter().map(|near| near.owner).chain(found.iter().map(|found| found.document)).collect();
-    let ids: HashMap<i64, String> = read::ids(snapshot, &rows)?.into_iter().collect();
+    let deciding = deciding(&near, &found, query.limit);
+    let ids: HashMap<i64, String> = read::ids(snapshot, &deciding)?.into_iter().collect();
     let mut all: HashMap<(i64, i64), Candidate<i64, i64>> = HashMap::new();
     let near = near.into_iter().map(|near| (near.owner, near.key, Some(near.score), None));
     let found = found.into_iter().map(|found| (found.document, found.passage, None, Some(found.score)));
     for (document, passage, cosine, keyword) in near.chain(found) {
-        let Some(id) = ids.get(&document) else { continue };
         // Rowids of a document's passages are in their order.
-        let key = if by == By::Passage { passage } else { 0 };
-        let candidate =
-            all.entry((document, key)).or_insert_with(|| Candidate::new(document, (id.clone(), key)));
+        let key = if query.by == By::Passage { passage } else { 0 };
+        let candidate = all.entry((document, key)).or_insert_with(|| {
+            Candidate::new(document, (ids.get(&document).cloned().unwrap_or_default(), key))
+        });
         if let Some(cosine) = cosine {
             candidate.near = Some(Match { score: f64::from(cosine), passage });
         }
@@ -266,4 +280,54 @@ fn merged(
         }
     }
     Ok(all.into_values().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn key(document: i64) -> String {
+        // Not in the order of rowids.
+        format!("{:03}", document * 37 % 101)
+    }
+
+    /// The best of both halves, where only `rows` have their ids.
+    fn best(near: &[(i64, i64)], found: &[(i64, i64)], limit: usize, rows: &dyn Fn(i64) -> bool) -> Vec<i64> {
+        let mut all: BTreeMap<i64, Candidate<i64, i64>> = BTreeMap::new();
+        for (half, is_near) in [(near, true), (found, false)] {
+            for &(document, score) in half {
+                let name = if rows(document) { key(document) } else { String::new() };
+                let candidate = all.entry(document).or_insert_with(|| Candidate::new(document, (name, 0)));
+                let matched = Some(Match { score: score as f64, passage: document });
+                *(if is_near { &mut candidate.near } else { &mut candidate.keyword }) = matched;
+            }
+        }
+        let best = fusion::fuse(all.into_values().collect(), limit);
+        best.iter().filter_map(|candidate| candidate.shown()).map(|(document, _)| *document).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn ids_that_are_not_looked_up_decide_nothing(
+            near in prop::collection::btree_map(0..100_i64, 0..40_i64, 0..50),
+            found in prop::collection::btree_map(0..100_i64, 0..40_i64, 0..50),
+            limit in 1..12_usize,
+        ) {
+            let sorted = |half: BTreeMap<i64, i64>| {
+                let mut half: Vec<(i64, i64)> = half.into_iter().collect();
+                half.sort_by_key(|(_, score)| -score);
+                half
+            };
+            let (near, found) = (sorted(near), sorted(found));
+            let as_near = |&(owner, score): &(i64, i64)| Near { key: owner, owner, score: score as f32, error: 0.0 };
+            let as_found = |&(document, score): &(i64, i64)| Found { document, passage: document, score: score as f64 };
+            let (all_near, all_found): (Vec<Near>, Vec<Found>) =
+                (near.iter().map(as_near).collect(), found.iter().map(as_found).collect());
+            let deciding = deciding(&all_near, &all_found, limit);
+            let few = best(&near, &found, limit, &|row| deciding.contains(&row));
+            prop_assert_eq!(few, best(&near, &found, limit, &|_| true));
+        }
+    }
 }
