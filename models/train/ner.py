@@ -258,9 +258,7 @@ def main(data, trunk_dir, out, tokenizer, taught, minutes, begin, layer, seed=No
             report(f"epoch {n}: {name}", branch, part)
 
     if mean:
-        # Of runs that went on from the same weights: it does better than each, and costs as much as one.
-        each = [load_file(path) for path in mean]
-        branch.load_state_dict({k: sum(w[k].float() for w in each) / len(each) for k in each[0]})
+        fit.mean(branch, mean)
     else:
         fit.train(branch, [e[4] for e in examples], loss_of, epochs=EPOCHS, lr=LR, tokens=TOKENS, seed=seed,
                   after_epoch=after_epoch, shapes_of=shapes_of, minutes=minutes)

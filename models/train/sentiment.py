@@ -12,7 +12,7 @@ import fit
 from bert import LAYERS, Branch, Trunk, read_weights
 from office import Names
 
-SEED, EPOCHS, LR, TOKENS, LONGEST, FROM_LAYER = 23, 2, 1e-4, 1024, 256, 3
+SEED, EPOCHS, LR, TOKENS, LONGEST, FROM_LAYER = 23, 2, 1e-4, 1024, 256, 2
 # With a teacher there are twice as many texts, and its targets tell more than a label.
 TAUGHT_LR, TAUGHT_TOKENS = 1.5e-4, 1536
 # A linear head alone begins at nothing and takes more.
@@ -159,7 +159,7 @@ def show_two_tones(name, logits, truth):
     print(f"{name} ({len(truth)}), positive against negative: {(guess == truth).float().mean().item():.4f}", flush=True)
 
 
-def main(data, trunk_dir, out, tokenizer, minutes, begin, layer, taught, **_):
+def main(data, trunk_dir, out, tokenizer, minutes, begin, layer, taught, seed=SEED, mean=(), **_):
     rng = random.Random(SEED)
     weights = read_weights(trunk_dir)
     layer = FROM_LAYER if layer is None else layer
@@ -170,11 +170,11 @@ def main(data, trunk_dir, out, tokenizer, minutes, begin, layer, taught, **_):
     def states(texts, quick=False):
         return fit.trunk_states(trunk, pieces(tokenizer, texts), quick)
 
-    examples = [(t, soft(r)) for t, r, _ in parts["train"]] + extra
-    if taught:
+    examples = [] if mean else [(t, soft(r)) for t, r, _ in parts["train"]] + extra
+    if taught and not mean:
         examples = taught_too(taught / "tones.tsv", examples)
     targets = torch.tensor([y for _, y in examples])
-    inputs = states([t for t, _ in examples], quick=True)
+    inputs = states([t for t, _ in examples], quick=True) if examples else []
     print(f"{len(inputs)} sequences, {sum(map(len, inputs))} pieces", flush=True)
     watch = watched(data, parts["dev"])
     watch_states, watch_truth = states([t for t, _ in watch]), torch.tensor([y for _, y in watch])
@@ -186,7 +186,8 @@ def main(data, trunk_dir, out, tokenizer, minutes, begin, layer, taught, **_):
     def loss_of(logits, batch):
         return torch.nn.functional.cross_entropy(logits, targets[batch])
 
-    torch.manual_seed(SEED)
+    # Texts and parts are drawn as ever; another seed is another order.
+    torch.manual_seed(seed)
     branch = Branch(3, pooled=True, from_layer=layer).start_from(weights)
     if begin:
         had = {k: v.float() for k, v in load_file(begin).items()}
@@ -197,13 +198,16 @@ def main(data, trunk_dir, out, tokenizer, minutes, begin, layer, taught, **_):
         show(f"epoch {n}: dev", torch.stack(fit.predict(branch, dev)), truth["dev"])
         show_two_tones(f"epoch {n}: SST-2 sentences watched", torch.stack(fit.predict(branch, watch_states)), watch_truth)
 
-    lr, tokens = (TAUGHT_LR, TAUGHT_TOKENS) if taught else (LR, TOKENS)
-    fit.train(branch, inputs, loss_of, epochs=EPOCHS, lr=HEAD_LR if layer == LAYERS else lr, tokens=tokens, seed=SEED, after_epoch=after_epoch,
-              minutes=minutes)
+    if mean:
+        fit.mean(branch, mean)
+    else:
+        lr, tokens = (TAUGHT_LR, TAUGHT_TOKENS) if taught else (LR, TOKENS)
+        fit.train(branch, inputs, loss_of, epochs=EPOCHS, lr=HEAD_LR if layer == LAYERS else lr, tokens=tokens, seed=seed,
+                  after_epoch=after_epoch, minutes=minutes)
 
     t = temperature(torch.stack(fit.predict(branch, dev)), truth["dev"])
     fit.rounded(branch)
-    fit.save(branch, out / "model.safetensors")
+    after_epoch("last")
     predict = lambda part: torch.stack(fit.predict(branch, part)) / t
     noted = {"branch_layer": layer, "temperature": round(t, 4), "languages": ["en"]}
     # What divides the logits of text in languages that the trunk does not know.

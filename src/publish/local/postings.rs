@@ -10,6 +10,9 @@ use super::failure;
 use crate::error::Result;
 use rusqlite::{Connection, OptionalExtension};
 
+/// Bytes of a token at most: FTS5 cuts what is longer.
+const LONGEST: usize = 32 * 1024;
+
 /// Makes the tables through which a connection reads the index, where it has none yet; outside of a transaction,
 /// whose end would take them away. They are its own, and nothing of them is in the store's file: `asked`
 /// cuts the words of a query as `keywords` cuts texts.
@@ -32,7 +35,9 @@ pub(super) fn prepare(connection: &Connection) -> Result<()> {
 /// A word of nothing but ASCII letters and digits is one token, in lower case: that needs no table. See "Unicode61
 /// Tokenizer", <https://www.sqlite.org/fts5.html>.
 pub(super) fn tokens(connection: &Connection, words: &[&str]) -> Result<Vec<Vec<String>>> {
-    let is_plain = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_plain = |word: &&str| {
+        (1..=LONGEST).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
     if words.iter().all(is_plain) {
         return Ok(words.iter().map(|word| vec![word.to_ascii_lowercase()]).collect());
     }
@@ -48,7 +53,7 @@ pub(super) fn tokens(connection: &Connection, words: &[&str]) -> Result<Vec<Vec<
     while let Some(row) = rows.next()? {
         let number = usize::try_from(row.get::<_, i64>(0)?);
         if let Some(of_word) = number.ok().and_then(|number| tokens.get_mut(number)) {
-            // FTS5 cuts what is longer than 32 KiB, maybe within a character.
+            // What is longer may be cut within a character.
             let term = row.get_ref(1)?.as_bytes().map_err(failure::broken)?;
             of_word.push(String::from_utf8_lossy(term).into_owned());
         }
@@ -165,7 +170,8 @@ mod tests {
             .unwrap();
         prepare(&connection).unwrap();
         let ascii: Vec<String> = (0..128_u8).map(|byte| format!("aB{}9", char::from(byte))).collect();
-        for word in ascii.iter().map(String::as_str).chain(["2024", "Z", "x\u{301}"]) {
+        let long = "a".repeat(LONGEST + 1);
+        for word in ascii.iter().map(String::as_str).chain(["2024", "Z", &long, &long[1..]]) {
             let alone = tokens(&connection, &[word]).unwrap();
             // The second one is not plain, so the table cuts both.
             let beside = tokens(&connection, &[word, "é"]).unwrap();

@@ -148,6 +148,15 @@ impl Block {
         }
     }
 
+    /// Leaves nothing in a slot: what it had is beaten by every row that is somewhat near.
+    fn clear(&mut self, at: usize) {
+        if let (Some(scale), Some(residue), Some(place)) =
+            (self.scales.get_mut(at), self.residues.get_mut(at), self.places.get_mut(at))
+        {
+            (*scale, *residue, *place) = (0.0, 0.0, (FREE, 0));
+        }
+    }
+
     /// The lower half of a row.
     fn lower(&self, at: usize, width: usize) -> &[u8] {
         self.lower.all().get(at * width..(at + 1) * width).unwrap_or_default()
@@ -204,9 +213,8 @@ impl Table {
     /// Removes every row of a document.
     pub(super) fn remove(&mut self, owner: i64) {
         for slot in self.slots.remove(&owner).unwrap_or_default() {
-            let block = self.blocks.get_mut(slot as usize / BLOCK);
-            if let Some(place) = block.and_then(|block| block.places.get_mut(slot as usize % BLOCK)) {
-                *place = (FREE, 0);
+            if let Some(block) = self.blocks.get_mut(slot as usize / BLOCK) {
+                block.clear(slot as usize % BLOCK);
             }
             self.free.push(slot);
             self.live -= 1;
@@ -218,8 +226,6 @@ impl Table {
         if count == 0 || self.live == 0 || query.len() != self.dimension {
             return Vec::new();
         }
-        // The heaps are as large as what they can hold, whatever was asked for.
-        let count = count.min(self.live);
         let scan = Scan { query: &Query::new(query), count, allowed };
         let processors = self
             .processors
@@ -263,15 +269,15 @@ impl Scan<'_> {
                 scan::fetch(block.places.get(at..=at).unwrap_or_default());
             }
             for &(at, upper) in &chosen {
+                let Some(&(key, owner)) = block.places.get(at).filter(|(key, _)| *key != FREE) else {
+                    continue;
+                };
                 let scale = block.scales.get(at).copied().unwrap_or_default();
                 let score =
                     self.query.whole(upper, block.lower(at, width)) as f32 * (scale * self.query.scale);
                 if score < best.least {
                     continue;
                 }
-                let Some(&(key, owner)) = block.places.get(at).filter(|(key, _)| *key != FREE) else {
-                    continue;
-                };
                 best.add(Near { key, owner, score, error: ERRORS * scale.hypot(self.query.scale) });
             }
         }

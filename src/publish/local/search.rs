@@ -103,7 +103,8 @@ pub(super) fn search(
             _ => matching(store, &snapshot, query, allowed)?,
         };
         let marker = Marker::new(query.text, keywords::between);
-        let best = fusion::fuse(merged(&snapshot, near, found, query)?, query.limit);
+        let ids = read::ids(&snapshot, &deciding(&near, &found, query.limit))?.into_iter().collect();
+        let best = fusion::fuse(merged(&ids, near, found, query.by), query.limit);
         let shown =
             best.iter().filter_map(|found| found.shown().map(|(document, passage)| (*document, *passage)));
         let mut passages = read::described(&snapshot, shown)?;
@@ -254,21 +255,19 @@ fn deciding(near: &[Near], found: &[Found], limit: usize) -> HashSet<i64> {
     rows
 }
 
-/// What both halves found, best first each, as one list of documents or passages.
+/// What both halves found as one list of documents or passages, with those ids that are known.
 fn merged(
-    snapshot: &Connection,
+    ids: &HashMap<i64, String>,
     near: Vec<Near>,
     found: Vec<Found>,
-    query: &Query<'_>,
-) -> Result<Vec<Candidate<i64, i64>>> {
-    let deciding = deciding(&near, &found, query.limit);
-    let ids: HashMap<i64, String> = read::ids(snapshot, &deciding)?.into_iter().collect();
+    by: By,
+) -> Vec<Candidate<i64, i64>> {
     let mut all: HashMap<(i64, i64), Candidate<i64, i64>> = HashMap::new();
     let near = near.into_iter().map(|near| (near.owner, near.key, Some(near.score), None));
     let found = found.into_iter().map(|found| (found.document, found.passage, None, Some(found.score)));
     for (document, passage, cosine, keyword) in near.chain(found) {
         // Rowids of a document's passages are in their order.
-        let key = if query.by == By::Passage { passage } else { 0 };
+        let key = if by == By::Passage { passage } else { 0 };
         let candidate = all.entry((document, key)).or_insert_with(|| {
             Candidate::new(document, (ids.get(&document).cloned().unwrap_or_default(), key))
         });
@@ -279,7 +278,7 @@ fn merged(
             candidate.keyword = Some(Match { score, passage });
         }
     }
-    Ok(all.into_values().collect())
+    all.into_values().collect()
 }
 
 #[cfg(test)]
@@ -288,46 +287,54 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    fn key(document: i64) -> String {
-        // Not in the order of rowids.
-        format!("{:03}", document * 37 % 101)
+    /// Passages with their scores, best first, of documents or several of one.
+    type Half = Vec<(i64, i64)>;
+
+    fn halves() -> impl Strategy<Value = Half> {
+        prop::collection::btree_map(0..100_i64, 0..40_i64, 0..50).prop_map(|half: BTreeMap<i64, i64>| {
+            let mut half: Half = half.into_iter().collect();
+            half.sort_by_key(|(_, score)| -score);
+            half
+        })
     }
 
-    /// The best of both halves, where only `rows` have their ids.
-    fn best(near: &[(i64, i64)], found: &[(i64, i64)], limit: usize, rows: &dyn Fn(i64) -> bool) -> Vec<i64> {
-        let mut all: BTreeMap<i64, Candidate<i64, i64>> = BTreeMap::new();
-        for (half, is_near) in [(near, true), (found, false)] {
-            for &(document, score) in half {
-                let name = if rows(document) { key(document) } else { String::new() };
-                let candidate = all.entry(document).or_insert_with(|| Candidate::new(document, (name, 0)));
-                let matched = Some(Match { score: score as f64, passage: document });
-                *(if is_near { &mut candidate.near } else { &mut candidate.keyword }) = matched;
-            }
-        }
-        let best = fusion::fuse(all.into_values().collect(), limit);
-        best.iter().filter_map(|candidate| candidate.shown()).map(|(document, _)| *document).collect()
+    /// Whose a passage is.
+    fn owner(passage: i64, by: By) -> i64 {
+        if by == By::Passage { passage / 3 } else { passage }
+    }
+
+    /// The best of both halves, where only the ids of `rows` are known; they are not in the order of rowids.
+    fn best(near: &[Near], found: &[(i64, i64)], by: By, limit: usize, rows: &HashSet<i64>) -> Vec<String> {
+        let ids = rows.iter().map(|row| (*row, format!("{:03}", row * 37 % 101))).collect();
+        let best = fusion::fuse(merged(&ids, near.to_vec(), as_found(found, by), by), limit);
+        let shown =
+            best.iter().map(|found| format!("{:?} {:?} {:?}", found.shown(), found.near, found.keyword));
+        shown.collect()
+    }
+
+    fn as_found(half: &[(i64, i64)], by: By) -> Vec<Found> {
+        let one = |&(passage, score): &(i64, i64)| Found {
+            document: owner(passage, by),
+            passage,
+            score: score as f64,
+        };
+        half.iter().map(one).collect()
     }
 
     proptest! {
         #[test]
         fn ids_that_are_not_looked_up_decide_nothing(
-            near in prop::collection::btree_map(0..100_i64, 0..40_i64, 0..50),
-            found in prop::collection::btree_map(0..100_i64, 0..40_i64, 0..50),
+            near in halves(),
+            found in halves(),
+            by in prop_oneof![Just(By::Document), Just(By::Passage)],
             limit in 1..12_usize,
         ) {
-            let sorted = |half: BTreeMap<i64, i64>| {
-                let mut half: Vec<(i64, i64)> = half.into_iter().collect();
-                half.sort_by_key(|(_, score)| -score);
-                half
-            };
-            let (near, found) = (sorted(near), sorted(found));
-            let as_near = |&(owner, score): &(i64, i64)| Near { key: owner, owner, score: score as f32, error: 0.0 };
-            let as_found = |&(document, score): &(i64, i64)| Found { document, passage: document, score: score as f64 };
-            let (all_near, all_found): (Vec<Near>, Vec<Found>) =
-                (near.iter().map(as_near).collect(), found.iter().map(as_found).collect());
-            let deciding = deciding(&all_near, &all_found, limit);
-            let few = best(&near, &found, limit, &|row| deciding.contains(&row));
-            prop_assert_eq!(few, best(&near, &found, limit, &|_| true));
+            let as_near =
+                |&(key, score): &(i64, i64)| Near { key, owner: owner(key, by), score: score as f32, error: 0.0 };
+            let near: Vec<Near> = near.iter().map(as_near).collect();
+            let few = deciding(&near, &as_found(&found, by), limit);
+            let every = (0..100).collect();
+            prop_assert_eq!(best(&near, &found, by, limit, &few), best(&near, &found, by, limit, &every));
         }
     }
 }
