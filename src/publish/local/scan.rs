@@ -259,10 +259,9 @@ mod vnni {
             };
             for ([lower, upper], row) in sums.iter_mut().zip(rows) {
                 let place = row.as_ptr().wrapping_add(number * WIDE).cast::<i8>();
-                // A row that is looked at alone is no walk.
+                // A row that is looked at alone is no walk. It is a hint: what is fetched ahead need not exist.
                 if ROWS > 1 {
-                    // SAFETY: a hint; what is fetched ahead need not exist.
-                    unsafe { _mm_prefetch::<_MM_HINT_T0>(place.wrapping_add(AHEAD)) }
+                    _mm_prefetch::<_MM_HINT_T0>(place.wrapping_add(AHEAD));
                 }
                 // SAFETY: a row is as long as the parts of the query, and no more is loaded.
                 let row = unsafe { _mm512_maskz_loadu_epi8(mask, place) };
