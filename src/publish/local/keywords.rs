@@ -58,7 +58,7 @@ pub(super) fn matches(
 
 /// The `count` best documents of scored passages, best first, each with its best passage, or the best passages; of
 /// equals, the first rowid counts. `owner` says whose a passage is, unless that does not take part; a page of
-/// the store is read for it, so it is asked for as few as can be.
+/// the store is read for it, so it is asked for few: as many as are wanted, and more only where they do not suffice.
 fn best(
     scores: Vec<(i64, f64)>,
     by: By,
